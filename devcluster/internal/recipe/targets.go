@@ -1,0 +1,89 @@
+package recipe
+
+// Kubernetes is every part of the control plane and the node, kubectl and the
+// storage provisioner, in one program with a symlink for each role.
+var Kubernetes = Target{
+	Name:     "kubernetes",
+	Version:  "v1.34.4",
+	Module:   "kubernetes",
+	Programs: []Program{{Package: ".", File: "kube"}},
+	// Without these the server calls itself v0.0.0-master+$Format:%H$, which no
+	// client can parse.
+	Set: map[string]string{
+		"k8s.io/component-base/version.gitVersion":   "v1.34.4",
+		"k8s.io/component-base/version.gitMajor":     "1",
+		"k8s.io/component-base/version.gitMinor":     "34",
+		"k8s.io/component-base/version.gitTreeState": "clean",
+		"k8s.io/client-go/pkg/version.gitVersion":    "v1.34.4",
+		"k8s.io/client-go/pkg/version.gitMajor":      "1",
+		"k8s.io/client-go/pkg/version.gitMinor":      "34",
+	},
+	Roles: []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler",
+		"kube-proxy", "kubelet", "kubectl", "storage"},
+	Packages: 1900,
+	Seconds:  255,
+}
+
+// The components that run in the cluster as images, and the tools. Each has a
+// module of its own, since their requirements contradict each other.
+var (
+	CoreDNS = Target{
+		Name: "coredns", Version: "v1.12.4", Module: "components/coredns",
+		Programs: []Program{{Package: "github.com/coredns/coredns", File: "coredns"}},
+		Packages: 1450, Seconds: 93,
+	}
+	Prometheus = Target{
+		Name: "prometheus", Version: "v3.15.0", Module: "components/prometheus",
+		Programs: []Program{
+			{Package: "github.com/prometheus/prometheus/cmd/prometheus", File: "prometheus"},
+			{Package: "github.com/prometheus/prometheus/cmd/promtool", File: "promtool"},
+		},
+		Set:      prometheusVersion("3.15.0"),
+		Packages: 1900, Seconds: 296,
+	}
+	KubeStateMetrics = Target{
+		Name: "kube-state-metrics", Version: "v2.20.0", Module: "components/kube-state-metrics",
+		Programs: []Program{{Package: "k8s.io/kube-state-metrics/v2", File: "kube-state-metrics"}},
+		Set:      prometheusVersion("v2.20.0"),
+		Packages: 950, Seconds: 82,
+	}
+	NodeExporter = Target{
+		Name: "node_exporter", Version: "v1.12.1", Module: "components/node_exporter",
+		Programs: []Program{{Package: "github.com/prometheus/node_exporter", File: "node_exporter"}},
+		Set:      prometheusVersion("1.12.1"),
+		Packages: 400, Seconds: 15,
+	}
+	Helm = Target{
+		Name: "helm", Version: "v4.3.1", Module: "components/helm",
+		Programs: []Program{{Package: "helm.sh/helm/v4/cmd/helm", File: "helm"}},
+		Set: map[string]string{
+			"helm.sh/helm/v4/internal/version.version":      "v4.3.1",
+			"helm.sh/helm/v4/internal/version.gitTreeState": "clean",
+		},
+		Packages: 1000, Seconds: 102,
+	}
+	// Pause holds a pod's namespaces; it is a program of this very module.
+	Pause = Target{
+		Name: "pause", Version: "1", Module: ".", Sources: "pause",
+		Programs: []Program{{Package: "./pause", File: "pause"}},
+		Packages: 60, Seconds: 3,
+	}
+)
+
+// All is what `devcluster build` builds.
+var All = []Target{Kubernetes, Pause, CoreDNS, NodeExporter, KubeStateMetrics, Prometheus, Helm}
+
+// Tool finds a program that people and tests call by name.
+func Tool(name string) (Target, bool) {
+	tools := map[string]Target{"helm": Helm, "promtool": Prometheus, "kubectl": Kubernetes}
+	target, ok := tools[name]
+	return target, ok
+}
+
+func prometheusVersion(version string) map[string]string {
+	return map[string]string{
+		"github.com/prometheus/common/version.Version":  version,
+		"github.com/prometheus/common/version.Revision": "devcluster",
+		"github.com/prometheus/common/version.Branch":   "HEAD",
+	}
+}
