@@ -1,0 +1,68 @@
+//! Differences between objects, field by field, and their text. Pure.
+//!
+//! One walk (`walk.rs`) serves both questions: *which* fields differ ([`fields`]) and *whether* any
+//! does ([`equal_subset`], which stops at the first). What is secret is compared and then masked.
+
+mod keys;
+mod lines;
+mod path;
+mod quantity;
+#[cfg(test)]
+mod tests;
+mod text;
+mod walk;
+
+pub use text::{Entry, Line, LineKind, Mark, render};
+
+use std::ops::ControlFlow;
+
+use serde_json::Value;
+
+use crate::object::MASK;
+
+/// Which fields are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All fields of both sides, apart from those that the server writes.
+    All,
+    /// Only what is desired: every leaf of it must be live. What others added stays unmentioned,
+    /// except in lists that are replaced as a whole.
+    Desired,
+}
+
+/// One field that differs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// `spec.template.spec.containers[grafana].image`
+    pub path: String,
+    /// The live value; None when absent. Of a Secret always the mask.
+    pub from: Option<Value>,
+    /// The desired value; None when absent. Of a Secret always the mask.
+    pub to: Option<Value>,
+    /// The value is secret and was masked after the comparison.
+    pub secret: bool,
+}
+
+/// The fields in which two objects differ, in the order of the desired one.
+///
+/// Quantities are compared by value where the API has quantities (`1Gi` is `1024Mi`); null, empty
+/// lists and empty maps are the same as absent. A Secret's `stringData` is compared with `data`.
+pub fn fields(live: &Value, desired: &Value, scope: Scope) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let _ = walk::compare(live, desired, scope, &mut |path, from, to| {
+        let secret = walk::is_secret(desired, path) || walk::is_secret(live, path);
+        let shown = |value: Option<&Value>| match value {
+            Some(_) if secret => Some(Value::String(MASK.to_owned())),
+            other => other.cloned(),
+        };
+        changes.push(Change { path: path.to_string(), from: shown(from), to: shown(to), secret });
+        ControlFlow::Continue(())
+    });
+    changes
+}
+
+/// Is every desired leaf live? The same as `fields(live, desired, Scope::Desired).is_empty()`,
+/// without collecting.
+pub fn equal_subset(desired: &Value, live: &Value) -> bool {
+    walk::compare(live, desired, Scope::Desired, &mut |_, _, _| ControlFlow::Break(())).is_continue()
+}

@@ -1,0 +1,132 @@
+//! Quantities: `1` and `1000m`, `1Gi` and `1024Mi` are the same (apimachinery: resource.Quantity).
+
+use serde_json::Value;
+
+use super::path::Path;
+
+/// Does the API have a quantity here? Only then are texts compared as such: in a ConfigMap `1` and
+/// `1000m` differ.
+pub(super) fn is_quantity(path: &Path) -> bool {
+    matches!(
+        path.parent_key(),
+        Some(
+            "limits"
+                | "requests"
+                | "hard"
+                | "used"
+                | "capacity"
+                | "allocatable"
+                | "podFixed"
+                | "max"
+                | "min"
+                | "default"
+                | "defaultRequest"
+        )
+    ) || matches!(path.key(), Some("sizeLimit" | "divisor" | "averageValue"))
+        || path.key() == Some("value") && path.parent_key() == Some("target")
+}
+
+/// Are both the same quantity?
+pub(super) fn equal(a: &Value, b: &Value) -> bool {
+    match (nanos(a), nanos(b)) {
+        (Some(a), Some(b)) => a == b,
+        _ => false,
+    }
+}
+
+/// In billionths, the finest unit that quantities have. None for what is not a quantity, or too
+/// large for 128 bits.
+fn nanos(value: &Value) -> Option<i128> {
+    let owned;
+    let text = match value {
+        Value::String(text) => text.as_str(),
+        Value::Number(number) => {
+            owned = number.to_string();
+            &owned
+        }
+        _ => return None,
+    };
+    let (sign, text) = match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, suffix) = text.split_at(end);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
+    let (binary, decimal) = match suffix {
+        "" => (0, 0),
+        "n" => (0, -9),
+        "u" => (0, -6),
+        "m" => (0, -3),
+        "k" => (0, 3),
+        "M" => (0, 6),
+        "G" => (0, 9),
+        "T" => (0, 12),
+        "P" => (0, 15),
+        "E" => (0, 18),
+        "Ki" => (10, 0),
+        "Mi" => (20, 0),
+        "Gi" => (30, 0),
+        "Ti" => (40, 0),
+        "Pi" => (50, 0),
+        "Ei" => (60, 0),
+        exponent => (0, exponent.strip_prefix(['e', 'E'])?.parse::<i32>().ok()?),
+    };
+    let exponent = decimal.checked_add(9)?.checked_sub(i32::try_from(fraction.len()).ok()?)?;
+    let scaled = digits.checked_mul(1_i128 << binary)?;
+    let power = 10_i128.checked_pow(exponent.unsigned_abs())?;
+    let value = if exponent >= 0 {
+        scaled.checked_mul(power)?
+    } else {
+        // Finer than a billionth: not equal to anything that the server writes.
+        (scaled % power == 0).then(|| scaled / power)?
+    };
+    Some(sign * value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn equal_quantities() {
+        for (a, b) in [
+            (json!("1"), json!("1000m")),
+            (json!("1Gi"), json!("1024Mi")),
+            (json!("0.5"), json!("500m")),
+            (json!(1), json!("1")),
+            (json!(0.5), json!("500m")),
+            (json!("1.5Gi"), json!("1536Mi")),
+            (json!("1e3"), json!("1k")),
+            (json!("1E3"), json!("1000")),
+            (json!("100M"), json!("100000k")),
+            (json!("-1"), json!("-1000m")),
+            (json!("0"), json!("0Gi")),
+            (json!("7Ei"), json!("7168Pi")),
+        ] {
+            assert!(equal(&a, &b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn different_quantities() {
+        for (a, b) in [
+            (json!("1G"), json!("1Gi")),
+            (json!("1"), json!("1m")),
+            (json!("x"), json!("x")),
+            (json!(""), json!("0")),
+            (json!("."), json!("0")),
+            (json!("1e99"), json!("1e99")),
+            (json!("1e2147483647"), json!("1")),
+            (json!(null), json!("0")),
+            (json!("1Zi"), json!("1Zi")),
+        ] {
+            assert!(!equal(&a, &b), "{a} {b}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What operations report. One stream of [`Event`]s feeds progress bars, plain lines, NDJSON
+//! (`--events=json`) and tests; operations never print. The JSON form is API: fields are only
+//! added.
+
+use serde::Serialize;
+
+use crate::object::ObjectId;
+
+/// One thing that happened during an operation. Serialised with a `type` tag in kebab-case.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// An operation begins.
+    Started {
+        /// `install`, `uninstall`, …
+        operation: String,
+        /// The release.
+        release: String,
+        /// Its namespace.
+        namespace: String,
+        /// `stack 1.0.0`; None where no bundle is involved.
+        bundle: Option<String>,
+        /// The cluster as the kubeconfig names it.
+        cluster: String,
+        /// The server's version, `1.34`.
+        kubernetes: String,
+    },
+    /// Something that a person should know but that stops nothing.
+    Warning {
+        /// One line.
+        message: String,
+    },
+    /// Work on a phase begins (`checked`, `applied`, `pruned`, `ready`, `healthy`, `deleted`).
+    PhaseStarted {
+        /// The phase.
+        phase: Phase,
+        /// How many objects it is about, where that is known.
+        total: Option<usize>,
+    },
+    /// One object was handled.
+    Object {
+        /// What was done.
+        action: Action,
+        /// To which object.
+        object: ObjectId,
+    },
+    /// A phase ended well.
+    PhaseDone {
+        /// The phase.
+        phase: Phase,
+        /// What was done, `61 created`.
+        summary: String,
+        /// Seconds since the phase began.
+        seconds: f64,
+    },
+    /// A component's state while waiting for it; sent whenever it changes.
+    Component {
+        /// The component.
+        name: String,
+        /// Its state.
+        state: ComponentState,
+        /// Ready units out of wanted ones, `1/1`, `3/3 nodes`.
+        ready: String,
+        /// What is awaited and why; empty when ready.
+        why: String,
+        /// Seconds since the wait began.
+        seconds: f64,
+    },
+    /// How long a component usually takes to become ready; sent once, before it is waited for.
+    Usual {
+        /// The component.
+        name: String,
+        /// Seconds from apply to ready.
+        seconds: f64,
+    },
+    /// The release changed its state. Not shown to people: the command says the outcome at its end.
+    Release {
+        /// Its revision.
+        revision: u32,
+        /// `deployed`, `failed`, …
+        status: String,
+    },
+    /// The operation ended with an error; the last event. Sent by [`crate::ui::Ui::error`].
+    Failed {
+        /// What happened, to which object, why.
+        message: String,
+        /// Evidence.
+        details: Vec<String>,
+        /// What to do.
+        hints: Vec<String>,
+        /// The exit code that the process ends with.
+        exit_code: u8,
+    },
+}
+
+/// Phases of an operation, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Preflight, render, plan, dry-run.
+    Checked,
+    /// Server-side apply, wave by wave.
+    Applied,
+    /// Objects of earlier revisions removed.
+    Pruned,
+    /// Everything is ready.
+    Ready,
+    /// The stack answers.
+    Healthy,
+    /// Uninstall removed the objects.
+    Deleted,
+}
+
+/// What was done to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// It was made.
+    Created,
+    /// It was changed.
+    Updated,
+    /// It was as it should be.
+    Unchanged,
+    /// It was deleted.
+    Deleted,
+    /// It was left in place.
+    Kept,
+}
+
+/// How a component is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ComponentState {
+    /// Nothing to see yet, or on its way.
+    Starting,
+    /// All its objects are ready.
+    Ready,
+    /// It cannot become ready without a change.
+    Failed,
+}
+
+/// Receives the events of an operation. Implementations must not block.
+pub trait Observer: Send + Sync {
+    /// Something happened.
+    fn event(&self, event: Event);
+}
+
+/// Collects nothing: for operations whose course nobody watches.
+#[derive(Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn event(&self, _: Event) {}
+}

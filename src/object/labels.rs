@@ -1,0 +1,38 @@
+//! The labels and annotations that the tool puts on objects (**lasting**: releases depend on them).
+
+/// Which application: the component's bundle name.
+pub const NAME: &str = "app.kubernetes.io/name";
+/// Which release.
+pub const INSTANCE: &str = "app.kubernetes.io/instance";
+/// The component's role in the stack.
+pub const COMPONENT: &str = "app.kubernetes.io/component";
+/// The application's version; never part of a selector.
+pub const VERSION: &str = "app.kubernetes.io/version";
+/// Always [`MANAGER`].
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The release's name.
+pub const RELEASE: &str = "kubectl-obs.dev/release";
+/// The namespace of the release's records.
+pub const RELEASE_NAMESPACE: &str = "kubectl-obs.dev/release-namespace";
+/// The component that the object belongs to.
+pub const OBS_COMPONENT: &str = "kubectl-obs.dev/component";
+
+/// Value of [`MANAGED_BY`], field manager and user agent.
+pub const MANAGER: &str = "kubectl-obs";
+
+/// Annotation on pod templates: hash over the ConfigMaps and Secrets of the same render that the
+/// pods use, so that a changed configuration restarts exactly its users.
+pub const CONFIG_HASH: &str = "kubectl-obs.dev/config";
+/// Annotation on a ConfigMap or Secret whose users reload it by themselves: left out of
+/// [`CONFIG_HASH`].
+pub const LIVE_RELOAD: &str = "kubectl-obs.dev/live-reload";
+/// Annotation on an object that must never be pruned or uninstalled.
+pub const KEEP: &str = "kubectl-obs.dev/keep";
+/// Annotation on a Secret with generated values: JSON `[{"key","length","keepWith"}]`. The object
+/// holds no value for these keys; they are filled at apply, from the live Secret or made once.
+pub const GENERATED: &str = "kubectl-obs.dev/generated";
+/// Annotation with a random value on objects made by POST, to recognise our own request after an
+/// unknown outcome.
+pub const NONCE: &str = "kubectl-obs.dev/nonce";
+/// Label on objects of components that work on the node itself (hostPath, hostNetwork, hostPort).
+pub const NODE_LEVEL: &str = "kubectl-obs.dev/node-level";

@@ -1,0 +1,271 @@
+//! Why is a workload not ready: joins it with its pods, claims, events and logs into **one** cause,
+//! its evidence and one fix. Pure over what was gathered; consequences of the cause are left out.
+//!
+//! Causes are tried from the root outwards: pods that cannot be made, claims that cannot be bound,
+//! pods that fit nowhere, containers that cannot start, mounts, probes. The first that holds wins.
+
+mod containers;
+mod creation;
+mod events;
+mod fold;
+mod probes;
+mod scheduling;
+mod storage;
+#[cfg(test)]
+mod tests;
+
+pub use fold::fold;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::fields::{condition, text};
+use super::{Readiness, pods, readiness};
+use crate::Error;
+use events::{Seen, seen};
+
+/// Logs by (pod, container): the tail that [`wanted_log`] asked for.
+pub type Logs = BTreeMap<(String, String), String>;
+
+/// What is known of one workload that is not ready. Lists may hold more than concerns it.
+#[derive(Debug, Clone, Copy)]
+pub struct Gathered<'a> {
+    /// The component as a person knows it, `grafana`.
+    pub component: &'a str,
+    /// The Deployment, StatefulSet, DaemonSet, Job or other object.
+    pub workload: &'a Value,
+    /// Its pods.
+    pub pods: &'a [Value],
+    /// Events of its namespace (core/v1 or events.k8s.io/v1).
+    pub events: &'a [Value],
+    /// PersistentVolumeClaims of its namespace.
+    pub claims: &'a [Value],
+    /// All StorageClasses; None when they could not be read.
+    pub storage_classes: Option<&'a [Value]>,
+    /// Log tails.
+    pub logs: &'a Logs,
+    /// Now, for the ages of events.
+    pub now: Timestamp,
+}
+
+/// The class of a cause, nearest to the root first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// The API server refuses to create the pods.
+    Creation,
+    /// A volume claim cannot be bound.
+    Claim,
+    /// No node takes the pod.
+    Scheduling,
+    /// An image cannot be pulled.
+    Image,
+    /// Something that the container refers to does not exist.
+    Config,
+    /// The runtime cannot start the container.
+    Start,
+    /// A volume cannot be mounted.
+    Mount,
+    /// The container is killed at its memory limit.
+    Memory,
+    /// The container crashes.
+    Crash,
+    /// The kubelet restarts it because its liveness probe fails.
+    Liveness,
+    /// Its readiness probe fails.
+    Probe,
+    /// The node of the pod does not answer, or evicted it.
+    Node,
+    /// The rollout itself stands still: paused, or blocked by a broken pod.
+    Rollout,
+    /// Nothing is wrong as far as can be seen; it takes its time.
+    Waiting,
+}
+
+/// One cause, its evidence, one fix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// The class of the cause.
+    pub cause: Cause,
+    /// `grafana is not ready: container grafana cannot pull image "…": not found`
+    pub headline: String,
+    /// A few words for a progress line: `readiness probe: connection refused`.
+    pub short: String,
+    /// Lines below the headline: the event with its age, the log's last lines.
+    pub evidence: Vec<String>,
+    /// What to do; lines after the first are commands.
+    pub hint: Option<String>,
+    /// Waiting does not help. Callers give it some seconds: what was just applied may still arrive.
+    pub hopeless: bool,
+}
+
+impl Explanation {
+    fn new(gathered: &Gathered, cause: Cause, what: impl Into<String>) -> Self {
+        let what = what.into();
+        Self {
+            cause,
+            headline: format!("{} is not ready: {what}", gathered.component),
+            short: what,
+            evidence: Vec::new(),
+            hint: None,
+            hopeless: false,
+        }
+    }
+
+    fn short(mut self, short: impl Into<String>) -> Self {
+        self.short = short.into();
+        self
+    }
+
+    fn line(mut self, line: impl Into<String>) -> Self {
+        self.evidence.push(line.into());
+        self
+    }
+
+    /// The event's own words: what a person can search for.
+    fn event(mut self, event: Option<&Seen>, now: Timestamp) -> Self {
+        if let Some(event) = event {
+            self.evidence.push(event.quote(now));
+        }
+        self
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    fn hopeless(mut self, hopeless: bool) -> Self {
+        self.hopeless = hopeless;
+        self
+    }
+
+    /// As the error that ends the operation.
+    pub fn into_error(self) -> Error {
+        let mut error = Error::failed(self.headline);
+        for line in self.evidence {
+            error = error.detail(line);
+        }
+        match self.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+/// A log worth reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRequest {
+    /// Namespace of the pod.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// The container.
+    pub container: String,
+    /// The run before the present one?
+    pub previous: bool,
+}
+
+/// The one log whose last lines [`explain`] would quote; None where no log tells anything. Fetch its
+/// tail (some twenty lines) into [`Gathered::logs`] before explaining.
+pub fn wanted_log(pods: &[Value]) -> Option<LogRequest> {
+    let (pod, trouble) = containers::worst(pods)?;
+    Some(LogRequest {
+        namespace: text(pod, "/metadata/namespace").to_owned(),
+        pod: text(pod, "/metadata/name").to_owned(),
+        container: trouble.container,
+        previous: trouble.wants_logs?,
+    })
+}
+
+/// Explains why a workload is not ready. Call it for what [`readiness`] does not call ready; the
+/// answer for a ready one is of class [`Cause::Waiting`].
+pub fn explain(gathered: &Gathered) -> Explanation {
+    let events = seen(gathered.events);
+    creation::explain(gathered, &events)
+        .or_else(|| storage::explain(gathered, &events))
+        .or_else(|| scheduling::explain(gathered))
+        .or_else(|| containers::explain(gathered, &events))
+        .or_else(|| probes::explain(gathered, &events))
+        .or_else(|| rollout(gathered))
+        .unwrap_or_else(|| waiting(gathered, &events))
+}
+
+/// A StatefulSet does not replace a broken pod of an older revision (Kubernetes documentation,
+/// StatefulSet "Forced rollback"): names the pod to delete.
+fn stuck_on_old_revision(gathered: &Gathered, pod: &Value) -> Option<String> {
+    if gathered.workload["kind"] != "StatefulSet"
+        || text(gathered.workload, "/spec/podManagementPolicy") == "Parallel"
+    {
+        return None;
+    }
+    let wanted = text(gathered.workload, "/status/updateRevision");
+    let has = text(pod, "/metadata/labels/controller-revision-hash");
+    if wanted.is_empty() || has.is_empty() || wanted == has {
+        return None;
+    }
+    let (namespace, name) = (text(pod, "/metadata/namespace"), text(pod, "/metadata/name"));
+    Some(format!(
+        "a StatefulSet does not replace a pod that never became ready; delete it once:\n\
+         kubectl delete pod -n {namespace} {name}"
+    ))
+}
+
+fn rollout(gathered: &Gathered) -> Option<Explanation> {
+    let workload = gathered.workload;
+    let (kind, namespace, name) =
+        (text(workload, "/kind"), text(workload, "/metadata/namespace"), text(workload, "/metadata/name"));
+    if kind == "Deployment" && workload["spec"]["paused"] == true {
+        return Some(
+            Explanation::new(gathered, Cause::Rollout, "its rollout is paused")
+                .line(format!("{kind} {namespace}/{name} has spec.paused, so its pods are not replaced"))
+                .hint(format!("kubectl rollout resume deployment -n {namespace} {name}"))
+                .hopeless(true),
+        );
+    }
+    for pod in gathered.pods {
+        let pod_name = text(pod, "/metadata/name");
+        if text(pod, "/metadata/deletionTimestamp").is_empty() {
+            if text(pod, "/status/reason") == "Evicted" && gathered.pods.len() == 1 {
+                return Some(
+                    Explanation::new(gathered, Cause::Node, format!("its node evicted pod {pod_name}"))
+                        .line(text(pod, "/status/message"))
+                        .hint("free space or memory on the node, or raise the component's requests"),
+                );
+            }
+            if condition(pod, "Ready").is_some_and(|c| c.is_false()) && pods::worst_container(pod).is_none() {
+                let why = pods::not_ready_as_a_whole(pod);
+                if why.contains("does not answer") {
+                    let node = text(pod, "/spec/nodeName");
+                    return Some(
+                        Explanation::new(gathered, Cause::Node, why)
+                            .line(format!("pod {namespace}/{pod_name} runs there"))
+                            .hint(format!("kubectl describe node {node}")),
+                    );
+                }
+            }
+        } else if gathered.pods.len() == 1 {
+            return Some(
+                Explanation::new(gathered, Cause::Waiting, format!("pod {pod_name} is still being deleted"))
+                    .short("old pod is being deleted"),
+            );
+        }
+    }
+    None
+}
+
+/// No cause: what the rule says is awaited, with the newest warning.
+fn waiting(gathered: &Gathered, events: &[Seen]) -> Explanation {
+    let (why, hopeless) = match readiness(gathered.workload) {
+        Readiness::Ready => ("it is ready by now".to_owned(), false),
+        Readiness::Progressing(why) => (why, false),
+        Readiness::Failed(why) => (why, true),
+    };
+    let names: Vec<&str> = std::iter::once(gathered.workload)
+        .chain(gathered.pods)
+        .map(|object| text(object, "/metadata/name"))
+        .collect();
+    let warning = events.iter().find(|event| event.warning && names.contains(&event.name));
+    Explanation::new(gathered, Cause::Waiting, why).event(warning, gathered.now).hopeless(hopeless)
+}

@@ -1,0 +1,136 @@
+//! Record ⇄ bytes: gzip JSON, split into chunks where one Secret cannot hold it.
+
+use std::io::{Read, Write};
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+
+use super::record::{FORMAT, Record};
+
+/// Most bytes in one Secret. The API server's limit is 1 MiB over all values; the rest is room
+/// for keys and metadata.
+pub const CHUNK: usize = 900 * 1024;
+
+/// Most bytes of a record when unpacked: a record of a few thousand objects has 20 MB.
+const MAX_UNPACKED: u64 = 256 * 1024 * 1024;
+
+/// An encoded record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// One part, or several of at most [`CHUNK`] bytes.
+    pub parts: Vec<Vec<u8>>,
+    /// SHA-256 over all parts, lower-case hex.
+    pub sha256: String,
+}
+
+/// Encodes a record.
+pub fn encode(record: &Record) -> Encoded {
+    let mut gz = GzEncoder::new(Vec::new(), Compression::new(6));
+    // writing into a Vec and serialising plain data cannot fail
+    let bytes = serde_json::to_writer(&mut gz, record)
+        .map_err(std::io::Error::other)
+        .and_then(|()| gz.flush())
+        .and_then(|()| gz.finish())
+        .unwrap_or_default();
+    let sha256 = hex(&Sha256::digest(&bytes));
+    Encoded { parts: bytes.chunks(CHUNK).map(<[u8]>::to_vec).collect(), sha256 }
+}
+
+/// Decodes the concatenated parts. The error says what is wrong with the record, in words that
+/// fit "record obs.x.v1 cannot be read: …".
+pub fn decode(bytes: &[u8], sha256: &str) -> Result<Record, String> {
+    let found = hex(&Sha256::digest(bytes));
+    if found != sha256 {
+        return Err("its checksum does not match its content".into());
+    }
+    let mut json = Vec::new();
+    GzDecoder::new(bytes)
+        .take(MAX_UNPACKED)
+        .read_to_end(&mut json)
+        .map_err(|e| format!("it is not gzip data ({e})"))?;
+    #[derive(serde::Deserialize)]
+    struct Head {
+        format: u32,
+    }
+    let head: Head = serde_json::from_slice(&json).map_err(|_| "it is not a release record".to_owned())?;
+    if head.format > FORMAT {
+        return Err(format!(
+            "it has format {}, this version of kubectl-obs reads up to {FORMAT}",
+            head.format
+        ));
+    }
+    serde_json::from_slice(&json).map_err(|e| format!("it is damaged ({e})"))
+}
+
+/// Lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::release::record::BundleRef;
+    use serde_json::json;
+
+    fn record(values: serde_json::Value) -> Record {
+        Record {
+            format: FORMAT,
+            release: "obs".into(),
+            namespace: "observability".into(),
+            node_namespace: "observability-node".into(),
+            revision: 1,
+            bundle: BundleRef {
+                name: "stack".into(),
+                version: "1.0.0".into(),
+                digest: "sha256:0".into(),
+                source: "embedded".into(),
+            },
+            profile: None,
+            values,
+            components: vec![],
+            objects: vec![],
+            inventory: vec![],
+            notes: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_record_survives_the_round_trip() {
+        let record = record(json!({"a": [1, null, "x"]}));
+        let encoded = encode(&record);
+        assert_eq!(encoded.parts.len(), 1);
+        assert_eq!(decode(&encoded.parts.concat(), &encoded.sha256).unwrap(), record);
+    }
+
+    #[test]
+    fn a_large_record_is_split_and_joined() {
+        // hex of a counter's digests does not compress below half its size
+        let noise: Vec<String> = (0..60_000u32).map(|i| hex(&Sha256::digest(i.to_be_bytes()))).collect();
+        let record = record(json!(noise));
+        let encoded = encode(&record);
+        assert!(encoded.parts.len() > 1 && encoded.parts.iter().all(|part| part.len() <= CHUNK));
+        assert_eq!(decode(&encoded.parts.concat(), &encoded.sha256).unwrap(), record);
+    }
+
+    #[test]
+    fn damage_is_named() {
+        let encoded = encode(&record(json!({})));
+        let mut bytes = encoded.parts.concat();
+        bytes.truncate(bytes.len() - 1);
+        assert_eq!(decode(&bytes, &encoded.sha256).unwrap_err(), "its checksum does not match its content");
+    }
+
+    #[test]
+    fn a_record_of_a_newer_version_is_refused() {
+        let encoded = encode(&Record { format: 99, ..record(json!({})) });
+        let message = decode(&encoded.parts.concat(), &encoded.sha256).unwrap_err();
+        assert_eq!(message, "it has format 99, this version of kubectl-obs reads up to 1");
+    }
+}

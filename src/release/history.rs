@@ -1,0 +1,241 @@
+//! The revisions of a release, known from the metadata of their records alone.
+
+use serde_json::{Value, json};
+
+use super::{Revision, Status};
+use crate::object::labels;
+
+/// Label on records: `header` or `chunk`.
+pub const RECORD: &str = "kubectl-obs.dev/record";
+/// Label on a header: the [`Status`].
+pub const STATUS: &str = "kubectl-obs.dev/status";
+/// Label on headers and chunks: the revision.
+pub const REVISION: &str = "kubectl-obs.dev/revision";
+/// Annotation: `stack 1.0.0`.
+pub const BUNDLE: &str = "kubectl-obs.dev/bundle";
+/// Annotation: when the revision was begun, RFC 3339.
+pub const CREATED: &str = "kubectl-obs.dev/created";
+/// Annotation: when its status last changed, RFC 3339.
+pub const UPDATED: &str = "kubectl-obs.dev/updated";
+/// Annotation: who began it, `alice@build-7`.
+pub const BY: &str = "kubectl-obs.dev/by";
+/// Annotation: what it was for, or why it failed.
+pub const DESCRIPTION: &str = "kubectl-obs.dev/description";
+/// Annotation: names of the node-level components in it, so that another release can see them.
+pub const NODE_LEVEL: &str = "kubectl-obs.dev/node-level-components";
+
+/// Type of a record's Secret.
+pub const TYPE: &str = "kubectl-obs.dev/release.v1";
+
+/// What a record's metadata says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// The release's namespace.
+    pub namespace: String,
+    /// The release.
+    pub release: String,
+    /// The revision.
+    pub revision: Revision,
+    /// Its state; None for a word that this version does not know.
+    pub status: Option<Status>,
+    /// The status as it stands on the record.
+    pub status_word: String,
+    /// `stack 1.0.0`
+    pub bundle: String,
+    /// RFC 3339
+    pub created: String,
+    /// RFC 3339
+    pub updated: String,
+    /// `alice@build-7`
+    pub by: String,
+    /// What it was for.
+    pub description: String,
+    /// Node-level components.
+    pub node_level: Vec<String>,
+    /// For writes with a precondition.
+    pub resource_version: String,
+}
+
+impl Header {
+    /// Reads the metadata of a record's header Secret; None if it is none.
+    pub fn from_metadata(secret: &Value) -> Option<Self> {
+        let metadata = &secret["metadata"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let label = |key: &str| text(&metadata["labels"][key]);
+        let annotation = |key: &str| text(&metadata["annotations"][key]);
+        if label(RECORD) != "header" {
+            return None;
+        }
+        Some(Self {
+            namespace: text(&metadata["namespace"]),
+            release: label(labels::RELEASE),
+            revision: label(REVISION).parse().ok()?,
+            status: label(STATUS).parse().ok(),
+            status_word: label(STATUS),
+            bundle: annotation(BUNDLE),
+            created: annotation(CREATED),
+            updated: annotation(UPDATED),
+            by: annotation(BY),
+            description: annotation(DESCRIPTION),
+            node_level: annotation(NODE_LEVEL)
+                .split(',')
+                .filter(|s| !s.is_empty())
+                .map(str::to_owned)
+                .collect(),
+            resource_version: text(&metadata["resourceVersion"]),
+        })
+    }
+
+    /// The name of the Secret.
+    pub fn secret_name(&self) -> String {
+        secret_name(&self.release, self.revision)
+    }
+
+    /// Labels and annotations of the Secret.
+    pub fn metadata(&self) -> Value {
+        json!({
+            "name": self.secret_name(),
+            "namespace": self.namespace,
+            "labels": {
+                labels::MANAGED_BY: labels::MANAGER,
+                labels::RELEASE: self.release,
+                labels::RELEASE_NAMESPACE: self.namespace,
+                RECORD: "header",
+                REVISION: self.revision.to_string(),
+                STATUS: self.status_word,
+            },
+            "annotations": {
+                BUNDLE: self.bundle,
+                CREATED: self.created,
+                UPDATED: self.updated,
+                BY: self.by,
+                DESCRIPTION: self.description,
+                NODE_LEVEL: self.node_level.join(","),
+            },
+        })
+    }
+}
+
+/// `obs.<release>.v<revision>`
+pub fn secret_name(release: &str, revision: Revision) -> String {
+    format!("obs.{release}.v{revision}")
+}
+
+/// `obs.<release>.v<revision>.c<n>`, n from 1.
+pub fn chunk_name(release: &str, revision: Revision, n: usize) -> String {
+    format!("obs.{release}.v{revision}.c{n}")
+}
+
+/// The revisions of one release, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct History {
+    headers: Vec<Header>,
+}
+
+impl History {
+    /// Sorts the headers of one release.
+    pub fn new(mut headers: Vec<Header>) -> Self {
+        headers.sort_by_key(|header| header.revision);
+        Self { headers }
+    }
+
+    /// Oldest first.
+    pub fn headers(&self) -> &[Header] {
+        &self.headers
+    }
+
+    /// The newest revision.
+    pub fn latest(&self) -> Option<&Header> {
+        self.headers.last()
+    }
+
+    /// The highest deployed revision counts, whatever a lower one says.
+    pub fn deployed(&self) -> Option<&Header> {
+        self.headers.iter().rev().find(|header| header.status == Some(Status::Deployed))
+    }
+
+    /// The number of the next revision.
+    pub fn next(&self) -> Revision {
+        self.latest().map_or(1, |header| header.revision + 1)
+    }
+
+    /// The prune baseline: the last deployed revision and every later one; all of them when none
+    /// is deployed.
+    pub fn baseline(&self) -> &[Header] {
+        let from = self
+            .deployed()
+            .and_then(|deployed| self.headers.iter().position(|h| h.revision == deployed.revision))
+            .unwrap_or(0);
+        &self.headers[from..]
+    }
+
+    /// Revisions that may go so that at most `limit` remain after one more is written: the oldest
+    /// first, never one of the baseline.
+    pub fn surplus(&self, limit: usize) -> Vec<&Header> {
+        if limit == 0 {
+            return Vec::new();
+        }
+        let oldest_kept = self.baseline().first().map_or(u32::MAX, |header| header.revision);
+        let excess = (self.headers.len() + 1).saturating_sub(limit);
+        self.headers.iter().filter(|header| header.revision < oldest_kept).take(excess).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history(states: &[(u32, Status)]) -> History {
+        History::new(
+            states
+                .iter()
+                .map(|(revision, status)| Header {
+                    namespace: "observability".into(),
+                    release: "obs".into(),
+                    revision: *revision,
+                    status: Some(*status),
+                    status_word: status.to_string(),
+                    bundle: "stack 1.0.0".into(),
+                    created: "2026-01-01T00:00:00Z".into(),
+                    updated: "2026-01-01T00:00:00Z".into(),
+                    by: "alice@build-7".into(),
+                    description: String::new(),
+                    node_level: vec!["node-exporter".into()],
+                    resource_version: String::new(),
+                })
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn a_header_survives_its_metadata() {
+        let header = history(&[(3, Status::Deployed)]).headers()[0].clone();
+        assert_eq!(Header::from_metadata(&json!({"metadata": header.metadata()})), Some(header));
+    }
+
+    #[test]
+    fn the_baseline_is_the_last_deployed_revision_and_every_later_one() {
+        use Status::*;
+        let revisions = |states: &[(u32, Status)]| -> Vec<u32> {
+            history(states).baseline().iter().map(|h| h.revision).collect()
+        };
+        assert_eq!(revisions(&[(1, Superseded), (2, Deployed), (3, Failed), (4, Failed)]), [2, 3, 4]);
+        assert_eq!(revisions(&[(1, Failed), (2, PendingInstall)]), [1, 2]);
+        // two deployed ones can stand after a crash: the higher one counts
+        assert_eq!(revisions(&[(1, Deployed), (2, Deployed)]), [2]);
+        assert!(revisions(&[]).is_empty());
+    }
+
+    #[test]
+    fn retention_never_touches_the_baseline() {
+        use Status::*;
+        let surplus = |states: &[(u32, Status)], limit| -> Vec<u32> {
+            history(states).surplus(limit).iter().map(|h| h.revision).collect()
+        };
+        let many: Vec<_> = (1..=10).map(|r| (r, if r == 10 { Deployed } else { Superseded })).collect();
+        assert_eq!(surplus(&many, 10), [1]);
+        assert_eq!(surplus(&many, 0), [0u32; 0]);
+        let stuck: Vec<_> = (1..=10).map(|r| (r, if r == 1 { Deployed } else { Failed })).collect();
+        assert_eq!(surplus(&stuck, 3), [0u32; 0]);
+    }
+}

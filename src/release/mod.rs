@@ -1,0 +1,20 @@
+//! Releases: names, states, the record of a revision and its inventory. Pure; reading and writing
+//! records on a cluster is `cluster::records`.
+//!
+//! What is here is **lasting**: users' clusters hold it. A change of the record's shape raises
+//! [`record::FORMAT`] and needs a compatibility test.
+
+pub mod codec;
+pub mod history;
+pub mod name;
+pub mod record;
+mod status;
+
+pub use codec::{Encoded, decode, encode};
+pub use history::{Header, History};
+pub use name::{Namespace, ReleaseName};
+pub use record::{BundleRef, ComponentRef, Entry, EntryState, Record};
+pub use status::Status;
+
+/// A revision's number, from 1.
+pub type Revision = u32;

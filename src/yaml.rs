@@ -1,0 +1,101 @@
+//! YAML in and out: the only module that names the YAML crate.
+//!
+//! Text is read as kubectl reads it (sigs.k8s.io/yaml, which is YAML 1.1: `on` is true, `0644` is
+//! 420, `1.0` is 1), so that a template or a values file means the same to both. Two things are
+//! stricter, because kubectl's reading loses data there: a key given twice and an unknown tag are
+//! errors. What is written is read back by kubectl as the same values.
+
+mod compose;
+mod scalar;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use serde_yaml::DoubleQuoted;
+
+use crate::values::Pointer;
+use compose::Composer;
+
+/// Why a text is not YAML that we read, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct YamlError {
+    /// What is wrong, without the place. Never quotes a value of the text.
+    pub message: String,
+    /// From 1.
+    pub line: Option<u32>,
+    /// From 1.
+    pub column: Option<u32>,
+}
+
+impl fmt::Display for YamlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for YamlError {}
+
+/// Reads one document. An empty text is null; a second document is an error.
+pub fn parse(text: &str) -> Result<Value, YamlError> {
+    Composer::new(text).single()
+}
+
+/// Reads all documents; empty ones (and `null`) are skipped.
+pub fn parse_documents(text: &str) -> Result<Vec<Value>, YamlError> {
+    let mut composer = Composer::new(text);
+    let mut documents = Vec::new();
+    while let Some((document, _)) = composer.document()? {
+        if !document.is_null() {
+            documents.push(document);
+        }
+    }
+    Ok(documents)
+}
+
+/// Reads one document, and the line (from 1) of every key and list item by JSON pointer. What
+/// comes from an alias or a merge key has the line of the alias, and nothing below it an entry.
+pub fn parse_with_lines(text: &str) -> Result<(Value, BTreeMap<Pointer, u32>), YamlError> {
+    let mut composer = Composer::new(text).with_lines();
+    let value = composer.single()?;
+    Ok((value, composer.into_lines()))
+}
+
+/// Writes one document, ending with a newline.
+pub fn to_string(value: &Value) -> String {
+    // Folding (`>`) is off: a long line stays one line, so that it can be searched and copied.
+    let options = serde_yaml::ser_options! { folded_wrap_chars: usize::MAX };
+    // serde_json::Value has string keys and no enums: the serialiser has nothing to refuse.
+    serde_yaml::to_string_with_options(&Written(value), options).unwrap_or_default()
+}
+
+/// A value on its way out. goyaml.v2 refuses a block scalar whose first line begins with a tab,
+/// which the YAML crate writes; such strings are quoted instead.
+struct Written<'a>(&'a Value);
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::String(s) if indented_with_tab(s) => DoubleQuoted(s).serialize(serializer),
+            Value::Array(items) => serializer.collect_seq(items.iter().map(Written)),
+            Value::Object(map) => serializer.collect_map(map.iter().map(|(k, v)| (k, Written(v)))),
+            scalar => scalar.serialize(serializer),
+        }
+    }
+}
+
+fn indented_with_tab(text: &str) -> bool {
+    text.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t')
+}
+
+/// Writes documents separated by `---`.
+pub fn documents_to_string(documents: &[Value]) -> String {
+    documents.iter().map(to_string).collect::<Vec<_>>().join("---\n")
+}
+
+#[cfg(test)]
+mod tests;
