@@ -13,6 +13,7 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`cluster`] | the only code that talks to the API server |
 //! | [`bundle`] | the versioned packages: metadata, archive format, sources, lint |
 //! | [`values`] | layers of values with the origin of every leaf, `--set` grammar, schema check |
 //! | [`render`] | (bundle, values, facts) → objects |
@@ -40,6 +41,7 @@
 //! It keeps nothing on the local disk.
 
 pub mod bundle;
+pub mod cluster;
 pub mod diff;
 pub mod error;
 pub mod event;

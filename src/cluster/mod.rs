@@ -1,0 +1,183 @@
+//! The only code that talks to the API server. A [`Cluster`] is a connection with the rules of
+//! this tool built in: every request is raw JSON (never a typed round trip, which drops fields
+//! that this build does not know), is retried by one policy, and fails with an [`Error`] that
+//! says what happened, to which object, and what to do.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `options`, `kubeconfig`, `proxy`, `client` | from flags and kubeconfig to an HTTP client |
+//! | `call`, `send`, `retry` | one request: as a value, one attempt, all attempts |
+//! | `errors/` | failures in words |
+//! | `discovery` | which kinds the server serves |
+//! | `read`, `apply`, `write`, `watch` | objects |
+//! | `access` | what the user may do |
+//! | `pods`, `tunnel` | logs, events, HTTP through a port-forward |
+//! | `lease` | the lock of a running operation |
+//! | `who` | the person and the machine, for records and locks |
+
+mod access;
+mod apply;
+mod call;
+mod client;
+mod discovery;
+mod errors;
+#[cfg(test)]
+mod fake;
+mod kubeconfig;
+mod lease;
+mod options;
+mod pods;
+mod proxy;
+mod read;
+pub mod records;
+mod retry;
+mod send;
+mod target;
+mod tunnel;
+mod version;
+mod watch;
+pub mod who;
+mod write;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub use access::Access;
+pub use apply::{Applied, ApplyError, ApplyOptions};
+pub use discovery::{Kinds, Served};
+pub use errors::{Cause, FieldConflict};
+pub use lease::{Holder, HolderInfo, Lock};
+pub use options::ConnectOptions;
+pub use pods::Involved;
+pub use tunnel::{HttpAnswer, PodStream};
+pub use version::ServerVersion;
+pub use watch::WatchEvent;
+pub use write::{CreateError, DeleteOptions, Deleted, MetadataPatch, Propagation, ReplaceError};
+
+use call::Call;
+use errors::Failure;
+use retry::Reply;
+use target::Target;
+
+use crate::{Error, Result};
+
+/// Each attempt at a request ends after this, unless `--request-timeout` says otherwise.
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(30);
+
+/// A connection to one cluster. Cheap to clone; clones share the connections and what is known
+/// about the server.
+#[derive(Clone)]
+pub struct Cluster {
+    inner: Arc<Inner>,
+    deadline: Option<Instant>,
+}
+
+struct Inner {
+    client: kube::Client,
+    target: Target,
+    attempt_limit: Duration,
+    /// Has the API server answered anything in this run?
+    reached: AtomicBool,
+    /// What discovery said.
+    kinds: tokio::sync::Mutex<Option<Arc<Kinds>>>,
+}
+
+impl Inner {
+    fn mark_reached(&self) {
+        self.reached.store(true, Ordering::Relaxed);
+    }
+
+    fn was_reached(&self) -> bool {
+        self.reached.load(Ordering::Relaxed)
+    }
+}
+
+impl Cluster {
+    /// Reads the kubeconfig, applies the flags and builds the client. Sends no request, but runs a
+    /// credential plugin, which may ask on the terminal: connect before drawing anything.
+    pub async fn connect(options: &ConnectOptions) -> Result<Self> {
+        let around = kubeconfig::Surroundings::of_process();
+        let (client, target) = match kubeconfig::read(options, &around)? {
+            Some(config) => client::build(kubeconfig::choose(&config, options)?, options).await?,
+            None if options.server.is_some() => {
+                client::build(kubeconfig::choose(&Default::default(), options)?, options).await?
+            }
+            None if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() => client::in_cluster().await?,
+            None => {
+                let looked_at = kubeconfig::candidates(&around);
+                return Err(errors::kubeconfig::none_found(&looked_at, around.kubeconfig.is_some()));
+            }
+        };
+        let limit = options.request_timeout.filter(|limit| !limit.is_zero()).unwrap_or(ATTEMPT_LIMIT);
+        Ok(Self::new(client, target, limit))
+    }
+
+    /// A cluster behind a client that someone else built, for tests with an in-memory API server.
+    pub fn with_client(client: kube::Client, name: &str, server: &str) -> Self {
+        let target = Target { name: name.into(), server: server.into(), ..Target::default() };
+        Self::new(client, target, ATTEMPT_LIMIT)
+    }
+
+    fn new(client: kube::Client, target: Target, attempt_limit: Duration) -> Self {
+        let inner = Inner {
+            client,
+            target,
+            attempt_limit,
+            reached: AtomicBool::new(false),
+            kinds: Default::default(),
+        };
+        Self { inner: Arc::new(inner), deadline: None }
+    }
+
+    /// The same cluster, with requests that fail with [`crate::Exit::Deadline`] when they have no
+    /// answer by then (a `std` or `tokio` instant). Replaces an earlier deadline.
+    #[must_use]
+    pub fn with_deadline(&self, deadline: impl Into<Instant>) -> Self {
+        Self { deadline: Some(deadline.into()), ..self.clone() }
+    }
+
+    /// The same cluster without a deadline, for what must be done after it, such as writing down
+    /// that the operation failed. Each request still ends after a minute or so.
+    #[must_use]
+    pub fn without_deadline(&self) -> Self {
+        Self { deadline: None, ..self.clone() }
+    }
+
+    /// The cluster's name in the kubeconfig.
+    pub fn name(&self) -> &str {
+        &self.inner.target.name
+    }
+
+    /// The server's URL.
+    pub fn server(&self) -> &str {
+        &self.inner.target.server
+    }
+
+    /// The context in use; None in a pod, or when flags say everything.
+    pub fn context(&self) -> Option<&str> {
+        self.inner.target.context.as_deref()
+    }
+
+    /// The user's name in the kubeconfig.
+    pub fn user(&self) -> Option<&str> {
+        self.inner.target.user.as_deref()
+    }
+
+    /// Sends a request by the retry policy.
+    async fn call(&self, call: &Call) -> Result<Reply, Failure> {
+        retry::run(self, call).await
+    }
+
+    /// An answer of the wrong shape, in words.
+    fn unexpected(&self, call: &Call, what: &str) -> Error {
+        errors::unexpected(&self.inner.target, &call.subject, what)
+    }
+
+    /// A failure in words.
+    fn error(&self, failure: Failure, call: &Call) -> Error {
+        failure.into_error(&self.inner.target, &call.subject)
+    }
+}

@@ -1,0 +1,258 @@
+//! Release records on the cluster: one Secret per revision, chunks where one cannot hold it, and
+//! the release's random key. Records are written by POST and metadata PATCH only, never applied:
+//! a POST that meets an existing one lost a race.
+
+use futures::future::try_join_all;
+use serde_json::{Value, json};
+
+use super::{Cluster, CreateError, DeleteOptions, MetadataPatch};
+use crate::error::{Error, Result};
+use crate::object::{Kind, labels};
+use crate::release::history::{self, Header, History};
+use crate::release::{Record, Revision, Status, codec};
+
+/// Type of the Secret with the release's key.
+const KEY_TYPE: &str = "kubectl-obs.dev/key.v1";
+/// Annotation on a header: how many chunks hold the record; 0 when it is in the header itself.
+const CHUNKS: &str = "kubectl-obs.dev/chunks";
+
+/// The kind of all records.
+pub fn secrets() -> Kind {
+    Kind::namespaced("", "Secret", "secrets")
+}
+
+/// The records of one release.
+#[derive(Clone)]
+pub struct Store {
+    cluster: Cluster,
+    namespace: String,
+    release: String,
+    kind: Kind,
+}
+
+/// The headers of all releases in a namespace, or everywhere: a metadata-only request.
+pub async fn headers(cluster: &Cluster, namespace: Option<&str>) -> Result<Vec<Header>> {
+    let found = cluster.list_metadata(&secrets(), namespace, &format!("{}=header", history::RECORD)).await?;
+    Ok(found.iter().filter_map(Header::from_metadata).collect())
+}
+
+impl Store {
+    /// The records of `release` in `namespace`.
+    pub fn new(cluster: &Cluster, namespace: &str, release: &str) -> Self {
+        Self {
+            cluster: cluster.clone(),
+            namespace: namespace.to_owned(),
+            release: release.to_owned(),
+            kind: secrets(),
+        }
+    }
+
+    fn selector(&self, record: &str) -> String {
+        format!(
+            "{}={record},{}={},{}={}",
+            history::RECORD,
+            labels::RELEASE,
+            self.release,
+            labels::RELEASE_NAMESPACE,
+            self.namespace
+        )
+    }
+
+    /// The revisions, from metadata alone.
+    pub async fn history(&self) -> Result<History> {
+        let found =
+            self.cluster.list_metadata(&self.kind, Some(&self.namespace), &self.selector("header")).await?;
+        Ok(History::new(found.iter().filter_map(Header::from_metadata).collect()))
+    }
+
+    /// Reads a record whole. A damaged one is an error that names it.
+    pub async fn read(&self, revision: Revision) -> Result<Record> {
+        let name = history::secret_name(&self.release, revision);
+        let broken =
+            |why: String| Error::failed(format!("record {}/{name} cannot be read: {why}", self.namespace));
+        let header = self.get(&name).await?.ok_or_else(|| broken("it does not exist".into()))?;
+        let chunks: usize = header["metadata"]["annotations"][CHUNKS]
+            .as_str()
+            .and_then(|n| n.parse().ok())
+            .ok_or_else(|| broken("it does not say how many chunks it has".into()))?;
+        let sha256 = data(&header, "sha256").map_err(&broken)?;
+        let sha256 = String::from_utf8_lossy(&sha256).into_owned();
+        let bytes = if chunks == 0 {
+            data(&header, "record").map_err(&broken)?
+        } else {
+            let parts = try_join_all((1..=chunks).map(|n| async move {
+                self.get(&history::chunk_name(&self.release, revision, n)).await.map(|found| (n, found))
+            }))
+            .await?;
+            let mut bytes = Vec::new();
+            for (n, part) in parts {
+                let part = part.ok_or_else(|| broken(format!("its chunk {n} of {chunks} is missing")))?;
+                bytes.extend(data(&part, "chunk").map_err(&broken)?);
+            }
+            bytes
+        };
+        codec::decode(&bytes, &sha256).map_err(broken)
+    }
+
+    /// Writes a record: chunks first, the header last. Fails when the revision exists.
+    pub async fn write(&self, record: &Record, header: &Header) -> Result<Header> {
+        let encoded = codec::encode(record);
+        let mut data = json!({ "sha256": base64(encoded.sha256.as_bytes()) });
+        let mut chunks = 0;
+        if let [single] = &encoded.parts[..] {
+            data["record"] = json!(base64(single));
+        } else {
+            chunks = encoded.parts.len();
+            for (i, part) in encoded.parts.iter().enumerate() {
+                let name = history::chunk_name(&self.release, record.revision, i + 1);
+                let metadata = json!({
+                    "name": name, "namespace": self.namespace,
+                    "labels": self.labels("chunk", record.revision),
+                });
+                self.create(Self::secret(metadata, json!({ "chunk": base64(part) }))).await?;
+            }
+        }
+        let mut metadata = header.metadata();
+        metadata["annotations"][CHUNKS] = json!(chunks.to_string());
+        let made = self.create(Self::secret(metadata, data)).await?;
+        Header::from_metadata(&made)
+            .ok_or_else(|| Error::failed(format!("the API server changed record {}", header.secret_name())))
+    }
+
+    /// Changes a revision's status and description in one metadata write.
+    pub async fn set_status(
+        &self,
+        header: &Header,
+        status: Status,
+        description: &str,
+        now: &str,
+    ) -> Result<()> {
+        let set = |key: &str, value: &str| (key.to_owned(), Some(value.to_owned()));
+        let patch = MetadataPatch {
+            labels: [set(history::STATUS, status.as_str())].into(),
+            annotations: [set(history::UPDATED, now), set(history::DESCRIPTION, description)].into(),
+        };
+        self.cluster
+            .patch_metadata(&self.kind, Some(&self.namespace), &header.secret_name(), &patch, None)
+            .await?;
+        Ok(())
+    }
+
+    /// Removes a revision: the header first, so that what a crash leaves are chunks without a
+    /// header, which the next operation sweeps.
+    pub async fn remove(&self, revision: Revision) -> Result<()> {
+        self.delete(&history::secret_name(&self.release, revision)).await?;
+        let selector = format!("{},{}={revision}", self.selector("chunk"), history::REVISION);
+        self.delete_all(&selector).await
+    }
+
+    /// Deletes chunks without a header, left by a writer that was killed. Only under the lock.
+    pub async fn sweep(&self, history: &History) -> Result<()> {
+        let chunks =
+            self.cluster.list_metadata(&self.kind, Some(&self.namespace), &self.selector("chunk")).await?;
+        for chunk in chunks {
+            let revision = chunk["metadata"]["labels"][history::REVISION].as_str().unwrap_or_default();
+            let known = history.headers().iter().any(|header| header.revision.to_string() == revision);
+            if !known && let Some(name) = chunk["metadata"]["name"].as_str() {
+                self.delete(name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes every record, chunk and the key.
+    pub async fn remove_all(&self, history: &History) -> Result<()> {
+        for header in history.headers() {
+            self.remove(header.revision).await?;
+        }
+        self.delete_all(&self.selector("chunk")).await?;
+        self.delete(&self.key_name()).await
+    }
+
+    fn key_name(&self) -> String {
+        format!("obs.{}.key", self.release)
+    }
+
+    /// The release's random key, if it was made already.
+    pub async fn key(&self) -> Result<Option<Vec<u8>>> {
+        let Some(secret) = self.get(&self.key_name()).await? else { return Ok(None) };
+        Ok(data(&secret, "key").ok().filter(|key| !key.is_empty()))
+    }
+
+    /// Stores the release's key.
+    pub async fn write_key(&self, key: &[u8]) -> Result<()> {
+        let mut secret = Self::secret(
+            json!({"name": self.key_name(), "namespace": self.namespace, "labels": self.labels("key", 0)}),
+            json!({ "key": base64(key) }),
+        );
+        secret["type"] = json!(KEY_TYPE);
+        self.create(secret).await.map(drop)
+    }
+
+    fn labels(&self, record: &str, revision: Revision) -> Value {
+        json!({
+            labels::MANAGED_BY: labels::MANAGER,
+            labels::RELEASE: self.release,
+            labels::RELEASE_NAMESPACE: self.namespace,
+            history::RECORD: record,
+            history::REVISION: revision.to_string(),
+        })
+    }
+
+    fn secret(metadata: Value, data: Value) -> Value {
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "type": history::TYPE, "immutable": true,
+            "metadata": metadata, "data": data,
+        })
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<Value>> {
+        self.cluster.get(&self.kind, Some(&self.namespace), name).await
+    }
+
+    async fn create(&self, secret: Value) -> Result<Value> {
+        let name = secret["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        match self.cluster.create(&self.kind, Some(&self.namespace), &secret, false).await {
+            Ok(made) => Ok(made),
+            Err(CreateError::AlreadyExists(_)) => Err(Error::failed(format!(
+                "record {}/{name} exists already: another operation on release {} was faster",
+                self.namespace, self.release
+            ))
+            .hint("run the command again")),
+            Err(CreateError::Other(error)) => Err(error),
+        }
+    }
+
+    async fn delete(&self, name: &str) -> Result<()> {
+        self.cluster
+            .delete(&self.kind, Some(&self.namespace), name, &DeleteOptions::default())
+            .await
+            .map(drop)
+    }
+
+    async fn delete_all(&self, selector: &str) -> Result<()> {
+        for found in self.cluster.list_metadata(&self.kind, Some(&self.namespace), selector).await? {
+            if let Some(name) = found["metadata"]["name"].as_str() {
+                self.delete(name).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One key of a Secret's data.
+fn data(secret: &Value, key: &str) -> Result<Vec<u8>, String> {
+    let text = secret["data"][key].as_str().ok_or_else(|| format!("it has no data \"{key}\""))?;
+    unbase64(text).ok_or_else(|| format!("its data \"{key}\" is not base64"))
+}
+
+/// Base64 as Secrets carry it.
+pub fn base64(bytes: &[u8]) -> String {
+    let encoded = serde_json::to_value(k8s_openapi::ByteString(bytes.to_vec()));
+    encoded.ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// The reverse of [`base64`].
+pub fn unbase64(text: &str) -> Option<Vec<u8>> {
+    serde_json::from_value::<k8s_openapi::ByteString>(json!(text)).ok().map(|bytes| bytes.0)
+}

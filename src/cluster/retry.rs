@@ -1,0 +1,251 @@
+//! Which failures are tried again, how often and for how long. Every request but probes goes
+//! through [`run`]; kube's own retry is off, because it can hang for minutes.
+//!
+//! Bounded by time: delays of 100 ms doubling to 5 s with jitter, Retry-After honoured up to 30 s,
+//! at most 60 s per request and never beyond the operation's deadline. Tried again are 429, 502,
+//! 503, 504, those 500s that say they are temporary, lost connections and cut-off answers. A
+//! cluster that has not answered yet in this run gets one quick second attempt: a wrong address
+//! should be reported at once.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use kube::client::Body;
+use kube::core::Status;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::Cluster;
+use super::call::Call;
+use super::errors::{Failure, Reason, Transport, webhook_is_away};
+use super::send::{self, Answer};
+
+/// Delay before the second attempt.
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+/// Delays do not grow beyond this.
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
+/// A server may ask for more patience than our own delays, but not for more than this.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(30);
+/// No attempt begins later than this after the first.
+const BUDGET: Duration = Duration::from_secs(60);
+/// An attempt that begins shortly before that still gets a chance.
+const SHORTEST_LIMIT: Duration = Duration::from_secs(5);
+
+/// A successful answer.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// The HTTP status code, 200 to 299.
+    pub status: u16,
+    /// The server's clock in seconds since 1970, where it said so.
+    pub date: Option<i64>,
+    /// The body; null for text.
+    pub value: Value,
+    /// The body of a text answer.
+    pub text: Vec<u8>,
+    /// May an earlier attempt have been carried out without our seeing its answer?
+    pub uncertain: bool,
+    /// From the first attempt to the answer.
+    pub elapsed: Duration,
+}
+
+/// How one attempt ended.
+enum Outcome<T> {
+    Done(T),
+    /// Not done. `again`: may succeed a moment later, with the server's wish for a delay.
+    /// `sent`: the server may have done it nevertheless.
+    Failed {
+        reason: Reason,
+        again: bool,
+        after: Option<Duration>,
+        sent: bool,
+    },
+}
+
+/// Sends `call` until it succeeds, is refused, or the time is over.
+pub(super) async fn run(cluster: &Cluster, call: &Call) -> Result<Reply, Failure> {
+    let attempt = |limit| async move {
+        match send::send(&cluster.inner.client, call, limit).await {
+            Ok(answer) => judge(answer, call),
+            Err(transport) => lost(transport),
+        }
+    };
+    let (mut reply, uncertain, elapsed) = repeat(cluster, attempt).await?;
+    reply.uncertain = uncertain;
+    reply.elapsed = elapsed;
+    Ok(reply)
+}
+
+/// Opens a stream (a watch) by the same rules; what happens on it is the caller's.
+pub(super) async fn open(cluster: &Cluster, call: &Call) -> Result<Body, Failure> {
+    let attempt = |limit| async move {
+        match send::open(&cluster.inner.client, call, limit).await {
+            Ok(Ok(body)) => Outcome::Done(body),
+            Ok(Err(answer)) => refused(answer, call),
+            Err(transport) => lost(transport),
+        }
+    };
+    Ok(repeat(cluster, attempt).await?.0)
+}
+
+/// Repeats `attempt` by the policy above. Also says whether an earlier attempt may have been
+/// carried out, and how long all took.
+async fn repeat<T, F>(
+    cluster: &Cluster,
+    attempt: impl Fn(Duration) -> F,
+) -> Result<(T, bool, Duration), Failure>
+where
+    F: Future<Output = Outcome<T>>,
+{
+    let started = Instant::now();
+    let end = cluster.deadline.map_or(started + BUDGET, |deadline| deadline.min(started + BUDGET));
+    let (mut attempts, mut uncertain) = (0, false);
+    let failure =
+        |reason, attempts, uncertain| Failure { reason, attempts, elapsed: started.elapsed(), uncertain };
+    loop {
+        let left = cluster.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left == Some(Duration::ZERO) {
+            return Err(failure(Reason::Deadline, attempts, uncertain));
+        }
+        attempts += 1;
+        let rest = end.saturating_duration_since(Instant::now()).max(SHORTEST_LIMIT);
+        let limit = cluster.inner.attempt_limit.min(rest).min(left.unwrap_or(Duration::MAX));
+        let (reason, again, after, sent) = match attempt(limit).await {
+            Outcome::Done(done) => {
+                cluster.inner.mark_reached();
+                return Ok((done, uncertain, started.elapsed()));
+            }
+            Outcome::Failed { reason, again, after, sent } => (reason, again, after, sent),
+        };
+        if matches!(reason, Reason::Status(_)) {
+            cluster.inner.mark_reached();
+        }
+        uncertain |= again && sent;
+        if !again || gives_up_at_first_contact(cluster, &reason, attempts) {
+            return Err(failure(reason, attempts, uncertain));
+        }
+        let delay = delay(attempts, after);
+        if Instant::now() + delay >= end {
+            let timed_out = cluster.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            let reason = if timed_out { Reason::Deadline } else { reason };
+            return Err(failure(reason, attempts, uncertain));
+        }
+        tokio::time::sleep(delay).await;
+    }
+}
+
+/// One attempt, for probes, whose point is to find out now.
+pub(super) async fn once(cluster: &Cluster, call: &Call, limit: Duration) -> Result<Reply, Failure> {
+    let started = Instant::now();
+    let outcome = match send::send(&cluster.inner.client, call, limit).await {
+        Ok(answer) => judge(answer, call),
+        Err(transport) => lost(transport),
+    };
+    match outcome {
+        Outcome::Done(reply) => Ok(reply),
+        Outcome::Failed { reason, sent, .. } => {
+            Err(Failure { reason, attempts: 1, elapsed: started.elapsed(), uncertain: sent })
+        }
+    }
+}
+
+/// Before the first answer of this run a failure is more likely a wrong address than an outage.
+fn gives_up_at_first_contact(cluster: &Cluster, reason: &Reason, attempts: u32) -> bool {
+    if cluster.inner.was_reached() {
+        return false;
+    }
+    match reason {
+        Reason::Transport(transport) => attempts > 1 || transport.is_slow(),
+        Reason::Foreign { .. } => attempts > 1,
+        Reason::Status(_) | Reason::Deadline => false,
+    }
+}
+
+/// How long to wait after the given number of attempts.
+pub(super) fn delay(attempts: u32, wished: Option<Duration>) -> Duration {
+    let backoff = LONGEST_DELAY.min(FIRST_DELAY * 2u32.saturating_pow(attempts.saturating_sub(1).min(10)));
+    // between half and all of it, so that many clients do not come back together
+    let backoff = backoff.mul_f64(rand::random_range(0.5..=1.0));
+    backoff.max(wished.unwrap_or_default().min(LONGEST_RETRY_AFTER))
+}
+
+fn judge(answer: Answer, call: &Call) -> Outcome<Reply> {
+    if !answer.is_success() {
+        return refused(answer, call);
+    }
+    let Answer { status, date, body, .. } = answer;
+    let reply = |value, text| Reply { status, date, value, text, uncertain: false, elapsed: Duration::ZERO };
+    if call.text {
+        return Outcome::Done(reply(Value::Null, body));
+    }
+    match serde_json::from_slice(&body) {
+        Ok(value) => Outcome::Done(reply(value, Vec::new())),
+        // JSON that ends too early was cut off by something on the way
+        Err(error) if error.is_eof() && !body.is_empty() => lost(Transport::cut_off()),
+        Err(_) => {
+            let body = String::from_utf8_lossy(&body).into_owned();
+            let reason = Reason::Foreign { code: status, body };
+            Outcome::Failed { reason, again: false, after: None, sent: true }
+        }
+    }
+}
+
+fn refused<T>(answer: Answer, call: &Call) -> Outcome<T> {
+    let after = answer.retry_after;
+    let sent = answer.status >= 500;
+    match answer.failure().or_else(|| answer.unserved(call)) {
+        Some(status) => {
+            let wished = status.details.as_ref().map(|d| d.retry_after_seconds).filter(|s| *s > 0);
+            let after = after.or(wished.map(|s| Duration::from_secs(s.into())));
+            let again = is_transient(&status);
+            Outcome::Failed { reason: Reason::Status(Box::new(status)), again, after, sent }
+        }
+        None => {
+            let again = matches!(answer.status, 429 | 502..=504);
+            let body = String::from_utf8_lossy(&answer.body).into_owned();
+            Outcome::Failed { reason: Reason::Foreign { code: answer.status, body }, again, after, sent }
+        }
+    }
+}
+
+fn lost<T>(transport: Transport) -> Outcome<T> {
+    let (again, sent) = (transport.is_transient(), transport.sent);
+    Outcome::Failed { reason: Reason::Transport(transport), again, after: None, sent }
+}
+
+/// Does the API server say that the same request can succeed a moment later?
+fn is_transient(status: &Status) -> bool {
+    match status.code {
+        429 | 502 | 503 | 504 => true,
+        // a write of ours that raced with a controller's inside the server (quota, status)
+        409 => {
+            status.reason == "Conflict"
+                && status.message.contains("Operation cannot be fulfilled on resourcequotas")
+        }
+        // admission webhooks that cannot be called come as 500, but also as 403 from some proxies
+        500 => status.reason == "ServerTimeout" || says_temporary(&status.message),
+        _ => false,
+    }
+}
+
+/// Texts of 500s that pass: etcd without a leader, slow etcd, webhooks that restart, quota
+/// evaluation under load.
+fn says_temporary(message: &str) -> bool {
+    const TEXTS: [&str; 12] = [
+        "etcdserver: leader changed",
+        "etcdserver: no leader",
+        "etcdserver: request timed out",
+        "etcdserver: too many requests",
+        "raft proposal dropped",
+        "code = Unavailable",
+        "context deadline exceeded",
+        "resource quota evaluation timed out",
+        "connection reset by peer",
+        "http2: client connection lost",
+        "transport is closing",
+        "is currently unable to handle the request",
+    ];
+    webhook_is_away(message)
+        || (TEXTS.iter().any(|text| message.contains(text)) && !message.contains("failed calling webhook"))
+}

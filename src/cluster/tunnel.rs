@@ -1,0 +1,252 @@
+//! Into a pod: a byte stream to one of its ports by port-forward, and HTTP over it. A port-forward
+//! enters at the pod's loopback, past every NetworkPolicy, and needs nothing exposed. Nothing is
+//! tried twice here: who probes wants to know now.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::header::{ACCEPT_ENCODING, HOST};
+use http::{HeaderValue, Request};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::Portforwarder;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+
+use super::Cluster;
+use super::call::Subject;
+use super::errors::{Failure, Reason, Transport};
+use super::pods::pods;
+use crate::{Error, Result};
+
+/// Answers are not read beyond this.
+const ANSWER_LIMIT: usize = 32 << 20;
+
+/// What an HTTP server in a pod answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpAnswer {
+    /// The status code.
+    pub status: u16,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+impl HttpAnswer {
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+}
+
+/// A connection to a port of a pod. Dropping it closes it.
+pub struct PodStream {
+    io: DuplexStream,
+    forwarder: Portforwarder,
+    refusal: Option<BoxFuture<'static, Option<String>>>,
+}
+
+impl PodStream {
+    /// Resolves when the pod's side says that the port cannot be used, in its words, for example
+    /// `connection refused`; None when the connection ended without such words. For one caller:
+    /// the second gets a future that never resolves.
+    pub fn refusal(&mut self) -> BoxFuture<'static, Option<String>> {
+        self.refusal.take().unwrap_or_else(|| futures::future::pending().boxed())
+    }
+}
+
+impl Drop for PodStream {
+    fn drop(&mut self) {
+        self.forwarder.abort();
+    }
+}
+
+impl AsyncRead for PodStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for PodStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(context, data)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
+
+impl Cluster {
+    /// Opens a connection to a port of a pod. Each connection is a websocket of its own.
+    pub async fn port_forward(&self, namespace: &str, pod: &str, port: u16) -> Result<PodStream> {
+        let api: Api<Pod> = Api::namespaced(self.inner.client.clone(), namespace);
+        let opened = tokio::time::timeout(self.inner.attempt_limit, api.portforward(pod, &[port])).await;
+        let reason = match opened {
+            Ok(Ok(mut forwarder)) => {
+                let refusal = forwarder.take_error(port).map(FutureExt::boxed);
+                return match forwarder.take_stream(port) {
+                    Some(io) => Ok(PodStream { io, forwarder, refusal }),
+                    None => Err(unreachable(namespace, pod, port, "the port-forward has no stream")),
+                };
+            }
+            Ok(Err(kube::Error::Api(status))) => Reason::Status(status),
+            Ok(Err(kube::Error::UpgradeConnection(upgrade))) => {
+                let why = format!("the port-forward is refused: {upgrade}");
+                return Err(unreachable(namespace, pod, port, &why)
+                    .hint("does a proxy before the API server let websockets through?"));
+            }
+            Ok(Err(error)) => Reason::Transport(Transport::from_kube(&error)),
+            Err(_) => Reason::Transport(Transport::no_answer(self.inner.attempt_limit)),
+        };
+        let failure = Failure { reason, attempts: 1, elapsed: Duration::ZERO, uncertain: false };
+        Err(failure
+            .into_error(&self.inner.target, &Subject::new("create", &pods(), Some(namespace), Some(pod))))
+    }
+
+    /// Asks an HTTP server in a pod, once, within `limit`. `path` begins with `/`.
+    pub async fn pod_http_get(
+        &self,
+        namespace: &str,
+        pod: &str,
+        port: u16,
+        path: &str,
+        limit: Duration,
+    ) -> Result<HttpAnswer> {
+        let request = Request::get(path)
+            .body(Vec::new())
+            .map_err(|_| Error::failed(format!("\"{path}\" is not a path that can be asked for")))?;
+        self.pod_http(namespace, pod, port, request, limit).await
+    }
+
+    /// The same for any request: method, path, headers (such as Authorization) and body. Answers
+    /// over 32 MiB are an error.
+    pub async fn pod_http(
+        &self,
+        namespace: &str,
+        pod: &str,
+        port: u16,
+        request: Request<Vec<u8>>,
+        limit: Duration,
+    ) -> Result<HttpAnswer> {
+        let exchange = async {
+            let mut stream = self.port_forward(namespace, pod, port).await?;
+            let refusal = stream.refusal();
+            let answer = std::pin::pin!(exchange(stream, request, port));
+            match futures::future::select(answer, refusal).await {
+                futures::future::Either::Left((answer, refusal)) => match answer {
+                    Ok(answer) => Ok(answer),
+                    // the pod's own words come on another channel, perhaps a moment later
+                    Err(why) => {
+                        let words = tokio::time::timeout(Duration::from_millis(200), refusal).await;
+                        let why = words.ok().flatten().map_or(why, |words| plain(&words));
+                        Err(unreachable(namespace, pod, port, &why))
+                    }
+                },
+                futures::future::Either::Right((Some(words), _)) => {
+                    Err(unreachable(namespace, pod, port, &plain(&words)))
+                }
+                // the channel for refusals closed without one: the answer is still to come
+                futures::future::Either::Right((None, answer)) => {
+                    answer.await.map_err(|why| unreachable(namespace, pod, port, &why))
+                }
+            }
+        };
+        match tokio::time::timeout(limit, exchange).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let why = format!("no answer within {:.1}s", limit.as_secs_f32());
+                Err(unreachable(namespace, pod, port, &why))
+            }
+        }
+    }
+}
+
+/// One request and its answer on a fresh connection.
+async fn exchange(stream: PodStream, request: Request<Vec<u8>>, port: u16) -> Result<HttpAnswer, String> {
+    let (mut parts, body) = request.into_parts();
+    if !parts.headers.contains_key(HOST) {
+        let host = HeaderValue::from_str(&format!("localhost:{port}")).map_err(|e| e.to_string())?;
+        parts.headers.insert(HOST, host);
+    }
+    parts.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let request = Request::from_parts(parts, Full::new(body.into()));
+    let (mut sender, connection) =
+        http1::handshake::<_, Full<hyper::body::Bytes>>(TokioIo::new(stream)).await.map_err(|e| said(&e))?;
+    let talk = async {
+        let response = sender.send_request(request).await.map_err(|e| said(&e))?;
+        let status = response.status().as_u16();
+        match Limited::new(response.into_body(), ANSWER_LIMIT).collect().await {
+            Ok(body) => Ok(HttpAnswer { status, body: body.to_bytes().to_vec() }),
+            Err(error) if error.is::<LengthLimitError>() => {
+                Err(format!("the answer is larger than {} MiB", ANSWER_LIMIT >> 20))
+            }
+            Err(_) => Err("the answer was cut off".to_owned()),
+        }
+    };
+    // the connection does its part only while it is polled; it ends after the answer or with it
+    let talk = std::pin::pin!(talk);
+    match futures::future::select(talk, std::pin::pin!(connection)).await {
+        futures::future::Either::Left((answer, _)) => answer,
+        futures::future::Either::Right((_, talk)) => talk.await,
+    }
+}
+
+fn said(error: &hyper::Error) -> String {
+    if error.is_parse() {
+        "what answers there does not speak HTTP".into()
+    } else {
+        "the connection was closed before an answer came".into()
+    }
+}
+
+fn unreachable(namespace: &str, pod: &str, port: u16, why: &str) -> Error {
+    Error::failed(format!("cannot reach port {port} of Pod {namespace}/{pod}: {why}"))
+}
+
+/// The end of the kubelet's sentence, `…: dial tcp4 127.0.0.1:9090: connect: connection refused`,
+/// says it all.
+fn plain(words: &str) -> String {
+    let words = words.trim();
+    match words.split_once("connect: ") {
+        // what IPv6 has to say about the same port comes after it
+        Some((_, reason)) => reason.split(" IPv6").next().unwrap_or(reason).trim().to_owned(),
+        None => words.lines().next().unwrap_or_default().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn the_kubelets_sentence_is_cut_to_its_reason() {
+        let words = "error forwarding port 9090 to pod 6f1d, uid : failed to execute portforward in network \
+                     namespace \"/var/run/netns/cni-1\": failed to connect to localhost:9090 inside namespace \
+                     \"6f1d\", IPv4: dial tcp4 127.0.0.1:9090: connect: connection refused IPv6 dial tcp6: \
+                     address localhost: no suitable address found";
+        assert_eq!(plain(words), "connection refused");
+        assert_eq!(plain("container not running\n"), "container not running");
+    }
+}
