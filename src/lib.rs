@@ -23,6 +23,7 @@
 //! | [`release`] | release records: states, inventory, codec, chunks |
 //! | [`diff`] | differences between objects, field by field |
 //! | [`event`] | what operations report; the one stream behind progress bars, plain lines and NDJSON |
+//! | [`ui`] | printer, progress, tables, prompts |
 //! | [`yaml`] | the only module that names the YAML crate |
 //! | [`words`] | counts in a person's words |
 //! | [`error`] | one error type with exit code and hints |
@@ -50,6 +51,7 @@ pub mod plan;
 pub mod readiness;
 pub mod release;
 pub mod render;
+pub mod ui;
 pub mod values;
 pub mod words;
 pub mod yaml;

@@ -1,0 +1,193 @@
+//! What an operation looks like at this moment: the state that bars and plain output keep while
+//! events come in. Pure: the time is an argument.
+
+use std::time::Instant;
+
+use super::lines::{self, Layout, Row};
+use crate::event::{ComponentState, Event, Phase};
+
+/// The phase that is running.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Running {
+    pub phase: Phase,
+    pub total: Option<usize>,
+    pub handled: usize,
+    pub since: Instant,
+}
+
+/// A component, and when its state was told: between two events its seconds go on.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub row: Row,
+    pub told: Instant,
+}
+
+impl Entry {
+    /// The row as it is now. A component that is ready or failed has stopped its clock.
+    pub fn at(&self, now: Instant) -> Row {
+        let mut row = self.row.clone();
+        if row.state == ComponentState::Starting {
+            row.seconds += now.saturating_duration_since(self.told).as_secs_f64();
+        }
+        row
+    }
+}
+
+/// The state of one operation.
+#[derive(Debug, Default)]
+pub(super) struct Board {
+    pub running: Option<Running>,
+    pub components: Vec<Entry>,
+    usual: Vec<(String, f64)>,
+}
+
+impl Board {
+    /// Takes an event in.
+    pub fn take(&mut self, event: &Event, now: Instant) {
+        match event {
+            Event::PhaseStarted { phase, total } => {
+                self.running = Some(Running { phase: *phase, total: *total, handled: 0, since: now });
+            }
+            Event::Object { .. } => {
+                if let Some(running) = &mut self.running {
+                    running.handled += 1;
+                }
+            }
+            Event::PhaseDone { phase, .. } => {
+                if self.running.is_some_and(|running| running.phase == *phase) {
+                    self.running = None;
+                }
+            }
+            Event::Usual { name, seconds } => {
+                self.usual.push((name.clone(), *seconds));
+                if let Some(entry) = self.components.iter_mut().find(|e| e.row.name == *name) {
+                    entry.row.usual = Some(*seconds);
+                }
+            }
+            Event::Component { name, state, ready, why, seconds } => {
+                let row = Row {
+                    name: name.clone(),
+                    state: *state,
+                    ready: ready.clone(),
+                    why: why.clone(),
+                    seconds: *seconds,
+                    usual: self.usual.iter().find(|(n, _)| n == name).map(|(_, seconds)| *seconds),
+                };
+                match self.components.iter_mut().find(|e| e.row.name == *name) {
+                    Some(entry) => *entry = Entry { row, told: now },
+                    None => self.components.push(Entry { row, told: now }),
+                }
+            }
+            Event::Started { .. } | Event::Warning { .. } | Event::Release { .. } | Event::Failed { .. } => {}
+        }
+    }
+
+    /// The widest component name.
+    pub fn names(&self) -> usize {
+        self.components.iter().map(|e| super::text::width(&e.row.name)).max().unwrap_or(0)
+    }
+
+    /// All component lines, as they end.
+    pub fn component_lines(&self, now: Instant, layout: &Layout) -> Vec<String> {
+        let names = self.names();
+        self.components.iter().map(|e| lines::component(&e.at(now), names, layout)).collect()
+    }
+
+    /// What a screen with `rows` lines shows: the components, or the running phase. When there is
+    /// no room for all components, those that are ready go first.
+    pub fn frame(&self, now: Instant, rows: usize, spinner: char, layout: &Layout) -> Vec<String> {
+        let mut out = Vec::new();
+        if let Some(running) = self.running
+            && (self.components.is_empty() || running.phase != Phase::Ready)
+        {
+            let seconds = now.saturating_duration_since(running.since).as_secs_f64();
+            out.push(lines::phase_running(
+                running.phase,
+                running.handled,
+                running.total,
+                seconds,
+                spinner,
+                layout,
+            ));
+        }
+        // One line stays free for the cursor, one for what was printed last.
+        let room = rows.saturating_sub(out.len() + 2).max(1);
+        let names = self.names();
+        let mut shown: Vec<&Entry> = self.components.iter().collect();
+        let hidden = if shown.len() > room {
+            let keep = room - 1;
+            let mut order: Vec<usize> = (0..shown.len()).collect();
+            order.sort_by_key(|&i| match shown[i].row.state {
+                ComponentState::Failed => 0,
+                ComponentState::Starting => 1,
+                ComponentState::Ready => 2,
+            });
+            order.truncate(keep);
+            order.sort_unstable();
+            let hidden = shown.len() - keep;
+            shown = order.into_iter().map(|i| shown[i]).collect();
+            hidden
+        } else {
+            0
+        };
+        let mut components: Vec<String> =
+            shown.iter().map(|e| lines::component(&e.at(now), names, layout)).collect();
+        if hidden > 0 {
+            components.push(lines::more(hidden, layout.paint));
+        }
+        components.append(&mut out);
+        components
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ui::paint::Paint;
+
+    const LAYOUT: Layout = Layout { columns: 80, cut: true, paint: Paint::NONE };
+
+    fn component(name: &str, state: ComponentState) -> Event {
+        Event::Component { name: name.into(), state, ready: "0/1".into(), why: String::new(), seconds: 1.0 }
+    }
+
+    #[test]
+    fn a_starting_component_counts_on_and_a_ready_one_has_stopped() {
+        let start = Instant::now();
+        let mut board = Board::default();
+        board.take(&component("grafana", ComponentState::Starting), start);
+        board.take(&component("loki", ComponentState::Ready), start);
+        let frame = board.frame(start + Duration::from_secs(4), 24, '⠙', &LAYOUT);
+        assert!(frame[0].ends_with(" 5s"), "{frame:?}");
+        assert!(frame[1].ends_with(" 1s"), "{frame:?}");
+    }
+
+    #[test]
+    fn a_small_screen_shows_what_is_awaited() {
+        let start = Instant::now();
+        let mut board = Board::default();
+        for i in 0..6 {
+            board.take(&component(&format!("ready-{i}"), ComponentState::Ready), start);
+        }
+        board.take(&component("grafana", ComponentState::Starting), start);
+        board.take(&component("loki", ComponentState::Failed), start);
+        let frame = board.frame(start, 6, '⠙', &LAYOUT);
+        assert_eq!(frame.len(), 4);
+        let first: Vec<&str> =
+            frame.iter().map(|l| l.split_whitespace().next().unwrap_or_default()).collect();
+        assert_eq!(first, ["ready-0", "grafana", "loki", "…"]);
+        assert_eq!(frame[3], "  … 5 more");
+    }
+
+    #[test]
+    fn objects_count_towards_the_running_phase() {
+        let start = Instant::now();
+        let mut board = Board::default();
+        board.take(&Event::PhaseStarted { phase: Phase::Applied, total: Some(2) }, start);
+        assert!(board.frame(start, 24, '⠙', &LAYOUT)[0].contains("0 of 2 objects"));
+        board.take(&Event::PhaseDone { phase: Phase::Applied, summary: String::new(), seconds: 0.1 }, start);
+        assert!(board.frame(start, 24, '⠙', &LAYOUT).is_empty());
+    }
+}

@@ -1,0 +1,71 @@
+//! What happens when the tool itself is broken: the terminal is put right and one line asks to
+//! report it.
+
+use std::io::Write;
+use std::panic::PanicHookInfo;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Set when the tool broke: nothing may draw over the report any more.
+static BROKEN: AtomicBool = AtomicBool::new(false);
+
+/// Did the tool break?
+pub(super) fn broken() -> bool {
+    BROKEN.load(Ordering::Relaxed)
+}
+
+/// Shows the cursor and ends colours, whatever was being written. Call it before leaving at once, as
+/// on a second Ctrl-C; otherwise dropping [`super::Progress`] is enough.
+pub fn restore_terminal() {
+    let term = console::Term::stderr();
+    if term.is_term() {
+        let _ = term.show_cursor().and_then(|()| term.write_str("\x1b[0m"));
+    }
+}
+
+/// Replaces Rust's panic message. The usual one, with its trace, is kept for `RUST_BACKTRACE`.
+/// Release builds abort after it (exit by SIGABRT), so nothing else gets a chance to tidy up.
+pub fn install_panic_hook() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        BROKEN.store(true, Ordering::Relaxed);
+        restore_terminal();
+        let _ = writeln!(std::io::stderr(), "{}", report(info));
+        if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
+            usual(info);
+        }
+    }));
+}
+
+fn report(info: &PanicHookInfo) -> String {
+    let payload = info.payload();
+    let what = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    let place = info.location().map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default();
+    line(what, &place)
+}
+
+fn line(what: &str, place: &str) -> String {
+    format!(
+        "error: kubectl-obs {} has a defect at {place}: {}; please report this line and the command (RUST_BACKTRACE=1 tells more)",
+        env!("CARGO_PKG_VERSION"),
+        what.lines().next().unwrap_or_default()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_report_is_one_line() {
+        let line = super::line("index out of bounds\nleft: 1", "src/x.rs:12");
+        assert_eq!(
+            line,
+            format!(
+                "error: kubectl-obs {} has a defect at src/x.rs:12: index out of bounds; please report this line and the command (RUST_BACKTRACE=1 tells more)",
+                env!("CARGO_PKG_VERSION")
+            )
+        );
+    }
+}

@@ -1,0 +1,332 @@
+//! Event → line: what bars and plain output both show. Pure; every line is held by a test as an
+//! exact string.
+
+use super::paint::Paint;
+use super::text::{justify, pad, truncate, width, wrap};
+use crate::event::{ComponentState, Phase};
+use crate::readiness::spans::{duration, whole};
+
+/// Lines are aligned as if the terminal had at most this many columns: a time at the far right of a
+/// wide screen is not seen together with its line.
+pub(super) const COLUMNS: usize = 80;
+
+/// How lines are laid out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    /// Columns of the terminal.
+    pub columns: usize,
+    /// Cut what does not fit. Plain output keeps everything: a log has no right edge.
+    pub cut: bool,
+    pub paint: Paint,
+}
+
+impl Layout {
+    fn edge(&self) -> usize {
+        self.columns.min(COLUMNS)
+    }
+
+    fn fit(&self, text: String) -> String {
+        if self.cut { truncate(&text, self.columns) } else { text }
+    }
+}
+
+/// What is shown of a component.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Row {
+    pub name: String,
+    pub state: ComponentState,
+    pub ready: String,
+    pub why: String,
+    pub seconds: f64,
+    pub usual: Option<f64>,
+}
+
+/// `observability stack 1.0.0 → release obs in namespace observability (cluster kind-dev, Kubernetes 1.34)`
+pub(super) fn header(
+    operation: &str,
+    bundle: Option<&str>,
+    release: &str,
+    namespace: &str,
+    cluster: &str,
+    kubernetes: &str,
+) -> String {
+    let what = match bundle {
+        // The embedded bundle's name alone says too little.
+        Some(bundle) if bundle.starts_with("stack ") => format!("observability {bundle} →"),
+        Some(bundle) => format!("{bundle} →"),
+        None => operation.to_owned(),
+    };
+    format!("{what} release {release} in namespace {namespace} (cluster {cluster}, Kubernetes {kubernetes})")
+}
+
+/// `! the warning`, wrapped to a screen's columns.
+pub(super) fn warning(message: &str, columns: Option<usize>, paint: Paint) -> String {
+    let lines = match columns {
+        Some(columns) if columns > 20 => wrap(message, columns - 2),
+        _ => vec![message.to_owned()],
+    };
+    format!("{} {}", paint.warning("!"), lines.join("\n  "))
+}
+
+/// `✔ applied     61 created                              0.9s`
+pub(super) fn phase_done(phase: Phase, summary: &str, seconds: f64, layout: &Layout) -> String {
+    let left = format!("{} {}", pad(done(phase), 11), summary);
+    let right = duration(seconds);
+    let room = layout.edge().saturating_sub(2 + 2 + width(&right));
+    let left = if layout.cut { truncate(&left, room) } else { left };
+    let line = justify(&left, &right, layout.edge().saturating_sub(2));
+    format!("{} {line}", layout.paint.good("✔"))
+}
+
+/// `⠙ applying    12 of 61 objects                        0.9s`, while it lasts.
+pub(super) fn phase_running(
+    phase: Phase,
+    handled: usize,
+    total: Option<usize>,
+    seconds: f64,
+    spinner: char,
+    layout: &Layout,
+) -> String {
+    let progress = match (handled, total) {
+        (0, None) => String::new(),
+        (handled, None) => format!("{handled} objects"),
+        (handled, Some(total)) => format!("{handled} of {total} objects"),
+    };
+    let left = format!("{spinner} {} {progress}", pad(doing(phase), 11));
+    layout.fit(justify(left.trim_end(), &whole(seconds), layout.edge()))
+}
+
+/// `  grafana              starting   0/1  readiness probe: connection refused  21s   usually 25s`
+pub(super) fn component(row: &Row, names: usize, layout: &Layout) -> String {
+    let state = match row.state {
+        ComponentState::Starting => "starting",
+        ComponentState::Ready => "ready",
+        ComponentState::Failed => "failed",
+    };
+    let edge = layout.edge();
+    let narrow = edge < 60;
+    // Names get what they need, but no more than a third of a narrow screen.
+    let column = if narrow { names.min(edge / 3) } else { names.max(19) };
+    let name = if layout.cut { truncate(&row.name, column) } else { row.name.clone() };
+    let (gap, states) = if narrow { (1, 8) } else { (2, 9) };
+    let space = " ".repeat(gap);
+    let left = format!("  {}{space}", pad(&name, column));
+    let mut middle = format!("{space}{}", row.ready);
+    let right = whole(row.seconds);
+
+    let taken = width(&left) + states + width(&middle) + width(&right) + 2;
+    if !row.why.is_empty() {
+        let room = edge.saturating_sub(taken + 2);
+        if !layout.cut {
+            middle.push_str(&format!("  {}", row.why));
+        } else if room >= 6 {
+            middle.push_str(&format!("  {}", truncate(&row.why, room)));
+        }
+    }
+    let painted = match row.state {
+        ComponentState::Starting => pad(state, states),
+        ComponentState::Ready => layout.paint.good(&pad(state, states)),
+        ComponentState::Failed => layout.paint.bad(&pad(state, states)),
+    };
+    let used = width(&left) + states + width(&middle);
+    let space = edge.saturating_sub(used + width(&right)).max(2);
+    let mut line = format!("{left}{painted}{middle}{}{right}", " ".repeat(space));
+    if let Some(usual) = row.usual.filter(|_| row.state == ComponentState::Starting) {
+        let usual = format!("   usually {}", whole(usual));
+        if !layout.cut || edge + width(&usual) <= layout.columns {
+            line.push_str(&layout.paint.dim(&usual));
+        }
+    }
+    line
+}
+
+/// `  … 3 more are ready`: rows that the screen has no room for.
+pub(super) fn more(hidden: usize, paint: Paint) -> String {
+    paint.dim(&format!("  … {hidden} more"))
+}
+
+/// `  still waiting for grafana, loki (1m30s): readiness probe: connection refused`
+pub(super) fn heartbeat(waiting: &[&Row], phase: Option<Phase>, seconds: f64) -> String {
+    let span = whole(seconds);
+    match waiting {
+        [] => format!("  still {} ({span})", phase.map_or("working", doing)),
+        [one] if !one.why.is_empty() => {
+            format!("  still waiting for {} ({span}): {}", one.name, one.why)
+        }
+        rows => {
+            let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+            format!("  still waiting for {} ({span})", names.join(", "))
+        }
+    }
+}
+
+fn done(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Checked => "checked",
+        Phase::Applied => "applied",
+        Phase::Pruned => "pruned",
+        Phase::Ready => "ready",
+        Phase::Healthy => "healthy",
+        Phase::Deleted => "deleted",
+    }
+}
+
+fn doing(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Checked => "checking",
+        Phase::Applied => "applying",
+        Phase::Pruned => "pruning",
+        Phase::Ready => "waiting",
+        Phase::Healthy => "testing",
+        Phase::Deleted => "deleting",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WIDE: Layout = Layout { columns: 80, cut: true, paint: Paint::NONE };
+    const NARROW: Layout = Layout { columns: 40, cut: true, paint: Paint::NONE };
+    const LOG: Layout = Layout { columns: 80, cut: false, paint: Paint::NONE };
+
+    fn row(name: &str, state: ComponentState, ready: &str, why: &str, seconds: f64) -> Row {
+        Row { name: name.into(), state, ready: ready.into(), why: why.into(), seconds, usual: None }
+    }
+
+    #[test]
+    fn the_header_names_what_goes_where() {
+        assert_eq!(
+            header("install", Some("stack 1.0.0"), "obs", "observability", "kind-dev", "1.34"),
+            "observability stack 1.0.0 → release obs in namespace observability (cluster kind-dev, Kubernetes 1.34)"
+        );
+        assert_eq!(
+            header("uninstall", None, "obs", "observability", "kind-dev", "1.34"),
+            "uninstall release obs in namespace observability (cluster kind-dev, Kubernetes 1.34)"
+        );
+    }
+
+    #[test]
+    fn warnings_are_wrapped_on_a_screen_only() {
+        let message = "the namespace was there before and is not labelled";
+        assert_eq!(
+            warning(message, Some(40), Paint::NONE),
+            "! the namespace was there before and is\n  not labelled"
+        );
+        assert_eq!(warning(message, None, Paint::NONE), format!("! {message}"));
+    }
+
+    #[test]
+    fn phases_at_80_columns_end_with_their_time() {
+        assert_eq!(
+            phase_done(Phase::Checked, "61 objects, rights, storage, PodSecurity", 0.41, &WIDE),
+            "✔ checked     61 objects, rights, storage, PodSecurity                      0.4s"
+        );
+        assert_eq!(
+            phase_done(Phase::Ready, "5 components", 27.0, &WIDE),
+            "✔ ready       5 components                                                   27s"
+        );
+        assert_eq!(
+            phase_running(Phase::Applied, 12, Some(61), 1.2, '⠙', &WIDE),
+            "⠙ applying    12 of 61 objects                                                1s"
+        );
+        assert_eq!(
+            phase_running(Phase::Healthy, 0, None, 3.0, '⠙', &WIDE),
+            "⠙ testing                                                                     3s"
+        );
+    }
+
+    #[test]
+    fn phases_at_40_columns_are_cut_before_their_time() {
+        assert_eq!(
+            phase_done(Phase::Checked, "61 objects, rights, storage, PodSecurity", 0.41, &NARROW),
+            "✔ checked     61 objects, rights,…  0.4s"
+        );
+    }
+
+    #[test]
+    fn components_at_80_columns() {
+        assert_eq!(
+            component(&row("prometheus", ComponentState::Ready, "1/1", "", 14.0), 18, &WIDE),
+            "  prometheus           ready      1/1                                        14s"
+        );
+        assert_eq!(
+            component(
+                &row("grafana", ComponentState::Starting, "0/1", "readiness probe: connection refused", 21.0),
+                18,
+                &WIDE
+            ),
+            "  grafana              starting   0/1  readiness probe: connection refused   21s"
+        );
+        assert_eq!(
+            component(&row("node-exporter", ComponentState::Ready, "3/3 nodes", "", 5.0), 18, &WIDE),
+            "  node-exporter        ready      3/3 nodes                                   5s"
+        );
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_on_a_screen_and_kept_in_a_log() {
+        let long = row(
+            "grafana",
+            ComponentState::Failed,
+            "0/1",
+            "cannot pull grafana/grafana:99: access denied: it does not exist, or needs a pull secret",
+            71.0,
+        );
+        assert_eq!(
+            component(&long, 18, &WIDE),
+            "  grafana              failed     0/1  cannot pull grafana/grafana:99: a…  1m11s"
+        );
+        assert_eq!(
+            component(&long, 18, &LOG),
+            "  grafana              failed     0/1  cannot pull grafana/grafana:99: access denied: it does \
+             not exist, or needs a pull secret  1m11s"
+        );
+    }
+
+    #[test]
+    fn components_at_40_columns() {
+        let line = component(
+            &row("kube-state-metrics", ComponentState::Starting, "0/1", "image is pulled", 21.0),
+            18,
+            &NARROW,
+        );
+        assert_eq!(line, "  kube-state-m… starting 0/1         21s");
+        assert!(width(&line) <= 40);
+    }
+
+    #[test]
+    fn the_usual_time_is_shown_where_there_is_room() {
+        let mut grafana = row("grafana", ComponentState::Starting, "0/1", "", 21.0);
+        grafana.usual = Some(25.0);
+        let wide = Layout { columns: 100, ..WIDE };
+        assert_eq!(
+            component(&grafana, 18, &wide),
+            "  grafana              starting   0/1                                        21s   usually 25s"
+        );
+        assert!(!component(&grafana, 18, &WIDE).contains("usually"));
+        grafana.state = ComponentState::Ready;
+        assert!(!component(&grafana, 18, &wide).contains("usually"));
+    }
+
+    #[test]
+    fn colour_adds_and_never_carries() {
+        let painted = Layout { paint: Paint { colour: true }, ..WIDE };
+        let ready = row("grafana", ComponentState::Ready, "1/1", "", 21.0);
+        let line = component(&ready, 18, &painted);
+        assert_ne!(line, component(&ready, 18, &WIDE));
+        assert_eq!(console::strip_ansi_codes(&line), component(&ready, 18, &WIDE));
+    }
+
+    #[test]
+    fn a_heartbeat_names_what_is_awaited() {
+        let grafana = row("grafana", ComponentState::Starting, "0/1", "readiness probe: HTTP 503", 90.0);
+        let loki = row("loki", ComponentState::Starting, "0/1", "", 90.0);
+        assert_eq!(
+            heartbeat(&[&grafana], Some(Phase::Ready), 90.0),
+            "  still waiting for grafana (1m30s): readiness probe: HTTP 503"
+        );
+        assert_eq!(heartbeat(&[&grafana, &loki], None, 90.0), "  still waiting for grafana, loki (1m30s)");
+        assert_eq!(heartbeat(&[], Some(Phase::Applied), 30.0), "  still applying (30s)");
+    }
+}

@@ -1,0 +1,186 @@
+//! All that reaches a person or a pipe. stdout is data, stderr is talk. One [`Ui`] is made at the
+//! start of the process; it decides once, from flags, environment and streams, about colour,
+//! progress and questions.
+//!
+//! Operations know only the [`Progress`] that they report to.
+
+mod board;
+mod crash;
+#[cfg(test)]
+mod demo;
+mod failure;
+mod json;
+mod lines;
+mod paint;
+mod plain;
+mod progress;
+mod prompt;
+mod screen;
+mod terminal;
+pub mod text;
+mod watch;
+
+pub use crash::{install_panic_hook, restore_terminal};
+pub use json::Ndjson;
+pub use paint::Paint;
+pub use plain::Plain;
+pub use progress::Bars;
+pub use terminal::{Colour, Environment, Mode, Options, ProgressStyle};
+pub use watch::Progress;
+
+pub use crate::readiness::spans::{age, duration, rough};
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use crate::Error;
+use crate::diff::{Line, LineKind};
+use crate::event::{Event, Observer};
+use watch::Sink;
+
+/// The printer: what reaches stdout and stderr, and how.
+pub struct Ui {
+    options: Options,
+    env: Environment,
+    mode: Mode,
+    stdout: Paint,
+    stderr: Paint,
+    /// Did an operation say that it began? Then its error is the end of a story.
+    began: Arc<AtomicBool>,
+    /// The progress on the screen: lines printed meanwhile go above it.
+    shown: Mutex<Weak<Sink>>,
+}
+
+impl Ui {
+    /// Decides from what the person asked for and what the process finds around itself.
+    pub fn new(options: Options) -> Self {
+        Self::with(options, Environment::detect())
+    }
+
+    /// The same with a known environment, for tests.
+    pub fn with(options: Options, env: Environment) -> Self {
+        let colour = |tty: bool| Paint { colour: terminal::colour(&options, &env, tty) };
+        Self {
+            mode: terminal::mode(&options, &env),
+            // A document for a machine is never painted.
+            stdout: if options.machine_output { Paint::NONE } else { colour(env.stdout_tty) },
+            stderr: colour(env.stderr_tty),
+            options,
+            env,
+            began: Arc::default(),
+            shown: Mutex::default(),
+        }
+    }
+
+    /// How progress is shown.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Colours for text that goes to [`Ui::data`].
+    pub fn paint(&self) -> Paint {
+        self.stdout
+    }
+
+    /// Columns of the terminal behind stdout; None where there is none.
+    pub fn columns(&self) -> Option<usize> {
+        self.env.stdout_tty.then(|| usize::from(console::Term::stdout().size().1))
+    }
+
+    /// The observer for one operation. Drop it before printing the outcome.
+    pub fn progress(&self) -> Progress {
+        let sink = Arc::new(Sink::new(self.mode, self.stderr.colour));
+        *self.shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::downgrade(&sink);
+        Progress::new(sink, Arc::clone(&self.began))
+    }
+
+    /// Data, to stdout; a line break is added where there is none. When the reader has gone
+    /// (`| head`) the process ends with 0, as the reader has all it wanted: call it when the
+    /// operation is over.
+    pub fn data(&self, text: &str) {
+        let mut stdout = std::io::stdout().lock();
+        let end = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
+        let written = stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.write_all(end.as_bytes()))
+            .and_then(|()| stdout.flush());
+        if written.is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+            restore_terminal();
+            #[expect(clippy::disallowed_methods, reason = "nothing is under way, and nobody reads")]
+            std::process::exit(0);
+        }
+    }
+
+    /// A table, to stdout: kubectl's columns.
+    pub fn table(&self, headers: &[&str], rows: &[Vec<String>]) {
+        self.data(&text::table(headers, rows));
+    }
+
+    /// Differences, to stdout, with added and removed lines in colour.
+    pub fn diff(&self, lines: &[Line]) {
+        let mut out = String::new();
+        for line in lines {
+            let text = match line.kind {
+                LineKind::Added => self.stdout.good(&line.text),
+                LineKind::Removed => self.stdout.bad(&line.text),
+                LineKind::Conflict => self.stdout.warning(&line.text),
+                LineKind::Object => self.stdout.bold(&line.text),
+                LineKind::Context => self.stdout.dim(&line.text),
+                LineKind::Plain => line.text.clone(),
+            };
+            out.push_str(&text);
+            out.push('\n');
+        }
+        self.data(&out);
+    }
+
+    /// Talk, to stderr. Nothing where stdout is a document for a machine.
+    pub fn note(&self, text: &str) {
+        if matches!(self.mode, Mode::Bars | Mode::Plain)
+            || !self.options.machine_output && !self.options.events_json
+        {
+            self.talk(text);
+        }
+    }
+
+    /// `! …`, to stderr, also where stdout is for a machine.
+    pub fn warn(&self, text: &str) {
+        if self.mode == Mode::Ndjson {
+            Ndjson::stdout().event(Event::Warning { message: text.to_owned() });
+        }
+        self.talk(&lines::warning(text, self.stderr_columns(), self.stderr));
+    }
+
+    /// The error that the process ends with: `✘ …` after an operation that was seen to begin,
+    /// `error: …` otherwise, to stderr. With `--events=json` also as the last event.
+    pub fn error(&self, error: &Error) {
+        if self.mode == Mode::Ndjson {
+            Ndjson::stdout().event(Event::Failed {
+                message: error.message().to_owned(),
+                details: error.details().to_vec(),
+                hints: error.hints().to_vec(),
+                exit_code: error.exit().code(),
+            });
+        }
+        let lead = if self.began.load(Ordering::Relaxed) { failure::Lead::Mark } else { failure::Lead::Word };
+        self.talk(failure::render(error, lead, self.stderr_columns(), self.stderr).trim_end());
+    }
+
+    fn stderr_columns(&self) -> Option<usize> {
+        self.env.stderr_tty.then(|| usize::from(console::Term::stderr().size().1))
+    }
+
+    /// A line to stderr, above the progress if there is one.
+    fn talk(&self, text: &str) {
+        let shown = self.shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner).upgrade();
+        match shown.as_deref() {
+            Some(Sink::Bars(bars)) => bars.line(text),
+            Some(Sink::Plain(plain)) => plain.line(text),
+            _ => {
+                // Where stderr is closed there is nobody to tell.
+                let _ = writeln!(std::io::stderr(), "{text}");
+            }
+        }
+    }
+}

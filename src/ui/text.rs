@@ -1,0 +1,137 @@
+//! Text on a terminal, measured in columns: width, truncation, padding, wrapping, tables. Pure.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Columns that a text without escape sequences takes.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The text cut to `columns`, with `…` at its end when something was cut.
+pub fn truncate(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        let next = c.width().unwrap_or(0);
+        // One column is kept for the ellipsis.
+        if used + next + 1 > columns {
+            break;
+        }
+        out.push(c);
+        used += next;
+    }
+    if columns > 0 {
+        out.push('…');
+    }
+    out
+}
+
+/// The text with spaces to `columns`; longer text stays whole.
+pub fn pad(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
+}
+
+/// `left` and `right` at both ends of a line of `columns`, with at least two spaces between.
+pub fn justify(left: &str, right: &str, columns: usize) -> String {
+    let space = columns.saturating_sub(width(left) + width(right)).max(2);
+    format!("{left}{}{right}", " ".repeat(space))
+}
+
+/// Breaks a text at spaces into lines of at most `columns`. A word that is longer (a URL, a path)
+/// stays whole: it must be possible to copy it. Line breaks and leading spaces of the text stay.
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let mut out = Vec::new();
+    for line in text.lines() {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let mut current = indent.to_owned();
+        for word in line.split_whitespace() {
+            if width(&current) > width(indent) && width(&current) + 1 + width(word) > columns {
+                out.push(std::mem::replace(&mut current, indent.to_owned()));
+            }
+            if width(&current) > width(indent) {
+                current.push(' ');
+            }
+            current.push_str(word);
+        }
+        out.push(current);
+    }
+    out
+}
+
+/// A table without borders, columns three spaces apart (kubectl: printers). No spaces at line ends.
+pub fn table(headers: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = headers.iter().map(|header| width(header)).collect();
+    for row in rows {
+        for (i, cell) in row.iter().enumerate() {
+            match widths.get_mut(i) {
+                Some(known) => *known = (*known).max(width(cell)),
+                None => widths.push(width(cell)),
+            }
+        }
+    }
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let line: String =
+            cells.zip(&widths).map(|(cell, columns)| pad(cell, columns + 3)).collect::<String>();
+        line.trim_end().to_owned() + "\n"
+    };
+    let mut out = String::new();
+    if !headers.is_empty() {
+        out.push_str(&line(&mut headers.iter().copied()));
+    }
+    for row in rows {
+        out.push_str(&line(&mut row.iter().map(String::as_str)));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn truncation_counts_columns_not_characters() {
+        assert_eq!(truncate("grafana", 7), "grafana");
+        assert_eq!(truncate("grafana", 6), "grafa…");
+        assert_eq!(truncate("grafana", 1), "…");
+        assert_eq!(truncate("grafana", 0), "");
+        // Each of these takes two columns.
+        assert_eq!(truncate("監視監視", 5), "監視…");
+        assert_eq!(truncate("監視監視", 4), "監…");
+        assert_eq!(width(&truncate("監視監視", 6)), 5);
+    }
+
+    #[test]
+    fn wrapping_keeps_indent_long_words_and_line_breaks() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("  one two three", 9), ["  one two", "  three"]);
+        assert_eq!(
+            wrap("see https://example.com/a/long/one now", 10),
+            ["see", "https://example.com/a/long/one", "now"]
+        );
+        assert_eq!(wrap("a\n\nb", 10), ["a", "", "b"]);
+    }
+
+    #[test]
+    fn tables_look_like_kubectls() {
+        let rows = vec![
+            vec!["observability".into(), "obs".into(), "3m ago".into()],
+            vec!["チーム".into(), "b".into(), String::new()],
+        ];
+        assert_eq!(
+            table(&["NAMESPACE", "RELEASE", "UPDATED"], &rows),
+            "NAMESPACE       RELEASE   UPDATED\n\
+             observability   obs       3m ago\n\
+             チーム          b\n"
+        );
+        assert_eq!(table(&["A"], &[]), "A\n");
+    }
+
+    #[test]
+    fn both_ends_keep_apart_when_there_is_no_room() {
+        assert_eq!(justify("ab", "c", 6), "ab   c");
+        assert_eq!(justify("abcdef", "c", 6), "abcdef  c");
+    }
+}
