@@ -13,7 +13,11 @@
 //!
 //! | module | what it is for |
 //! |---|---|
+//! | [`cli`] | what a person can type: clap types only; their doc comments are the help |
+//! | [`commands`] | one file per verb: arguments → operation → print |
+//! | [`ops`] | the operations without a terminal: install, uninstall, status, … |
 //! | [`cluster`] | the only code that talks to the API server |
+//! | [`alloc`] | the allocator with the limit of the render child |
 //! | [`bundle`] | the versioned packages: metadata, archive format, sources, lint |
 //! | [`values`] | layers of values with the origin of every leaf, `--set` grammar, schema check |
 //! | [`render`] | (bundle, values, facts) → objects |
@@ -41,12 +45,16 @@
 //!
 //! It keeps nothing on the local disk.
 
+pub mod alloc;
 pub mod bundle;
+pub mod cli;
 pub mod cluster;
+pub mod commands;
 pub mod diff;
 pub mod error;
 pub mod event;
 pub mod object;
+pub mod ops;
 pub mod plan;
 pub mod readiness;
 pub mod release;

@@ -1,3 +1,95 @@
-//! The binary.
+//! The binary: kubectl's plugin `obs`, and under the name `kubectl_complete-obs` its completer.
+//! Parses, runs, and turns an error into text on stderr and an exit code.
 
-fn main() {}
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use kubectl_obs::cli::{Cli, Command};
+use kubectl_obs::ops::Cancel;
+use kubectl_obs::{Error, commands, ui};
+
+#[global_allocator]
+static ALLOCATOR: kubectl_obs::alloc::Allocator = kubectl_obs::alloc::Allocator;
+
+fn main() -> ExitCode {
+    ui::install_panic_hook();
+    let mut args = std::env::args_os();
+    let own = args.next().unwrap_or_default();
+    if Path::new(&own).file_name().is_some_and(|name| name.to_string_lossy().starts_with("kubectl_complete-"))
+    {
+        return complete(args.collect());
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // help goes to stdout with 0, mistakes to stderr with 2; a closed pipe is no error
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    if matches!(cli.command, Command::Render) {
+        return kubectl_obs::ops::sandbox::serve().into();
+    }
+    let ui = ui::Ui::new(cli.ui_options());
+    match run(cli, &ui) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui.error(&error);
+            ExitCode::from(error.exit().code())
+        }
+    }
+}
+
+fn run(cli: Cli, ui: &ui::Ui) -> Result<(), Error> {
+    // two providers can be linked in; name ours before the first connection
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Error::failed(format!("the runtime cannot be started: {error}")))?;
+    let result = runtime.block_on(async {
+        let cancel = Cancel::default();
+        listen(&cancel)?;
+        commands::run(cli, ui, cancel).await
+    });
+    // requests that hang must not keep the process
+    runtime.shutdown_background();
+    result
+}
+
+/// The first Ctrl-C or SIGTERM ends the operation in good order, a second one at once.
+fn listen(cancel: &Cancel) -> Result<(), Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let failed = |error| Error::failed(format!("signals cannot be received: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let cancel = cancel.clone();
+    tokio::spawn(async move {
+        let mut seen = false;
+        loop {
+            let terminated = tokio::select! {
+                _ = interrupt.recv() => false,
+                _ = terminate.recv() => true,
+            };
+            if seen {
+                ui::restore_terminal();
+                #[expect(clippy::disallowed_methods, reason = "main waits for what does not end")]
+                std::process::exit(if terminated { 143 } else { 130 });
+            }
+            seen = true;
+            cancel.cancel(terminated);
+        }
+    });
+    Ok(())
+}
+
+/// Completion never disturbs the shell: an error is kubectl's error directive.
+fn complete(words: Vec<OsString>) -> ExitCode {
+    let answer = commands::completion::candidates(words).unwrap_or_else(|_| ":1\n".to_owned());
+    let _ = std::io::stdout().write_all(answer.as_bytes());
+    ExitCode::SUCCESS
+}

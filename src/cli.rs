@@ -1,0 +1,431 @@
+//! What a person can type: clap types only. The doc comments are the help text.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::ui;
+
+/// A production-grade observability stack on your cluster: installed with one command, kept safe,
+/// proven to work
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl-obs",
+    bin_name = "kubectl obs",
+    disable_version_flag = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 ok, 1 failed, 2 usage, 5 cluster unreachable, 7 deadline passed, 130/143 interrupted"
+)]
+pub struct Cli {
+    /// Global flags.
+    #[command(flatten)]
+    pub global: Global,
+    /// The verb.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+impl Cli {
+    /// What the flags say about output.
+    pub fn ui_options(&self) -> ui::Options {
+        let (output, events, yes) = match &self.command {
+            Command::Install(args) => (args.operation.output, args.operation.events, args.operation.yes),
+            Command::Uninstall(args) => (args.operation.output, args.operation.events, args.operation.yes),
+            Command::Status(args) => (args.output, None, false),
+            Command::List(args) => (args.output, None, false),
+            Command::Version(args) => (args.output, None, false),
+            Command::Template(args) => (args.output, None, false),
+            Command::Bundle(_) | Command::Completion(_) | Command::Render => (None, None, false),
+        };
+        ui::Options {
+            colour: match self.global.color {
+                Color::Auto => ui::Colour::Auto,
+                Color::Always => ui::Colour::Always,
+                Color::Never => ui::Colour::Never,
+            },
+            progress: match self.global.progress {
+                Progress::Auto => ui::ProgressStyle::Auto,
+                Progress::Plain => ui::ProgressStyle::Plain,
+                Progress::None => ui::ProgressStyle::None,
+            },
+            events_json: events.is_some(),
+            machine_output: output.is_some(),
+            yes,
+        }
+    }
+}
+
+/// Flags that every verb takes; kubectl's names.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Namespace of the release
+    #[arg(
+        short = 'n',
+        long,
+        global = true,
+        env = "KUBECTL_OBS_NAMESPACE",
+        hide_env = true,
+        value_name = "NAMESPACE"
+    )]
+    pub namespace: Option<String>,
+    /// Name of the release
+    #[arg(long, global = true, value_name = "NAME")]
+    pub release: Option<String>,
+    /// Path of the kubeconfig file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Kubeconfig context to use
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Kubeconfig cluster to use
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub cluster: Option<String>,
+    /// Kubeconfig user to use
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub user: Option<String>,
+    /// Address of the API server
+    #[arg(short = 's', long, global = true, value_name = "URL", hide_short_help = true)]
+    pub server: Option<String>,
+    /// Bearer token for the API server
+    #[arg(long, global = true, value_name = "TOKEN", hide_short_help = true)]
+    pub token: Option<String>,
+    /// User to impersonate
+    #[arg(long = "as", global = true, value_name = "USER", hide_short_help = true)]
+    pub as_user: Option<String>,
+    /// Group to impersonate; can be repeated
+    #[arg(long = "as-group", global = true, value_name = "GROUP", hide_short_help = true)]
+    pub as_groups: Vec<String>,
+    /// UID to impersonate
+    #[arg(long, global = true, value_name = "UID", hide_short_help = true)]
+    pub as_uid: Option<String>,
+    /// File with the certificate authority of the API server
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub certificate_authority: Option<PathBuf>,
+    /// File with the client certificate
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub client_certificate: Option<PathBuf>,
+    /// File with the client key
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    pub client_key: Option<PathBuf>,
+    /// Name to check the API server's certificate against
+    #[arg(long, global = true, value_name = "NAME", hide_short_help = true)]
+    pub tls_server_name: Option<String>,
+    /// Do not check the API server's certificate: insecure
+    #[arg(long, global = true, hide_short_help = true)]
+    pub insecure_skip_tls_verify: bool,
+    /// Do not ask the API server for compressed answers
+    #[arg(long, global = true, hide_short_help = true)]
+    pub disable_compression: bool,
+    /// Longest time for one request (1s, 2m); 0 means no limit of your own
+    #[arg(long, global = true, value_name = "DURATION", hide_short_help = true)]
+    pub request_timeout: Option<String>,
+    /// Colour: auto, always, never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_short_help = true)]
+    pub color: Color,
+    /// How progress is shown; plain writes one line per change
+    #[arg(long, global = true, value_name = "HOW", default_value = "auto", hide_short_help = true)]
+    pub progress: Progress,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Progress {
+    /// Redrawn lines on a terminal, plain lines elsewhere.
+    #[default]
+    Auto,
+    /// One line per change.
+    Plain,
+    /// Nothing but warnings and errors.
+    None,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Install a bundle: the whole stack, or one of its parts
+    Install(Install),
+    /// Show each component of a release, and why it is not ready
+    Status(Status),
+    /// List releases
+    #[command(visible_alias = "ls")]
+    List(List),
+    /// Remove a release; volumes stay unless told otherwise
+    Uninstall(Uninstall),
+    /// Print what would be applied, without a cluster
+    Template(Template),
+    /// Look into bundles and package them
+    #[command(subcommand)]
+    Bundle(Bundle),
+    /// Print the shell completion script
+    Completion(Completion),
+    /// Print the versions of the plugin and the cluster
+    Version(Version),
+    /// Renders a bundle that is not embedded; used by the plugin itself.
+    #[command(name = "__render", hide = true)]
+    Render,
+}
+
+/// Which values to use.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Values")]
+pub struct Values {
+    /// YAML file with values, - for standard input; can be repeated, the last one wins
+    #[arg(short = 'f', long = "values", value_name = "FILE")]
+    pub files: Vec<String>,
+    /// Set a value
+    #[arg(
+        long,
+        value_name = "KEY=VALUE",
+        help = "Set a value: key=value, a.b=c, list[0]=x, a={x,y}, a=null deletes"
+    )]
+    pub set: Vec<String>,
+    /// Set a value that is always a string
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set_string: Vec<String>,
+    /// Set a value from a file's content
+    #[arg(long, value_name = "KEY=PATH")]
+    pub set_file: Vec<String>,
+    /// Set a value to exactly the text after the first =
+    #[arg(long, value_name = "KEY=TEXT")]
+    pub set_literal: Vec<String>,
+    /// Set a value from JSON
+    #[arg(long, value_name = "KEY=JSON")]
+    pub set_json: Vec<String>,
+    /// Profile of the bundle (see bundle show)
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+}
+
+/// Flags of every verb that changes a release.
+#[derive(Debug, Clone, Args)]
+pub struct Operation {
+    /// Longest time for the whole operation
+    #[arg(long, value_name = "DURATION", default_value = "10m")]
+    pub timeout: String,
+    /// How long to wait while somebody else works on the release
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    pub lock_timeout: String,
+    /// Show what would happen: client sends no changing request, server asks the API server too
+    #[arg(long, value_name = "HOW")]
+    pub dry_run: Option<DryRun>,
+    /// Print the result as json, yaml or names
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub output: Option<Output>,
+    /// Report progress as one JSON object per line on standard output
+    #[arg(long, value_name = "FORMAT")]
+    pub events: Option<Events>,
+    /// Answer yes to every question
+    #[arg(short = 'y', long)]
+    pub yes: bool,
+}
+
+/// `install`
+#[derive(Debug, Args)]
+pub struct Install {
+    /// The embedded stack or one of its components, a folder, a .tgz, or https://…#sha256:…
+    #[arg(value_name = "BUNDLE", default_value = "stack")]
+    pub bundle: String,
+    /// What to wait for before the release counts as deployed
+    #[arg(long, value_name = "WHAT", default_value = "healthy")]
+    pub wait: Wait,
+    /// What the revision is for, shown by list -o json and status
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+    /// What every changing verb takes.
+    #[command(flatten)]
+    pub operation: Operation,
+    /// Values.
+    #[command(flatten)]
+    pub values: Values,
+}
+
+/// `status`
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Print as json or yaml
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub output: Option<Output>,
+}
+
+/// `list`
+#[derive(Debug, Args)]
+pub struct List {
+    /// Releases of all namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// Print as json, yaml or names
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub output: Option<Output>,
+}
+
+/// `uninstall`
+#[derive(Debug, Args)]
+pub struct Uninstall {
+    /// Remove volumes, generated secrets and namespaces that the plugin made, too: data is lost
+    #[arg(long)]
+    pub delete_data: bool,
+    /// Keep the records of the release
+    #[arg(long)]
+    pub keep_history: bool,
+    /// What every changing verb takes.
+    #[command(flatten)]
+    pub operation: Operation,
+}
+
+/// `template`
+#[derive(Debug, Args)]
+pub struct Template {
+    /// The embedded stack or one of its components, a folder, a .tgz, or https://…#sha256:…
+    #[arg(value_name = "BUNDLE", default_value = "stack")]
+    pub bundle: String,
+    /// Kubernetes version to render for
+    #[arg(long, value_name = "VERSION", default_value = "1.34.0")]
+    pub kube_version: String,
+    /// Print the values of Secrets, too; masked otherwise
+    #[arg(long)]
+    pub show_secrets: bool,
+    /// Print as yaml, json (one object per line) or names
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub output: Option<Output>,
+    /// Values.
+    #[command(flatten)]
+    pub values: Values,
+}
+
+/// `bundle …`
+#[derive(Debug, Subcommand)]
+pub enum Bundle {
+    /// Print what a bundle is: versions, components, profiles
+    Show(BundleShow),
+    /// Print the commented default values
+    Values(BundleRef),
+    /// Print the images that a bundle uses
+    Images(BundleImages),
+    /// Make a bundle's archive, the same bytes every time
+    Package(BundlePackage),
+    /// Check a bundle for mistakes
+    Lint(BundleRef),
+}
+
+/// A bundle.
+#[derive(Debug, Args)]
+pub struct BundleRef {
+    /// The embedded stack or one of its components, a folder, a .tgz, or https://…#sha256:…
+    #[arg(value_name = "BUNDLE", default_value = "stack")]
+    pub bundle: String,
+}
+
+/// `bundle show`
+#[derive(Debug, Args)]
+pub struct BundleShow {
+    /// The bundle.
+    #[command(flatten)]
+    pub bundle: BundleRef,
+    /// Print as json or yaml
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub output: Option<Output>,
+}
+
+/// `bundle images`
+#[derive(Debug, Args)]
+pub struct BundleImages {
+    /// The embedded stack or one of its components, a folder, a .tgz, or https://…#sha256:…
+    #[arg(value_name = "BUNDLE", default_value = "stack")]
+    pub bundle: String,
+    /// Images of components that are off by default, too
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `bundle package`
+#[derive(Debug, Args)]
+pub struct BundlePackage {
+    /// The bundle.
+    #[command(flatten)]
+    pub bundle: BundleRef,
+    /// Folder to write the archive to
+    #[arg(short = 'd', long, value_name = "DIR", default_value = ".")]
+    pub destination: PathBuf,
+}
+
+/// `completion`
+#[derive(Debug, Args)]
+pub struct Completion {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// `version`
+#[derive(Debug, Args)]
+pub struct Version {
+    /// Only the plugin's version; no cluster is asked
+    #[arg(long)]
+    pub client: bool,
+    /// Print as json or yaml
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub output: Option<Output>,
+}
+
+/// What to wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Wait {
+    /// Nothing: the objects are applied, that is all.
+    None,
+    /// All objects are ready.
+    Ready,
+    /// All objects are ready and the bundle's health checks pass.
+    Healthy,
+}
+
+/// Dry runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DryRun {
+    /// Read the cluster, send no changing request.
+    Client,
+    /// Ask the API server to check every object as well.
+    Server,
+}
+
+/// Output formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// One JSON document.
+    Json,
+    /// One YAML document.
+    Yaml,
+    /// Names only.
+    Name,
+}
+
+/// Event formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Events {
+    /// One JSON object per line.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

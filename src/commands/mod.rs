@@ -1,0 +1,132 @@
+//! One file per verb: arguments → operation → print. Nothing here decides anything about a
+//! cluster, and nothing in `ops` prints.
+
+pub mod bundle;
+pub mod completion;
+mod install;
+mod list;
+mod status;
+pub mod template;
+mod uninstall;
+mod version;
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::cli::{Cli, Command, Global, Output};
+use crate::cluster::{Cluster, ConnectOptions};
+use crate::error::Result;
+use crate::event::Observer;
+use crate::ops::{Cancel, Context, parse_duration};
+use crate::release::{Namespace, ReleaseName};
+use crate::ui::Ui;
+
+/// Namespace of a release when none is given.
+pub const NAMESPACE: &str = "observability";
+/// Name of a release when none is given.
+pub const RELEASE: &str = "obs";
+
+/// What every command gets.
+pub struct App<'a> {
+    /// Global flags.
+    pub global: Global,
+    /// Where output goes.
+    pub ui: &'a Ui,
+    /// Ctrl-C and SIGTERM.
+    pub cancel: Cancel,
+}
+
+/// Runs the verb.
+pub async fn run(cli: Cli, ui: &Ui, cancel: Cancel) -> Result<()> {
+    let app = App { global: cli.global, ui, cancel };
+    match cli.command {
+        Command::Install(args) => install::run(&app, args).await,
+        Command::Status(args) => status::run(&app, &args).await,
+        Command::List(args) => list::run(&app, &args).await,
+        Command::Uninstall(args) => uninstall::run(&app, &args).await,
+        Command::Template(args) => template::run(&app, &args),
+        Command::Bundle(args) => bundle::run(&app, args),
+        Command::Completion(args) => completion::script(&app, &args),
+        Command::Version(args) => version::run(&app, &args).await,
+        // main answers it before a runtime is made
+        Command::Render => Ok(()),
+    }
+}
+
+impl App<'_> {
+    /// Connects to the cluster that flags and kubeconfig name. No request is sent yet.
+    pub async fn connect(&self) -> Result<Cluster> {
+        let global = self.global.clone();
+        let request_timeout = match global.request_timeout.as_deref() {
+            None | Some("0") => None,
+            Some(text) => Some(parse_duration(text)?),
+        };
+        Cluster::connect(&ConnectOptions {
+            kubeconfig: global.kubeconfig,
+            context: global.context,
+            cluster: global.cluster,
+            user: global.user,
+            server: global.server,
+            token: global.token,
+            as_user: global.as_user,
+            as_groups: global.as_groups,
+            as_uid: global.as_uid,
+            certificate_authority: global.certificate_authority,
+            client_certificate: global.client_certificate,
+            client_key: global.client_key,
+            tls_server_name: global.tls_server_name,
+            insecure_skip_tls_verify: global.insecure_skip_tls_verify,
+            disable_compression: global.disable_compression,
+            request_timeout,
+        })
+        .await
+    }
+
+    /// The release's namespace: `-n`, else `$KUBECTL_OBS_NAMESPACE`, else `observability`.
+    pub fn namespace(&self) -> Result<Namespace> {
+        Namespace::new(self.global.namespace.as_deref().unwrap_or(NAMESPACE))
+    }
+
+    /// The release's name.
+    pub fn release(&self) -> Result<ReleaseName> {
+        ReleaseName::new(self.global.release.as_deref().unwrap_or(RELEASE))
+    }
+
+    /// The context of an operation that ends within `timeout`.
+    pub fn context<'a>(
+        &'a self,
+        cluster: &'a Cluster,
+        namespace: &'a Namespace,
+        release: &'a ReleaseName,
+        observer: &'a dyn Observer,
+        timeout: Duration,
+    ) -> Context<'a> {
+        let deadline = Instant::now() + timeout;
+        Context { cluster, namespace, release, observer, cancel: &self.cancel, deadline }
+    }
+
+    /// Prints a report as one document with apiVersion and kind.
+    pub fn document(&self, kind: &str, report: &impl Serialize, format: Output) -> Result<()> {
+        let mut document = serde_json::json!({"apiVersion": "kubectl-obs.dev/v1", "kind": kind});
+        let body = serde_json::to_value(report)
+            .map_err(|error| crate::Error::failed(format!("the result cannot be written: {error}")))?;
+        if let (Some(document), serde_json::Value::Object(body)) = (document.as_object_mut(), body) {
+            document.extend(body);
+        }
+        match format {
+            Output::Json => {
+                let text = serde_json::to_string_pretty(&document).unwrap_or_default();
+                self.ui.data(&text);
+            }
+            Output::Yaml | Output::Name => self.ui.data(&crate::yaml::to_string(&document)),
+        }
+        Ok(())
+    }
+}
+
+/// `releases.kubectl-obs.dev/NAME`, as `-o name` prints it.
+fn release_name(name: &str) -> String {
+    format!("release.kubectl-obs.dev/{name}\n")
+}

@@ -1,0 +1,48 @@
+//! `kubectl obs status`
+
+use std::time::Duration;
+
+use super::App;
+use crate::cli::{Output, Status};
+use crate::error::Result;
+use crate::event::Silent;
+use crate::ops::{status, who};
+
+/// Shows each component of a release.
+pub async fn run(app: &App<'_>, args: &Status) -> Result<()> {
+    let (namespace, release) = (app.namespace()?, app.release()?);
+    let cluster = app.connect().await?;
+    let ctx = app.context(&cluster, &namespace, &release, &Silent, Duration::from_secs(60));
+    let report = status::status(&ctx).await?;
+    match args.output {
+        Some(Output::Name) => {
+            app.ui.data(&super::release_name(&report.release));
+            return Ok(());
+        }
+        Some(format) => return app.document("ReleaseStatus", &report, format),
+        None => {}
+    }
+    // `3m`: the column says since when
+    let age = |time: &str| who::ago(time).trim_end_matches(" ago").to_owned();
+    app.ui.data(&format!(
+        "release {} · revision {} · {} {} · {}\n",
+        report.release,
+        report.revision,
+        report.status,
+        who::ago(&report.updated),
+        report.bundle
+    ));
+    if report.status == "failed" {
+        app.ui.data(&format!("  {}\n", report.description));
+    }
+    let rows: Vec<Vec<String>> = report
+        .components
+        .into_iter()
+        .map(|c| {
+            let since = age(&c.since);
+            vec![c.name, c.ready, c.state, since, c.version, c.why]
+        })
+        .collect();
+    app.ui.table(&["COMPONENT", "READY", "STATE", "SINCE", "VERSION", "WHY"], &rows);
+    Ok(())
+}

@@ -1,0 +1,338 @@
+//! Applying a plan: the server's dry-run first, then server-side apply, wave by wave, 8 at a time.
+
+use std::collections::BTreeSet;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::{Value, json};
+use tokio::time::{Duration, Instant};
+
+use super::run::Run;
+use super::{Context, live};
+use crate::cluster::records::base64;
+use crate::cluster::{ApplyError, ApplyOptions};
+use crate::error::{Error, Result};
+use crate::event::{Action, Event};
+use crate::object::{Kind, Object, ObjectId, labels};
+use crate::plan::{Change, Plan, Step, WAVES, local};
+use crate::readiness::{self, Readiness};
+
+/// Requests at a time.
+pub const PARALLEL: usize = 8;
+
+/// What the dry-run says of one object.
+#[derive(Debug)]
+pub enum Verdict {
+    /// The server would accept it.
+    Accepted,
+    /// It cannot be asked before its namespace or CRD exists: asked again at its wave.
+    Later,
+    /// It would be refused.
+    Refused(Error),
+    /// The caller may not, or may not grant what the object grants.
+    Forbidden(Error),
+}
+
+/// The kind of an object, from discovery.
+pub async fn kind_of(ctx: &Context<'_>, object: &Object) -> Result<Option<Kind>> {
+    let (group, version) = crate::object::split_api_version(object.api_version());
+    Ok(ctx.cluster.kinds().await?.resolve(group, version, object.kind()))
+}
+
+/// What the plan itself brings, so that it cannot be asked of the server yet.
+#[derive(Debug, Default)]
+pub struct Brought {
+    /// Namespaces that do not exist yet.
+    pub namespaces: BTreeSet<String>,
+    /// Kinds whose CRDs come with the plan.
+    pub kinds: BTreeSet<String>,
+    /// A namespace that exists, to check objects in whose own does not: everything but what
+    /// depends on the namespace itself.
+    pub fallback: Option<String>,
+}
+
+impl Brought {
+    /// By a plan.
+    pub fn by(plan: &Plan, fallback: Option<&str>) -> Self {
+        let new = |kind: &str| {
+            let kind = kind.to_owned();
+            plan.steps.iter().filter(move |s| s.object.kind() == kind && s.change == Change::Create)
+        };
+        Self {
+            namespaces: new("Namespace").map(|step| step.object.name().to_owned()).collect(),
+            kinds: new("CustomResourceDefinition")
+                .filter_map(|step| step.object.value()["spec"]["names"]["kind"].as_str())
+                .map(str::to_owned)
+                .collect(),
+            fallback: fallback.map(str::to_owned),
+        }
+    }
+
+    /// Does the object need something that only the plan brings?
+    fn concerns(&self, object: &Object) -> bool {
+        object.namespace().is_some_and(|namespace| self.namespaces.contains(namespace))
+            || self.kinds.contains(object.kind())
+    }
+}
+
+/// Asks the server what it would say to each step that changes something.
+pub async fn dry_run<'s>(
+    ctx: &Context<'_>,
+    steps: impl Iterator<Item = &'s Step>,
+    brought: &Brought,
+) -> Result<Vec<(&'s Step, Verdict)>> {
+    let changing: Vec<&Step> =
+        steps.filter(|step| matches!(step.change, Change::Create | Change::Update(_))).collect();
+    let taken = taken(ctx, &changing, brought).await?;
+    let mut asked = BTreeSet::new();
+    stream::iter(changing)
+        .map(|step| {
+            let object = &step.object;
+            let place = (object.kind(), object.namespace());
+            // free text is checked here; the first of a kind in a namespace asks for the others,
+            // and a name that somebody has is a question for the server
+            let local = (!taken.contains(&object.id())).then(|| local::check(object)).flatten();
+            let spokesman = asked.insert(place) && !brought.concerns(object);
+            async move {
+                let verdict = match local {
+                    Some(Err(why)) => Verdict::Refused(
+                        Error::failed(format!("{} is not valid: {why}", object.id()))
+                            .hint("correct the template that renders it"),
+                    ),
+                    Some(Ok(())) if !spokesman => Verdict::Accepted,
+                    _ => verdict(ctx, step, brought).await?,
+                };
+                Ok((step, verdict))
+            }
+        })
+        .buffered(PARALLEL)
+        .try_collect()
+        .await
+}
+
+/// Which of the objects that are to be created exist already, by somebody else's hand: one
+/// metadata list for each kind and namespace that is checked locally.
+async fn taken(ctx: &Context<'_>, steps: &[&Step], brought: &Brought) -> Result<BTreeSet<ObjectId>> {
+    let mut places: BTreeSet<(Kind, Option<String>)> = BTreeSet::new();
+    for step in steps {
+        let new = step.change == Change::Create && !brought.concerns(&step.object);
+        if new
+            && local::check(&step.object).is_some()
+            && let Some(kind) = kind_of(ctx, &step.object).await?
+        {
+            places.insert((kind, step.object.namespace().map(str::to_owned)));
+        }
+    }
+    stream::iter(places)
+        .map(|(kind, namespace)| async move {
+            let list = ctx.cluster.list_metadata(&kind, namespace.as_deref(), "").await?;
+            Ok::<_, Error>(list.iter().map(|value| live::id_of(&kind, value)).collect::<Vec<_>>())
+        })
+        .buffer_unordered(PARALLEL)
+        .try_fold(BTreeSet::new(), |mut all, ids| async move {
+            all.extend(ids);
+            Ok(all)
+        })
+        .await
+}
+
+async fn verdict(ctx: &Context<'_>, step: &Step, brought: &Brought) -> Result<Verdict> {
+    let Some(kind) = kind_of(ctx, &step.object).await? else {
+        let comes = brought.kinds.contains(step.object.kind());
+        return Ok(if comes { Verdict::Later } else { Verdict::Refused(unknown_kind(&step.object)) });
+    };
+    let mut object = step.object.clone();
+    let elsewhere = object.namespace().is_some_and(|namespace| brought.namespaces.contains(namespace));
+    if elsewhere {
+        let Some(fallback) = &brought.fallback else { return Ok(Verdict::Later) };
+        object.value_mut()["metadata"]["namespace"] = json!(fallback);
+    }
+    let options = ApplyOptions { dry_run: true, force: false, uid: step.uid.clone() };
+    Ok(match ctx.cluster.apply(&kind, &object, &options).await {
+        Ok(_) if elsewhere => Verdict::Accepted,
+        Ok(applied) if step.change == Change::Create && !applied.created => {
+            Verdict::Refused(foreign(step, &applied.object))
+        }
+        Ok(_) => Verdict::Accepted,
+        Err(ApplyError::NotFound(_)) => Verdict::Later,
+        // what is there and what is allowed there says nothing of the namespace to come
+        Err(ApplyError::Conflict(..) | ApplyError::Immutable(..) | ApplyError::Forbidden(_)) if elsewhere => {
+            Verdict::Later
+        }
+        Err(ApplyError::Forbidden(error)) => Verdict::Forbidden(error),
+        Err(error) => {
+            let error = Error::from(error);
+            // a cluster that is gone is not an opinion on the object
+            if error.exit() == crate::Exit::Failed { Verdict::Refused(error) } else { return Err(error) }
+        }
+    })
+}
+
+fn unknown_kind(object: &Object) -> Error {
+    Error::failed(format!(
+        "the cluster does not know {} {}, the kind of {}",
+        object.api_version(),
+        object.kind(),
+        object.id()
+    ))
+    .hint("install the CustomResourceDefinition for it, or correct apiVersion and kind in the bundle")
+}
+
+fn foreign(step: &Step, live: &Value) -> Error {
+    let id = step.object.id();
+    let managers: BTreeSet<&str> = live["metadata"]["managedFields"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry["manager"].as_str())
+        .filter(|manager| *manager != labels::MANAGER)
+        .collect();
+    let managers: Vec<&str> = managers.into_iter().collect();
+    Error::failed(format!(
+        "{id} exists already and does not belong to this release (managed by {})",
+        managers.join(", ")
+    ))
+    .hint("choose another --release or namespace, or remove that object first")
+}
+
+/// Applies all waves. Objects that could not be checked before are checked at the start of their
+/// wave, so that a wave that would be refused is not begun.
+pub async fn apply(run: &Run<'_>, plan: &Plan, generated: &dyn Generated) -> Result<()> {
+    let ctx = &run.ctx;
+    let brought = Brought::by(plan, None);
+    for wave in 0..WAVES {
+        let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.wave == wave).collect();
+        stream::iter(steps)
+            .map(|step| apply_step(run, step, generated))
+            .buffer_unordered(PARALLEL)
+            .try_collect::<()>()
+            .await?;
+        if wave == 0 {
+            established(ctx, plan).await?;
+            let later = plan.steps.iter().filter(|step| step.wave > 0 && brought.concerns(&step.object));
+            for (_, verdict) in dry_run(ctx, later, &Brought::default()).await? {
+                if let Verdict::Refused(error) | Verdict::Forbidden(error) = verdict {
+                    return Err(error);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the CRDs of the plan are served: also when nothing else is waited for, because the
+/// next wave needs them.
+async fn established(ctx: &Context<'_>, plan: &Plan) -> Result<()> {
+    let changed = |step: &&Step| matches!(step.change, Change::Create | Change::Update(_));
+    let crds: Vec<&Object> = plan
+        .steps
+        .iter()
+        .filter(|step| step.object.kind() == "CustomResourceDefinition")
+        .filter(changed)
+        .map(|step| &step.object)
+        .collect();
+    for crd in &crds {
+        let Some(kind) = kind_of(ctx, crd).await? else { continue };
+        loop {
+            let live = ctx.cluster.get(&kind, None, crd.name()).await?.unwrap_or_default();
+            match readiness::readiness(&live) {
+                Readiness::Ready => break,
+                Readiness::Failed(why) => {
+                    return Err(Error::failed(format!("{} is refused: {why}", crd.id())));
+                }
+                Readiness::Progressing(why) if Instant::now() >= ctx.deadline => {
+                    return Err(Error::deadline(format!("{} is not established: {why}", crd.id())));
+                }
+                Readiness::Progressing(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+    if crds.is_empty() {
+        return Ok(());
+    }
+    // established does not mean that discovery knows it already
+    loop {
+        let kinds = ctx.cluster.refresh_kinds().await?;
+        let missing = crds.iter().find(|crd| {
+            let spec = &crd.value()["spec"];
+            let (group, kind) = (spec["group"].as_str(), spec["names"]["kind"].as_str());
+            kinds.preferred(group.unwrap_or_default(), kind.unwrap_or_default()).is_none()
+        });
+        match missing {
+            None => return Ok(()),
+            Some(crd) if Instant::now() >= ctx.deadline => {
+                return Err(Error::deadline(format!("{} is established but not served", crd.id())));
+            }
+            Some(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
+}
+
+/// Values that are made once and live on the cluster only.
+pub trait Generated: Sync {
+    /// A new random value of `length` characters.
+    fn make(&self, length: usize) -> String;
+}
+
+async fn apply_step(run: &Run<'_>, step: &Step, generated: &dyn Generated) -> Result<()> {
+    let ctx = &run.ctx;
+    let id = step.object.id();
+    let action = match step.change {
+        Change::Create => Action::Created,
+        Change::Update(_) => Action::Updated,
+        Change::Unchanged | Change::Use => {
+            ctx.observer.event(Event::Object { action: Action::Unchanged, object: id });
+            return Ok(());
+        }
+    };
+    let kind = kind_of(ctx, &step.object).await?.ok_or_else(|| unknown_kind(&step.object))?;
+    let filled = fill_generated(ctx, &kind, &step.object, generated).await?;
+    run.lock.still_held()?;
+    let options = ApplyOptions { dry_run: false, force: false, uid: step.uid.clone() };
+    let object = filled.as_ref().unwrap_or(&step.object);
+    let applied = match ctx.cluster.apply(&kind, object, &options).await {
+        Ok(applied) => applied,
+        Err(error) => return Err(error.into()),
+    };
+    if step.change == Change::Create && !applied.created {
+        return Err(foreign(step, &applied.object));
+    }
+    ctx.observer.event(Event::Object { action, object: id });
+    Ok(())
+}
+
+/// Fills the generated values of a Secret: from the live one, or new ones.
+async fn fill_generated(
+    ctx: &Context<'_>,
+    kind: &Kind,
+    object: &Object,
+    generated: &dyn Generated,
+) -> Result<Option<Object>> {
+    let Some(spec) = object.annotation(labels::GENERATED) else { return Ok(None) };
+    let wanted: Vec<Value> = serde_json::from_str(spec).map_err(|_| {
+        Error::failed(format!("{} has a damaged annotation {}", object.id(), labels::GENERATED))
+    })?;
+    let live = ctx.cluster.get(kind, object.namespace(), object.name()).await?;
+    let mut filled = object.clone();
+    for entry in &wanted {
+        let key = entry["key"].as_str().unwrap_or_default();
+        let length = usize::try_from(entry["length"].as_u64().unwrap_or(32)).unwrap_or(32);
+        let old = live.as_ref().and_then(|live| live["data"][key].as_str());
+        filled.value_mut()["data"][key] = match old {
+            Some(old) => json!(old),
+            None => json!(base64(generated.make(length).as_bytes())),
+        };
+    }
+    Ok(Some(filled))
+}
+
+/// Random letters and digits from the operating system.
+pub struct Random;
+
+impl Generated for Random {
+    fn make(&self, length: usize) -> String {
+        use rand::RngExt;
+        const ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
+        let mut rng = rand::rng();
+        (0..length).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect()
+    }
+}

@@ -1,0 +1,192 @@
+//! From what was typed to what is installed: opens the bundle, reads value files and flags,
+//! merges and checks the values.
+
+use std::io::Read;
+
+use serde_json::Value;
+
+use super::Context;
+use super::source::{self, Opened};
+use crate::bundle::Bundle;
+use crate::cli;
+use crate::error::{Error, Result};
+use crate::render::{Facts, Rendered};
+use crate::values::set::SetFlag;
+use crate::values::{self, Layer, Values};
+
+/// A bundle with the values for it, checked against its schema.
+pub struct Loaded {
+    opened: Opened,
+    bundle: Bundle,
+    values: Values,
+    warnings: Vec<String>,
+    profile: Option<String>,
+}
+
+/// Most bytes of a values file.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
+
+impl Loaded {
+    /// Opens `reference` and merges the values for it.
+    pub fn load(reference: &str, flags: &cli::Values) -> Result<Self> {
+        let opened = source::open(reference)?;
+        let bundle = Bundle::load(&opened.files)?;
+        let (values, warnings) = merge(&bundle, flags)?;
+        if let Some(schema) = bundle.effective_schema() {
+            values::schema::check(schema, &values, &format!("bundle {}", title(&bundle)))?;
+        }
+        Ok(Self { opened, bundle, values, warnings, profile: flags.profile.clone() })
+    }
+
+    /// What a person should know of the values though they are valid.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The bundle.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// `stack 1.0.0`
+    pub fn title(&self) -> String {
+        title(&self.bundle)
+    }
+
+    /// The bundle's name.
+    pub fn name(&self) -> String {
+        self.bundle.name().to_owned()
+    }
+
+    /// The bundle's version.
+    pub fn version(&self) -> String {
+        self.bundle.meta().version.to_string()
+    }
+
+    /// `sha256:…`
+    pub fn digest(&self) -> String {
+        self.opened.digest.to_string()
+    }
+
+    /// Where it came from.
+    pub fn source(&self) -> String {
+        self.opened.origin.clone()
+    }
+
+    /// The chosen profile.
+    pub fn profile(&self) -> Option<String> {
+        self.profile.clone()
+    }
+
+    /// What the user set: recorded with the release.
+    pub fn user_values(&self) -> Value {
+        self.values.user.clone()
+    }
+
+    /// The facts for rendering, with a new random key.
+    pub fn facts(&self, ctx: &Context<'_>, kubernetes: &str) -> Facts {
+        let namespace = ctx.namespace.as_str();
+        Facts {
+            release: ctx.release.to_string(),
+            namespace: namespace.to_owned(),
+            node_namespace: self.node_namespace(namespace),
+            kubernetes: kubernetes.to_owned(),
+            hmac_key: rand::random::<[u8; 32]>().to_vec(),
+        }
+    }
+
+    /// The facts for rendering without a cluster: the key is a fixed one.
+    pub fn offline_facts(&self, release: &str, namespace: &str, kubernetes: &str) -> Facts {
+        Facts {
+            node_namespace: self.node_namespace(namespace),
+            kubernetes: kubernetes.to_owned(),
+            ..Facts::offline(release, namespace, "")
+        }
+    }
+
+    /// `global.nodeNamespace`, else the release's namespace with `-node`.
+    fn node_namespace(&self, namespace: &str) -> String {
+        match self.values.tree["global"]["nodeNamespace"].as_str() {
+            Some(name) if !name.is_empty() => name.to_owned(),
+            _ => format!("{namespace}-node"),
+        }
+    }
+
+    /// Renders: in this process what is embedded, in a child with limits what is not.
+    pub fn render(&self, facts: &Facts) -> Result<Rendered> {
+        self.opened.render(&self.values.tree, facts)
+    }
+
+    /// The opened bundle.
+    pub fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
+    /// The merged values.
+    pub fn values(&self) -> &Value {
+        &self.values.tree
+    }
+}
+
+fn title(bundle: &Bundle) -> String {
+    format!("{} {}", bundle.name(), bundle.meta().version)
+}
+
+/// Lays profile, files and flags over the bundle's defaults.
+fn merge(bundle: &Bundle, flags: &cli::Values) -> Result<(Values, Vec<String>)> {
+    let mut builder =
+        Values::builder().base(&Layer::defaults(bundle.name(), bundle.effective_defaults().clone())?);
+    if let Some(name) = &flags.profile {
+        // checked first: its error lists the profiles that there are
+        bundle.profile(name)?;
+        let text = bundle.text(&format!("profiles/{name}.yaml")).unwrap_or_default();
+        builder = builder.base(&Layer::profile(name, text)?);
+    }
+    for path in &flags.files {
+        builder = builder.user(&Layer::file(path, &read(path)?)?);
+    }
+    let groups = [
+        (SetFlag::Json, &flags.set_json),
+        (SetFlag::Set, &flags.set),
+        (SetFlag::String, &flags.set_string),
+        (SetFlag::File, &flags.set_file),
+        (SetFlag::Literal, &flags.set_literal),
+    ];
+    for (flag, texts) in groups {
+        for text in texts {
+            builder = builder.set(flag, text, &|path| read(path))?;
+        }
+    }
+    Ok(builder.build())
+}
+
+/// Reads a file, or standard input for `-`.
+fn read(path: &str) -> Result<String> {
+    let failed = |why: String| {
+        Error::usage(format!("values file {path} cannot be read: {why}")).hint("check the path given with -f")
+    };
+    let mut text = String::new();
+    let limit = MAX_FILE + 1;
+    let read = if path == "-" {
+        std::io::stdin().take(limit).read_to_string(&mut text)
+    } else {
+        let file = std::fs::File::open(path).map_err(|e| failed(reason(&e)))?;
+        file.take(limit).read_to_string(&mut text)
+    };
+    read.map_err(|e| failed(reason(&e)))?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(failed("it is larger than 16 MiB".into()));
+    }
+    Ok(text)
+}
+
+/// An I/O error in our words, without the operating system's number.
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "it does not exist".into(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".into(),
+        std::io::ErrorKind::IsADirectory => "it is a folder".into(),
+        std::io::ErrorKind::InvalidData => "it is not UTF-8 text".into(),
+        _ => error.to_string(),
+    }
+}

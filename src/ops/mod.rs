@@ -1,0 +1,118 @@
+//! The operations, without a terminal: each takes options, reports [`crate::event::Event`]s to an
+//! observer and returns a report. Commands turn arguments into options and print the report.
+
+pub mod apply;
+pub mod folder;
+pub mod health;
+pub mod install;
+pub mod list;
+pub mod live;
+pub mod load;
+pub mod namespace;
+pub mod preflight;
+pub mod prune;
+pub mod run;
+pub mod sandbox;
+pub mod source;
+pub mod status;
+pub mod uninstall;
+pub mod wait;
+pub mod who;
+pub mod why;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::cluster::Cluster;
+use crate::error::{Error, Exit, Result};
+use crate::event::Observer;
+use crate::release::{Namespace, ReleaseName};
+
+/// What every operation needs.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// Namespace of the release.
+    pub namespace: &'a Namespace,
+    /// The release.
+    pub release: &'a ReleaseName,
+    /// Who listens.
+    pub observer: &'a dyn Observer,
+    /// Ctrl-C and SIGTERM.
+    pub cancel: &'a Cancel,
+    /// End of the whole operation.
+    pub deadline: Instant,
+}
+
+/// Set by the first Ctrl-C or SIGTERM; a second one ends the process at once.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel {
+    token: CancellationToken,
+    terminated: std::sync::Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Cancel {
+    /// Ctrl-C (`terminated = false`) or SIGTERM.
+    pub fn cancel(&self, terminated: bool) {
+        self.terminated.store(terminated, std::sync::atomic::Ordering::SeqCst);
+        self.token.cancel();
+    }
+
+    /// Ends when a signal came, with the error that the process ends with.
+    pub async fn cancelled(&self) -> Error {
+        self.token.cancelled().await;
+        let exit = if self.terminated.load(std::sync::atomic::Ordering::SeqCst) {
+            Exit::Terminated
+        } else {
+            Exit::Interrupted
+        };
+        Error::new(exit, "interrupted")
+    }
+}
+
+/// Parses a duration as kubectl and Go write it: `90s`, `2m`, `1h30m`, `500ms`; a bare `0` too.
+pub fn parse_duration(text: &str) -> Result<Duration> {
+    let bad = || Error::usage(format!("\"{text}\" is not a duration")).hint("write it as 30s, 2m or 1h30m");
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let mut total = 0f64;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(bad)?;
+        let number: f64 = rest[..digits].parse().map_err(|_| bad())?;
+        rest = &rest[digits..];
+        let unit = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+        total += number
+            * match &rest[..unit] {
+                "ms" => 0.001,
+                "s" => 1.0,
+                "m" => 60.0,
+                "h" => 3600.0,
+                _ => return Err(bad()),
+            };
+        rest = &rest[unit..];
+    }
+    // a year is longer than any operation and far from what Instant can hold
+    if text.is_empty() || total > 365.0 * 86_400.0 { Err(bad()) } else { Ok(Duration::from_secs_f64(total)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_kubectl_writes_them() {
+        for (text, seconds) in [("0", 0.0), ("30s", 30.0), ("1h30m", 5400.0), ("500ms", 0.5), ("1.5m", 90.0)]
+        {
+            assert_eq!(parse_duration(text).unwrap().as_secs_f64(), seconds, "{text}");
+        }
+        for text in ["", "10", "s", "5x", "-1s", "1m2", "9999999h"] {
+            let error = parse_duration(text).unwrap_err();
+            assert_eq!(error.message(), format!("\"{text}\" is not a duration"));
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The release's namespace: made when absent (the one write before the checks), used as it is when
+//! it was there before, removed again when we made it and nothing came of it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::Context;
+use crate::cluster::{CreateError, DeleteOptions, Deleted};
+use crate::error::{Error, Result};
+use crate::object::{Kind, labels};
+
+/// The kind Namespace.
+pub fn kind() -> Kind {
+    Kind::cluster_scoped("", "Namespace", "namespaces")
+}
+
+/// What is known of a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// Made by this very operation.
+    pub made_now: bool,
+    /// Carries this release's labels.
+    pub ours: bool,
+    /// PodSecurity level that is enforced; `privileged` where none is set.
+    pub enforce: String,
+}
+
+/// Reads a namespace's state. None when it does not exist; an error when it is being deleted.
+pub async fn read(ctx: &Context<'_>, name: &str) -> Result<Option<State>> {
+    let Some(live) = ctx.cluster.get(&kind(), None, name).await? else { return Ok(None) };
+    if live["metadata"]["deletionTimestamp"].is_string() {
+        return Err(Error::failed(format!("namespace {name} is being deleted")).hint(format!(
+            "wait until it is gone: kubectl wait --for=delete namespace/{name} --timeout=2m"
+        )));
+    }
+    let label = |key: &str| live["metadata"]["labels"][key].as_str();
+    Ok(Some(State {
+        made_now: false,
+        ours: label(labels::RELEASE) == Some(ctx.release.as_str())
+            && label(labels::RELEASE_NAMESPACE) == Some(ctx.namespace.as_str()),
+        enforce: label("pod-security.kubernetes.io/enforce").unwrap_or("privileged").to_owned(),
+    }))
+}
+
+/// Makes the release's namespace when it is absent: `object` is its rendered form.
+pub async fn ensure(ctx: &Context<'_>, object: &Value) -> Result<State> {
+    let name = ctx.namespace.as_str();
+    // a namespace of ours that an earlier, failed operation is just removing comes back: wait for it
+    let patience = ctx.deadline.min(Instant::now() + Duration::from_secs(30));
+    loop {
+        match read(ctx, name).await {
+            Ok(Some(state)) => return Ok(state),
+            Ok(None) => break,
+            Err(error) if Instant::now() >= patience => return Err(error),
+            Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
+        }
+    }
+    match ctx.cluster.create(&kind(), None, object, false).await {
+        Ok(_) => Ok(State {
+            made_now: true,
+            ours: true,
+            enforce: object["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+                .as_str()
+                .unwrap_or("privileged")
+                .to_owned(),
+        }),
+        // somebody made it in between
+        Err(CreateError::AlreadyExists(_)) => read(ctx, name).await?.ok_or_else(|| {
+            Error::failed(format!("namespace {name} appears and disappears: another operation is at work"))
+        }),
+        Err(CreateError::Other(error)) => Err(error),
+    }
+}
+
+/// Removes a namespace that we made if nothing but ours-by-default is in it: the `default`
+/// ServiceAccount, kube-root-ca.crt, Events and what hangs on other objects. Returns what is
+/// still in it otherwise.
+pub async fn remove_if_empty(ctx: &Context<'_>, name: &str) -> Result<Vec<String>> {
+    let Some(live) = ctx.cluster.get(&kind(), None, name).await? else { return Ok(Vec::new()) };
+    let strangers = strangers(ctx, name).await?;
+    if strangers.is_empty() {
+        let uid = live["metadata"]["uid"].as_str().map(str::to_owned);
+        let options = DeleteOptions { uid, ..DeleteOptions::default() };
+        if let Deleted::Replaced = ctx.cluster.delete(&kind(), None, name, &options).await? {
+            return Err(Error::failed(format!("namespace {name} was replaced by another one meanwhile")));
+        }
+    }
+    Ok(strangers)
+}
+
+/// Waits until a namespace is gone.
+pub async fn gone(ctx: &Context<'_>, name: &str) -> Result<()> {
+    loop {
+        let Some(live) = ctx.cluster.get(&kind(), None, name).await? else { return Ok(()) };
+        if Instant::now() >= ctx.deadline {
+            let why = live["status"]["conditions"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .find(|c| c["status"] == "True")
+                .and_then(|c| c["message"].as_str())
+                .unwrap_or("its content is still being deleted");
+            return Err(Error::deadline(format!("namespace {name} is not gone: {why}"))
+                .hint("it goes on being deleted; look again with kubectl get namespace"));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Objects in a namespace that nobody but a person can have put there.
+async fn strangers(ctx: &Context<'_>, name: &str) -> Result<Vec<String>> {
+    let kinds = ctx.cluster.kinds().await?;
+    let mut found = Vec::new();
+    let listable: Vec<Kind> = kinds
+        .preferred_with("list")
+        .filter(|kind| {
+            kind.namespaced
+                // events say what happened, slices and endpoints go with their Service
+                && !matches!(kind.kind.as_str(), "Event" | "EndpointSlice" | "Endpoints")
+                && (kind.group != "metrics.k8s.io")
+        })
+        .cloned()
+        .collect();
+    let lists = futures::future::join_all(
+        listable
+            .iter()
+            .map(|kind| async move { (kind, ctx.cluster.list_metadata(kind, Some(name), "").await) }),
+    )
+    .await;
+    for (kind, list) in lists {
+        for object in list? {
+            let metadata = &object["metadata"];
+            let object_name = metadata["name"].as_str().unwrap_or_default();
+            let default = matches!(
+                (kind.kind.as_str(), object_name),
+                ("ServiceAccount", "default") | ("ConfigMap", "kube-root-ca.crt")
+            );
+            let dependent = metadata["ownerReferences"].as_array().is_some_and(|refs| !refs.is_empty());
+            let leaving = metadata["deletionTimestamp"].is_string();
+            let lock = kind.kind == "Lease" && object_name == format!("obs.{}", ctx.release);
+            if !(default || dependent || leaving || lock) {
+                found.push(format!("{} {name}/{object_name}", kind.kind));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}

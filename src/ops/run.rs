@@ -1,0 +1,134 @@
+//! One operation under the lock: takes the release's Lease, listens for Ctrl-C and the deadline,
+//! and makes sure that whatever happens the record says how it ended and the lock is free.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Context, who};
+use crate::cluster::records::Store;
+use crate::cluster::{Holder, Lock};
+use crate::error::{Error, Exit, Result};
+use crate::event::Event;
+use crate::release::{Header, Status};
+
+/// How long an ended operation may take to write down its end.
+const EPILOGUE: Duration = Duration::from_secs(10);
+
+/// An operation that holds the release's lock.
+pub struct Run<'a> {
+    /// Where and for whom.
+    pub ctx: Context<'a>,
+    /// The release's records.
+    pub store: Store,
+    /// The lock.
+    pub lock: Lock,
+    /// The pending revision, once its intent is written.
+    pending: Mutex<Option<Header>>,
+}
+
+impl<'a> Run<'a> {
+    /// Takes the lock. `lock_timeout` is how long to wait while somebody else holds it.
+    pub async fn begin(ctx: Context<'a>, operation: &str, lock_timeout: Duration) -> Result<Run<'a>> {
+        let holder = Holder::this_process(operation);
+        let mut told = false;
+        let lock = Lock::acquire(
+            ctx.cluster,
+            ctx.namespace.as_str(),
+            ctx.release.as_str(),
+            holder,
+            lock_timeout,
+            |other| {
+                if !told {
+                    told = true;
+                    ctx.observer.event(Event::Warning {
+                        message: format!("release {} is being {other}: waiting", ctx.release),
+                    });
+                }
+            },
+        )
+        .await?;
+        let store = Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
+        Ok(Run { ctx, store, lock, pending: Mutex::new(None) })
+    }
+
+    /// The intent is on the cluster: from now on a failure is written to this revision.
+    pub fn intent_written(&self, header: Header) {
+        self.ctx
+            .observer
+            .event(Event::Release { revision: header.revision, status: header.status_word.clone() });
+        if let Ok(mut pending) = self.pending.lock() {
+            *pending = Some(header);
+        }
+    }
+
+    /// Has the intent been written?
+    pub fn has_intent(&self) -> bool {
+        self.pending.lock().is_ok_and(|pending| pending.is_some())
+    }
+
+    /// The revision has reached its end: nothing is left to write down.
+    pub fn ended(&self) {
+        if let Ok(mut pending) = self.pending.lock() {
+            *pending = None;
+        }
+    }
+
+    /// Runs `body` until it ends, a signal comes or the deadline passes.
+    pub async fn guard<T>(&self, body: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            result = body => result,
+            interrupted = self.ctx.cancel.cancelled() => Err(interrupted),
+            () = tokio::time::sleep_until(self.ctx.deadline + Duration::from_secs(2)) => {
+                Err(Error::deadline("the operation did not end within its deadline")
+                    .hint("give it longer with --timeout"))
+            }
+        }
+    }
+
+    /// Writes down how the operation ended and frees the lock.
+    pub async fn epilogue<T>(self, result: Result<T>) -> Result<T> {
+        let Run { ctx, store, lock, pending } = self;
+        let pending = pending.into_inner().unwrap_or_default();
+        let end = async {
+            let mut result = result;
+            if let (Err(error), Some(header)) = (&result, &pending) {
+                let why = match error.exit() {
+                    Exit::Interrupted | Exit::Terminated => "interrupted".to_owned(),
+                    _ => error.message().to_owned(),
+                };
+                let written = match lock.still_held() {
+                    Ok(()) => store.set_status(header, Status::Failed, &why, &who::now()).await,
+                    Err(lost) => Err(lost),
+                };
+                let revision = header.revision;
+                result = result.map_err(|e| {
+                    e.hint(format!(
+                        "release {} failed (revision {revision}): nothing was removed, the same command continues from here",
+                        ctx.release
+                    ))
+                });
+                ctx.observer.event(Event::Release { revision, status: Status::Failed.to_string() });
+                // the record stays pending then, and the next command repairs it
+                if let Err(second) = written {
+                    result = result.map_err(|e| {
+                        e.detail(format!(
+                            "revision {revision} could not be marked as failed: {}",
+                            second.message()
+                        ))
+                    });
+                }
+            }
+            let _ = lock.release().await;
+            result
+        };
+        match tokio::time::timeout_at(Instant::now() + EPILOGUE, end).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::failed(
+                "the cluster did not answer while the end of the operation was written down",
+            )
+            .hint("run the command again: it continues from here")),
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Renders bundles that did not come with the binary in a child process: `kubectl-obs __render`
+//! reads a request on stdin, renders it under a memory limit, and answers on stdout. The parent
+//! ends it after a second. A template can thereby neither hang nor fill the machine, nor crash the
+//! operation that renders it.
+//!
+//! Both directions are frames: a length as 8 bytes, little endian, then that many bytes. The
+//! request is one frame of JSON and one for each file; the answer is one frame of JSON.
+
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::bundle::{Bundle, Files, archive};
+use crate::error::Error;
+use crate::object::Object;
+use crate::render::{self, Component, Facts, Rendered};
+use crate::{Exit, Result, alloc};
+
+/// The hidden subcommand.
+pub const SUBCOMMAND: &str = "__render";
+/// Bytes that a child may allocate beyond the request itself.
+pub const MEMORY: usize = 96 << 20;
+/// How long a child may take, when [`TIMEOUT_VARIABLE`] says nothing else.
+pub const TIMEOUT: Duration = Duration::from_secs(1);
+/// Seconds that a child may take, for slow machines.
+pub const TIMEOUT_VARIABLE: &str = "KUBECTL_OBS_RENDER_TIMEOUT";
+
+/// An orphan does not spin for ever: beyond any timeout that makes sense.
+const ORPHAN: Duration = Duration::from_secs(120);
+/// What a child may answer: the rendered objects, and as much again for JSON's escapes.
+const MAX_ANSWER: u64 = 128 << 20;
+/// For the recursion of nested values and documents.
+const STACK: usize = 64 << 20;
+
+#[derive(Serialize, Deserialize)]
+struct Request {
+    values: Value,
+    release: String,
+    namespace: String,
+    node_namespace: String,
+    kubernetes: String,
+    hmac_key: Vec<u8>,
+    paths: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Answer {
+    Rendered {
+        objects: Vec<Value>,
+        sources: Vec<String>,
+        components: Vec<Value>,
+        component_values: std::collections::BTreeMap<String, Value>,
+        notes: String,
+    },
+    Failed {
+        usage: bool,
+        message: String,
+        details: Vec<String>,
+        hints: Vec<String>,
+    },
+}
+
+/// Renders in a child process with the limits above.
+pub fn render_untrusted(files: &Files, values: &Value, facts: &Facts) -> Result<Rendered> {
+    Sandbox::new()?.render(files, values, facts)
+}
+
+/// How the child is started.
+pub struct Sandbox {
+    /// The program that knows [`SUBCOMMAND`].
+    pub program: PathBuf,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+impl Sandbox {
+    /// This program, with the timeout of the environment.
+    pub fn new() -> Result<Self> {
+        // on Linux this name stays right when the file was replaced by an upgrade meanwhile
+        let program = match cfg!(target_os = "linux") {
+            true => PathBuf::from("/proc/self/exe"),
+            false => std::env::current_exe()
+                .map_err(|e| Error::failed(format!("cannot find this program's own file: {e}")))?,
+        };
+        Ok(Self { program, timeout: timeout(std::env::var_os(TIMEOUT_VARIABLE))? })
+    }
+
+    /// Renders; an error names the bundle and the limit that was reached.
+    pub fn render(&self, files: &Files, values: &Value, facts: &Facts) -> Result<Rendered> {
+        let name = Bundle::load(files)?.name().to_owned();
+        let broken = |what: &str, e: std::io::Error| {
+            Error::failed(format!("cannot {what} the process that renders bundle {name}: {e}"))
+        };
+        let mut child = Command::new(&self.program)
+            .arg(SUBCOMMAND)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|e| broken("start", e))?;
+        let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(Error::failed("the process that renders has no pipes"));
+        };
+        let request = request(files, values, facts)?;
+        // a child that ended early breaks the pipe; its status says why
+        thread::spawn(move || drop(stdin.write_all(&request)));
+        let (send, answer) = mpsc::channel();
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let read = stdout.take(MAX_ANSWER + 1).read_to_end(&mut bytes);
+            drop(send.send(read.map(|_| bytes)));
+        });
+        let answer = answer.recv_timeout(self.timeout);
+        if answer.is_err() {
+            // it may have ended by itself just now
+            drop(child.kill());
+        }
+        let status = child.wait().map_err(|e| broken("wait for", e))?;
+        let Ok(answer) = answer else {
+            let seconds = self.timeout.as_secs_f32();
+            return Err(Error::usage(format!(
+                "the templates of bundle {name} did not end within {seconds} s"
+            ))
+            .hint(format!(
+                "a loop in them is too large; on a slow machine set {TIMEOUT_VARIABLE} to more seconds"
+            )));
+        };
+        let answer = answer.map_err(|e| broken("read from", e))?;
+        if !status.success() || answer.len() as u64 > MAX_ANSWER {
+            return Err(ended(&name, status));
+        }
+        let frame = frames(&answer).next().unwrap_or_default();
+        let answer: Answer = serde_json::from_slice(frame).map_err(|_| ended(&name, status))?;
+        rendered(answer)
+    }
+}
+
+/// The child's side: reads a request from stdin, renders, answers on stdout. Called by `main` for
+/// [`SUBCOMMAND`]; the result is the exit status.
+pub fn serve() -> u8 {
+    thread::spawn(|| {
+        thread::sleep(ORPHAN);
+        #[expect(clippy::disallowed_methods, reason = "main is in a template that does not end")]
+        std::process::exit(i32::from(Exit::Deadline.code()));
+    });
+    let mut request = Vec::new();
+    if std::io::stdin().lock().read_to_end(&mut request).is_err() {
+        return Exit::Failed.code();
+    }
+    let Some((files, values, facts)) = parse_request(&request) else { return Exit::Usage.code() };
+    drop(request);
+    alloc::arm(MEMORY);
+    let work =
+        move || answer(Bundle::load(&files).and_then(|bundle| render::render(&bundle, &values, &facts)));
+    let thread = thread::Builder::new().stack_size(STACK).spawn(work);
+    let Some(Ok(answer)) = thread.ok().map(thread::JoinHandle::join) else { return Exit::Failed.code() };
+    let Ok(bytes) = serde_json::to_vec(&answer) else { return Exit::Failed.code() };
+    let mut stdout = std::io::stdout().lock();
+    let sent = stdout.write_all(&(bytes.len() as u64).to_le_bytes()).and_then(|()| stdout.write_all(&bytes));
+    if sent.and_then(|()| stdout.flush()).is_ok() { 0 } else { Exit::Failed.code() }
+}
+
+/// Seconds from the environment; [`TIMEOUT`] when the variable is not set.
+fn timeout(variable: Option<OsString>) -> Result<Duration> {
+    let Some(text) = variable else { return Ok(TIMEOUT) };
+    let seconds = text.to_str().and_then(|text| text.parse::<f64>().ok()).filter(|s| *s > 0.0 && *s <= 100.0);
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| {
+        Error::usage(format!("{TIMEOUT_VARIABLE} is {text:?}, expected seconds up to 100, for example 5"))
+    })
+}
+
+/// Why a child ended without an answer.
+fn ended(name: &str, status: ExitStatus) -> Error {
+    match status.code() {
+        Some(alloc::OVER_LIMIT) => {
+            Error::usage(format!("the templates of bundle {name} used more than {} MB", MEMORY >> 20))
+                .hint("a template builds a text or list that is too large, or the bundle's files are")
+        }
+        // a stack that is used up ends the process by a signal
+        _ => Error::usage(format!("the process that renders bundle {name} ended unexpectedly ({status})"))
+            .hint("a template of it nests values without end, or the machine ran out of memory"),
+    }
+}
+
+fn request(files: &Files, values: &Value, facts: &Facts) -> Result<Vec<u8>> {
+    let size: usize = files.values().map(Vec::len).sum();
+    if files.len() > archive::MAX_FILES || size as u64 > archive::MAX_TOTAL {
+        return Err(Error::usage("the bundle is too large").hint("at most 5,000 files and 64 MiB"));
+    }
+    let Facts { release, namespace, node_namespace, kubernetes, hmac_key } = facts.clone();
+    let paths = files.keys().cloned().collect();
+    let head =
+        Request { values: values.clone(), release, namespace, node_namespace, kubernetes, hmac_key, paths };
+    let head =
+        serde_json::to_vec(&head).map_err(|e| Error::failed(format!("cannot encode the values: {e}")))?;
+    let mut out = Vec::with_capacity(size + head.len() + 8 * (files.len() + 1));
+    for bytes in std::iter::once(&head).chain(files.values()) {
+        out.extend((bytes.len() as u64).to_le_bytes());
+        out.extend(bytes);
+    }
+    Ok(out)
+}
+
+fn parse_request(bytes: &[u8]) -> Option<(Files, Value, Facts)> {
+    let mut frames = frames(bytes);
+    let Request { values, release, namespace, node_namespace, kubernetes, hmac_key, paths } =
+        serde_json::from_slice(frames.next()?).ok()?;
+    let files = paths.into_iter().map(|path| Some((path, frames.next()?.to_vec()))).collect::<Option<_>>()?;
+    Some((files, values, Facts { release, namespace, node_namespace, kubernetes, hmac_key }))
+}
+
+/// The complete frames in `bytes`.
+fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (length, rest) = bytes.split_first_chunk::<8>()?;
+        let (frame, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+        bytes = rest;
+        Some(frame)
+    })
+}
+
+fn answer(result: Result<Rendered>) -> Answer {
+    match result {
+        Ok(Rendered { objects, sources, components, component_values, notes }) => Answer::Rendered {
+            objects: objects.into_iter().map(Object::into_value).collect(),
+            sources,
+            components: components.into_iter().map(component_to_json).collect(),
+            component_values,
+            notes,
+        },
+        Err(err) => Answer::Failed {
+            usage: err.exit() == Exit::Usage,
+            message: err.message().to_owned(),
+            details: err.details().to_vec(),
+            hints: err.hints().to_vec(),
+        },
+    }
+}
+
+fn rendered(answer: Answer) -> Result<Rendered> {
+    match answer {
+        Answer::Rendered { objects, sources, components, component_values, notes } => {
+            let objects =
+                objects.into_iter().map(Object::new).collect::<Result<_, _>>().map_err(Error::failed)?;
+            let components = components.into_iter().map(component_from_json).collect::<Option<_>>();
+            let components =
+                components.ok_or_else(|| Error::failed("the process that renders answered unreadably"))?;
+            Ok(Rendered { objects, sources, components, component_values, notes })
+        }
+        Answer::Failed { usage, message, details, hints } => {
+            let err = if usage { Error::usage(message) } else { Error::failed(message) };
+            let err = details.into_iter().fold(err, Error::detail);
+            Err(hints.into_iter().fold(err, Error::hint))
+        }
+    }
+}
+
+fn component_to_json(component: Component) -> Value {
+    let Component { name, version, app_version, node_level, needs, exports, health } = component;
+    serde_json::json!([name, version, app_version, node_level, needs, exports, health])
+}
+
+fn component_from_json(value: Value) -> Option<Component> {
+    let (name, version, app_version, node_level, needs, exports, health) =
+        serde_json::from_value(value).ok()?;
+    Some(Component { name, version, app_version, node_level, needs, exports, health })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_timeout_is_a_number_of_seconds() {
+        assert_eq!(timeout(None).unwrap(), TIMEOUT);
+        assert_eq!(timeout(Some("2.5".into())).unwrap(), Duration::from_millis(2500));
+        for wrong in ["", "0", "-1", "inf", "NaN", "1s", "101"] {
+            assert!(timeout(Some(wrong.into())).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_request_reads_back_and_a_cut_one_does_not() {
+        let files = Files::from([("a".to_owned(), b"x".to_vec()), ("b".to_owned(), Vec::new())]);
+        let facts = Facts {
+            release: "obs".into(),
+            namespace: "n".into(),
+            node_namespace: "m".into(),
+            kubernetes: "1.34.0".into(),
+            hmac_key: vec![0, 255],
+        };
+        let bytes = request(&files, &serde_json::json!({"k": 1}), &facts).unwrap();
+        let (read, values, read_facts) = parse_request(&bytes).unwrap();
+        assert_eq!((read, values), (files, serde_json::json!({"k": 1})));
+        assert_eq!(read_facts.hmac_key, facts.hmac_key);
+        assert!((0..bytes.len()).all(|end| parse_request(&bytes[..end]).is_none()));
+    }
+}

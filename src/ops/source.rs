@@ -1,0 +1,218 @@
+//! Where bundles come from: embedded in the binary, a folder, a `.tgz` file, an https address with
+//! its digest. Everything ends as [`Files`] with the digest of their archive.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bundle::{Bundle, Digest, Files, archive, embedded};
+use crate::error::Error;
+use crate::ops::{folder, sandbox};
+use crate::render::{self, Facts, Rendered};
+use crate::values::did_you_mean;
+use crate::{Result, yaml};
+
+/// For the whole download.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A bundle's files and where they are from.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// What `Bundle::load` takes.
+    pub files: Files,
+    /// For people and records: `embedded stack`, an absolute path, an address without credentials.
+    pub origin: String,
+    /// Of the archive that `bundle package` would write.
+    pub digest: Digest,
+    /// Did it come with the binary? Anything else renders in a child process.
+    pub trusted: bool,
+}
+
+impl Opened {
+    /// Renders with the effective values: in this process what came with the binary, anything else
+    /// in a child with limits.
+    pub fn render(&self, values: &serde_json::Value, facts: &Facts) -> Result<Rendered> {
+        if self.trusted {
+            render::render(&Bundle::load(&self.files)?, values, facts)
+        } else {
+            sandbox::render_untrusted(&self.files, values, facts)
+        }
+    }
+}
+
+/// Opens what a person typed: an embedded bundle's name, a folder, a `.tgz` file or
+/// `https://…#sha256:<digest>`.
+pub fn open(reference: &str) -> Result<Opened> {
+    if let Some(bytes) = embedded::archive(reference) {
+        return from_archive(bytes, format!("embedded {reference}"), true);
+    }
+    if let Some((scheme, _)) = reference.split_once("://") {
+        return match scheme {
+            "https" => download(reference),
+            "http" => Err(Error::usage(format!("{}: http is not encrypted", without_credentials(reference)))
+                .hint("use https://…#sha256:<digest>")),
+            _ => Err(unknown(reference)),
+        };
+    }
+    let path = Path::new(reference);
+    let kind = match fs::metadata(path) {
+        Ok(kind) => kind,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(unknown(reference)),
+        Err(e) => return Err(Error::usage(format!("{reference}: {e}"))),
+    };
+    let origin = path.canonicalize().map_or_else(|_| reference.to_owned(), |path| path.display().to_string());
+    if kind.is_dir() {
+        let files = from_folder(path)?;
+        let bytes = archive::pack(&files).map_err(|e| Error::usage(format!("{reference}: {e}")))?;
+        return Ok(Opened { files, origin, digest: Digest::of(&bytes), trusted: false });
+    }
+    if !kind.is_file() {
+        return Err(Error::usage(format!("{reference}: neither a file nor a folder")));
+    }
+    if kind.len() > archive::MAX_TOTAL {
+        return Err(Error::usage(format!("{reference}: larger than {} MiB", archive::MAX_TOTAL >> 20)));
+    }
+    let bytes = fs::read(path).map_err(|e| Error::usage(format!("{reference}: {e}")))?;
+    from_archive(&bytes, origin, false).map_err(|err| err.context(reference))
+}
+
+fn from_archive(bytes: &[u8], origin: String, trusted: bool) -> Result<Opened> {
+    let files = archive::unpack(bytes).map_err(|e| {
+        Error::usage(e.to_string()).hint("`kubectl obs bundle package` writes bundle archives")
+    })?;
+    Ok(Opened { files, origin, digest: Digest::of(bytes), trusted })
+}
+
+/// A folder with a bundle.yaml; the components that it lists come along.
+fn from_folder(root: &Path) -> Result<Files> {
+    let file = root.join("bundle.yaml");
+    if !file.is_file() {
+        let err = Error::usage(format!("{}: not found", file.display()));
+        return Err(err.hint("a bundle is a folder with a file bundle.yaml at its top"));
+    }
+    let text = fs::read_to_string(&file).map_err(|e| Error::usage(format!("{}: {e}", file.display())))?;
+    // what is wrong with the file is for Bundle::load to say
+    let meta = yaml::parse(&text).unwrap_or_default();
+    let list = meta.get("components").and_then(|list| list.as_array()).into_iter().flatten();
+    let names: Vec<String> = list.filter_map(|c| Some(c.get("name")?.as_str()?.to_owned())).collect();
+    folder::read(root, &names).map_err(Error::usage)
+}
+
+fn download(reference: &str) -> Result<Opened> {
+    let shown = without_credentials(reference);
+    let Some((url, digest)) = reference.split_once('#') else {
+        return Err(Error::usage(format!("{shown}: the digest is missing"))
+            .hint("append #sha256:<64 hexadecimal digits>; `kubectl obs bundle package` prints it"));
+    };
+    let Some(digest) = Digest::parse(digest) else {
+        return Err(Error::usage(format!("{shown}: the part after `#` is not a digest"))
+            .hint("write #sha256: and 64 hexadecimal digits in lower case"));
+    };
+    let shown = without_credentials(url);
+    let bytes = get(url).map_err(|why| {
+        Error::failed(format!("{shown}: cannot be downloaded: {why}"))
+            .hint("check address and proxy, or download it by other means and give the file")
+    })?;
+    check(&bytes, digest, &shown)?;
+    from_archive(&bytes, shown.clone(), false).map_err(|err| err.context(shown))
+}
+
+/// Before anything is unpacked.
+fn check(bytes: &[u8], expected: Digest, shown: &str) -> Result<()> {
+    let got = Digest::of(bytes);
+    if got == expected {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{shown}: the file has another digest"))
+        .detail(format!("expected {expected}\ngot      {got}"))
+        .hint("the file was replaced or damaged on its way; do not use it before you know why"))
+}
+
+fn get(url: &str) -> Result<Vec<u8>, String> {
+    let tls = ureq::tls::TlsConfig::builder()
+        .provider(ureq::tls::TlsProvider::Rustls)
+        .root_certs(ureq::tls::RootCerts::PlatformVerifier)
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build();
+    let agent = ureq::Agent::config_builder()
+        .https_only(true)
+        .max_redirects(5)
+        .timeout_global(Some(TIMEOUT))
+        .timeout_connect(Some(Duration::from_secs(10)))
+        .tls_config(tls)
+        .user_agent(concat!("kubectl-obs/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .new_agent();
+    let response = agent.get(url).call().map_err(|e| e.to_string())?;
+    let mut bytes = Vec::new();
+    response
+        .into_body()
+        .into_reader()
+        .take(archive::MAX_TOTAL + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| e.to_string())?;
+    if bytes.len() as u64 > archive::MAX_TOTAL {
+        return Err(format!("larger than {} MiB", archive::MAX_TOTAL >> 20));
+    }
+    Ok(bytes)
+}
+
+/// The address without `user:password@` and without the query, which may hold a signature.
+fn without_credentials(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (rest, fragment) =
+        rest.split_once('#').map_or((rest, String::new()), |(rest, f)| (rest, format!("#{f}")));
+    let rest = rest.split('?').next().unwrap_or(rest);
+    let end = rest.find('/').unwrap_or(rest.len());
+    let host = rest[..end].rfind('@').map_or(0, |at| at + 1);
+    format!("{scheme}://{}{fragment}", &rest[host..])
+}
+
+fn unknown(reference: &str) -> Error {
+    let shown = without_credentials(reference);
+    let names: Vec<&str> = embedded::names().collect();
+    let err = Error::usage(format!("{shown}: no such bundle"));
+    let near = did_you_mean(reference, names.iter().copied());
+    let err = if let Some(near) = near { err.hint(format!("did you mean `{near}`?")) } else { err };
+    let embedded =
+        if names.is_empty() { String::new() } else { format!("an embedded bundle ({}), ", names.join(", ")) };
+    err.hint(format!(
+        "a bundle is {embedded}a folder with a bundle.yaml, a .tgz file, or https://…#sha256:<digest>"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_not_shown() {
+        for (url, shown) in [
+            ("https://user:pw@host/x.tgz#sha256:1", "https://host/x.tgz#sha256:1"),
+            ("https://host/a@b", "https://host/a@b"),
+            ("https://u:p@ss@host", "https://host"),
+            ("https://host/x?sig=abc#sha256:1", "https://host/x#sha256:1"),
+            ("./path", "./path"),
+        ] {
+            assert_eq!(without_credentials(url), shown);
+        }
+    }
+
+    #[test]
+    fn a_download_with_another_digest_is_refused_before_it_is_unpacked() {
+        let err = check(b"not even gzip", Digest::of(b"other"), "https://host/x.tgz").unwrap_err();
+        assert_eq!(err.message(), "https://host/x.tgz: the file has another digest");
+        assert!(check(b"x", Digest::of(b"x"), "").is_ok());
+    }
+
+    #[test]
+    fn an_embedded_umbrella_equals_its_folder() {
+        // build.rs reads bundle.yaml without a YAML parser
+        for name in embedded::names() {
+            let folder = open(&format!("{}/charts/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+            assert_eq!(folder.digest, open(name).unwrap().digest, "{name}");
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! Uninstall: removes exactly what inventory and labels say, in an order that cannot deadlock;
+//! volumes, their secrets and namespaces stay unless the data is to go. Works on whatever an
+//! interrupted operation left, also before its first record.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::run::Run;
+use super::{Context, live, namespace, prune};
+use crate::cluster::Lock;
+use crate::cluster::records::Store;
+use crate::error::{Error, Result};
+use crate::event::{Event, Phase};
+use crate::object::{Kind, ObjectId, labels};
+use crate::plan::{removal_rank, stays};
+use crate::release::{Entry, EntryState, History, Status};
+use crate::words::count;
+
+/// How to uninstall.
+pub struct Options {
+    /// Volumes, generated secrets and our namespaces go too.
+    pub delete_data: bool,
+    /// The records stay.
+    pub keep_history: bool,
+    /// How long to wait for the lock.
+    pub lock_timeout: Duration,
+    /// Show what would happen only.
+    pub dry_run: bool,
+}
+
+/// What goes and what stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Removal {
+    /// These go, in this order.
+    pub go: Vec<Entry>,
+    /// These stay, with the reason.
+    pub stay: Vec<(ObjectId, String)>,
+    /// Namespaces that we made and that go when nothing else is in them.
+    pub namespaces: Vec<String>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The release.
+    pub release: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// `uninstalled`, or `planned` for a dry-run.
+    pub status: String,
+    /// Objects that went, namespaces included.
+    pub removed: Vec<String>,
+    /// Objects that stay, with the reason.
+    pub kept: Vec<String>,
+}
+
+/// Uninstalls. `confirm` is asked with what goes and what stays, before anything is changed.
+pub async fn uninstall(
+    ctx: Context<'_>,
+    options: &Options,
+    confirm: &(dyn Fn(&Removal) -> Result<()> + Sync),
+) -> Result<Report> {
+    let version = ctx.cluster.version().await?;
+    let begun = Instant::now();
+    let store = Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
+    let history = store.history().await?;
+    exists(&ctx, &history).await?;
+    ctx.observer.event(Event::Started {
+        operation: "uninstall".into(),
+        release: ctx.release.to_string(),
+        namespace: ctx.namespace.to_string(),
+        bundle: history.latest().map(|header| header.bundle.clone()),
+        cluster: ctx.cluster.name().to_owned(),
+        kubernetes: version.text,
+    });
+    let shown = removal(&ctx, &store, &history, options.delete_data).await?;
+    if options.dry_run {
+        return Ok(report(&ctx, &shown, &shown.namespaces, "planned"));
+    }
+    confirm(&shown)?;
+
+    let run = Run::begin(ctx, "uninstall", options.lock_timeout).await?;
+    let result = run
+        .guard(async {
+            let history = run.store.history().await?;
+            let removal = removal(&ctx, &run.store, &history, options.delete_data).await?;
+            let known: BTreeSet<ObjectId> = shown.go.iter().map(Entry::id).collect();
+            if removal.go.iter().any(|entry| !known.contains(&entry.id())) {
+                // the release changed while the question was open
+                confirm(&removal)?;
+            }
+            if let Some(latest) = history.latest() {
+                run.lock.still_held()?;
+                run.store
+                    .set_status(latest, Status::Uninstalling, &latest.description, &super::who::now())
+                    .await?;
+            }
+            let total = Some(removal.go.len());
+            ctx.observer.event(Event::PhaseStarted { phase: Phase::Deleted, total });
+            prune::prune(&run, &removal.go).await?;
+            dependents_gone(&ctx, &removal).await?;
+            let others: Vec<&String> =
+                removal.namespaces.iter().filter(|name| *name != ctx.namespace.as_str()).collect();
+            let mut gone = Vec::new();
+            let mut strangers = Vec::new();
+            for name in others {
+                let left = namespace::remove_if_empty(&ctx, name).await?;
+                if left.is_empty() {
+                    namespace::gone(&ctx, name).await?;
+                    gone.push(name.clone());
+                }
+                strangers.extend(left);
+            }
+            end_records(&run, &history, options).await?;
+            ctx.observer.event(Event::PhaseDone {
+                phase: Phase::Deleted,
+                summary: count(removal.go.len(), "object"),
+                seconds: begun.elapsed().as_secs_f64(),
+            });
+            Ok((removal, gone, strangers))
+        })
+        .await;
+    let (removal, mut gone, mut strangers) = run.epilogue(result).await?;
+
+    // the release's own namespace held the lock: it goes last
+    if removal.namespaces.iter().any(|name| name == ctx.namespace.as_str()) && !options.keep_history {
+        let left = namespace::remove_if_empty(&ctx, ctx.namespace.as_str()).await?;
+        if left.is_empty() {
+            namespace::gone(&ctx, ctx.namespace.as_str()).await?;
+            gone.push(ctx.namespace.to_string());
+        }
+        strangers.extend(left);
+    }
+    let mut report = report(&ctx, &removal, &gone, "uninstalled");
+    report.kept.extend(strangers.into_iter().map(|name| format!("{name} (not ours: its namespace stays)")));
+    Ok(report)
+}
+
+/// Is there anything of this release? A record, a lock, or a namespace that we made for it.
+async fn exists(ctx: &Context<'_>, history: &History) -> Result<()> {
+    if history.latest().is_some() {
+        return Ok(());
+    }
+    let ours = namespace::read(ctx, ctx.namespace.as_str()).await?.is_some_and(|state| state.ours);
+    if ours || Lock::holder(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str()).await?.is_some() {
+        return Ok(());
+    }
+    // kept volumes and secrets of an earlier uninstall
+    if !scan(ctx).await?.is_empty() {
+        return Ok(());
+    }
+    Err(Error::failed(format!("there is no release {} in namespace {}", ctx.release, ctx.namespace))
+        .hint("kubectl obs list -A shows all releases"))
+}
+
+/// What goes and what stays.
+async fn removal(ctx: &Context<'_>, store: &Store, history: &History, delete_data: bool) -> Result<Removal> {
+    let mut recorded: BTreeMap<ObjectId, Entry> = BTreeMap::new();
+    let mut readable = false;
+    for header in history.headers().iter().rev() {
+        match store.read(header.revision).await {
+            Ok(record) => {
+                readable = true;
+                for entry in record.inventory {
+                    recorded.entry(entry.id()).or_insert(entry);
+                }
+            }
+            Err(error) => ctx.observer.event(Event::Warning { message: error.message().to_owned() }),
+        }
+    }
+    let found: Vec<(ObjectId, Value)> = if readable {
+        let mut entries: Vec<Entry> = recorded.values().cloned().collect();
+        entries.extend(claims_beside(&entries));
+        live::gather(ctx, &[], &entries).await?.into_iter().collect()
+    } else {
+        scan(ctx).await?
+    };
+    let mut removal = Removal::default();
+    for (id, value) in found {
+        if is_dependent(&id, &value) {
+            continue;
+        }
+        if id.kind == "Namespace" {
+            removal.namespaces.push(id.name);
+            continue;
+        }
+        let component = value["metadata"]["labels"][labels::OBS_COMPONENT].as_str().unwrap_or_default();
+        let kept = value["metadata"]["annotations"][labels::KEEP] == "true";
+        let cluster_wide = id.kind == "CustomResourceDefinition";
+        if kept || cluster_wide || (stays(&value) && !delete_data) {
+            let why = if kept {
+                format!("annotated {}=true", labels::KEEP)
+            } else if cluster_wide {
+                "belongs to the cluster".to_owned()
+            } else if id.kind == "PersistentVolumeClaim" {
+                let size =
+                    value["spec"]["resources"]["requests"]["storage"].as_str().unwrap_or("unknown size");
+                format!("data, {size}; goes with --delete-data")
+            } else {
+                "belongs to a volume; goes with --delete-data".to_owned()
+            };
+            removal.stay.push((id, why));
+            continue;
+        }
+        let mut entry = Entry::new(id, component, EntryState::Active);
+        entry.uid = value["metadata"]["uid"].as_str().map(str::to_owned);
+        removal.go.push(entry);
+    }
+    removal.go.sort_by_key(|entry| (removal_rank(&entry.kind), entry.id()));
+    if delete_data {
+        // the release's own namespace was made before the first record
+        let own = namespace::read(ctx, ctx.namespace.as_str()).await?.is_some_and(|state| state.ours);
+        if own && !removal.namespaces.iter().any(|name| name == ctx.namespace.as_str()) {
+            removal.namespaces.push(ctx.namespace.to_string());
+        }
+    } else {
+        for name in std::mem::take(&mut removal.namespaces) {
+            let id = ObjectId { group: String::new(), kind: "Namespace".into(), namespace: None, name };
+            removal.stay.push((id, "goes with --delete-data when it is empty".into()));
+        }
+    }
+    Ok(removal)
+}
+
+/// Claims are made by StatefulSets, not by us: look for them wherever there is one.
+fn claims_beside(entries: &[Entry]) -> Vec<Entry> {
+    let namespaces: BTreeSet<&String> =
+        entries.iter().filter(|e| e.kind == "StatefulSet").filter_map(|e| e.namespace.as_ref()).collect();
+    namespaces
+        .into_iter()
+        .map(|namespace| {
+            let id = ObjectId {
+                group: String::new(),
+                kind: "PersistentVolumeClaim".into(),
+                namespace: Some(namespace.clone()),
+                name: String::new(),
+            };
+            Entry::new(id, "", EntryState::Active)
+        })
+        .collect()
+}
+
+/// Every object on the cluster with the release's labels, kind by kind.
+async fn scan(ctx: &Context<'_>) -> Result<Vec<(ObjectId, Value)>> {
+    let kinds = ctx.cluster.kinds().await?;
+    let selector = live::selector(ctx);
+    let lists = futures::future::join_all(kinds.preferred_with("list").map(|kind| {
+        let selector = &selector;
+        async move { (kind, ctx.cluster.list_metadata(kind, None, selector).await) }
+    }))
+    .await;
+    let mut found = Vec::new();
+    for (kind, list) in lists {
+        // what may not be listed cannot have been made by us either
+        for mut value in list.unwrap_or_default() {
+            value["apiVersion"] = Value::from(kind.api_version());
+            value["kind"] = Value::from(kind.kind.clone());
+            let id = live::id_of(kind, &value);
+            let lock = id.kind == "Lease" && id.name == format!("obs.{}", ctx.release);
+            if !lock && !is_dependent(&id, &value) {
+                found.push((id, value));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Made by a controller for another object, whose labels it carries: goes with that one.
+fn is_dependent(id: &ObjectId, value: &Value) -> bool {
+    matches!(id.kind.as_str(), "Endpoints" | "EndpointSlice" | "Event")
+        || value["metadata"]["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty())
+}
+
+/// Waits until the pods and what else hung on the removed objects are gone.
+async fn dependents_gone(ctx: &Context<'_>, removal: &Removal) -> Result<()> {
+    let kinds = [
+        Kind::namespaced("", "Pod", "pods"),
+        Kind::namespaced("apps", "ReplicaSet", "replicasets"),
+        Kind::namespaced("apps", "ControllerRevision", "controllerrevisions"),
+        Kind::namespaced("discovery.k8s.io", "EndpointSlice", "endpointslices"),
+        Kind::namespaced("", "Endpoints", "endpoints"),
+    ];
+    let namespaces: BTreeSet<&String> = removal.go.iter().filter_map(|e| e.namespace.as_ref()).collect();
+    let selector = live::selector(ctx);
+    for namespace in namespaces {
+        for kind in &kinds {
+            let mut pause = Duration::from_millis(50);
+            loop {
+                // without the right to look there is nothing to wait for
+                let Ok(left) = ctx.cluster.list_metadata(kind, Some(namespace), &selector).await else {
+                    break;
+                };
+                let Some(first) = left.first() else { break };
+                if Instant::now() >= ctx.deadline {
+                    let name = first["metadata"]["name"].as_str().unwrap_or_default();
+                    return Err(Error::deadline(format!(
+                        "{} {namespace}/{name} is still there ({} in all)",
+                        kind.kind,
+                        left.len()
+                    ))
+                    .hint("run the command again: it continues from here"));
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(500));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn end_records(run: &Run<'_>, history: &History, options: &Options) -> Result<()> {
+    run.lock.still_held()?;
+    if options.keep_history {
+        if let Some(latest) = history.latest() {
+            run.store
+                .set_status(latest, Status::Uninstalled, &latest.description, &super::who::now())
+                .await?;
+        }
+        return Ok(());
+    }
+    run.store.remove_all(history).await
+}
+
+fn report(ctx: &Context<'_>, removal: &Removal, namespaces: &[String], status: &str) -> Report {
+    Report {
+        release: ctx.release.to_string(),
+        namespace: ctx.namespace.to_string(),
+        status: status.to_owned(),
+        removed: removal
+            .go
+            .iter()
+            .map(|entry| entry.id().to_string())
+            .chain(namespaces.iter().map(|name| format!("Namespace {name}")))
+            .collect(),
+        kept: removal.stay.iter().map(|(id, why)| format!("{id} ({why})")).collect(),
+    }
+}

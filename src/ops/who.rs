@@ -1,0 +1,17 @@
+//! Who runs this operation, and when: what records and the lock say about it.
+
+pub use crate::cluster::who::who;
+use crate::readiness::spans::age;
+
+/// Now, RFC 3339 in UTC with seconds.
+pub fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// How long ago an RFC 3339 time was, in words: `3m ago`; the text itself when it is no time.
+pub fn ago(time: &str) -> String {
+    match time.parse() {
+        Ok(then) => age(jiff::Timestamp::now(), then),
+        Err(_) => time.to_owned(),
+    }
+}
