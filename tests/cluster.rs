@@ -1,0 +1,53 @@
+//! Tests on a real cluster. Each module of `tests/cluster/` has a function `trials()`; how a trial
+//! gets its cluster, and what becomes of it where there is none, is in `support`.
+//!
+//! `make test` runs them; `scripts/test --test cluster -- FILTER` runs some of them.
+
+#![allow(
+    clippy::allow_attributes,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and says on stderr what it kept"
+)]
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+
+mod cluster {
+    pub(crate) mod client;
+    pub(crate) mod harness;
+    pub(crate) mod install;
+    pub(crate) mod kill;
+    pub(crate) mod preflight;
+    pub(crate) mod soak;
+    pub(crate) mod stack;
+    pub(crate) mod template;
+}
+mod support;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Most of a trial is waiting for the cluster.
+    arguments.test_threads.get_or_insert(4);
+    support::trial::collect_panics();
+
+    let trials = [
+        cluster::client::trials(),
+        cluster::harness::trials(),
+        cluster::install::trials(),
+        cluster::kill::trials(),
+        cluster::preflight::trials(),
+        cluster::soak::trials(),
+        cluster::stack::trials(),
+        cluster::template::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    support::cluster::stop();
+    conclusion.exit_code()
+}

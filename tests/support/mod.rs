@@ -1,0 +1,22 @@
+//! What the test binaries share.
+//!
+//! - [`process`]: run a program, look at what it left.
+//! - [`plugin`]: run `kubectl-obs` with an environment of its own.
+//! - [`transcript`]: a run as the text of a snapshot.
+//! - [`cluster`]: the clusters that tests may use.
+//! - [`env`]: a namespace on one of them, and everything a cluster test needs.
+//! - [`trial`]: a function becomes a test that is run, ignored with a reason, or failed with evidence.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::allow_attributes,
+    reason = "each test binary compiles this and uses its part"
+)]
+
+pub mod cluster;
+pub mod env;
+pub mod plugin;
+pub mod process;
+pub mod transcript;
+pub mod trial;

@@ -1,0 +1,24 @@
+//! The binary under test, in an environment without anything of the person who runs the tests: an
+//! empty home, no kubeconfig, no terminal, no colour, UTC.
+
+use std::path::Path;
+
+use super::process::Command;
+
+/// `kubectl-obs ARGS`, at home in `home`.
+pub fn obs<S: AsRef<str>>(home: &Path, args: impl IntoIterator<Item = S>) -> Command {
+    Command::new(env!("CARGO_BIN_EXE_kubectl-obs"))
+        .args(args.into_iter().map(|arg| arg.as_ref().to_owned()))
+        .env("HOME", home)
+        .env("USER", "tester")
+        .env("TZ", "UTC")
+        // a debug build on a busy machine is many times slower than what people run
+        .env("KUBECTL_OBS_RENDER_TIMEOUT", "30")
+        .env("LC_ALL", "C.UTF-8")
+        .directory(home)
+}
+
+/// The path of a file or folder in `tests/fixtures/`.
+pub fn fixture(path: &str) -> String {
+    format!("{}/tests/fixtures/{path}", env!("CARGO_MANIFEST_DIR"))
+}
