@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::App;
 use super::bundle::written;
@@ -11,7 +11,7 @@ use crate::object::{Object, labels};
 use crate::ops::load::Loaded;
 use crate::ops::source::Opened;
 use crate::render::Facts;
-use crate::{Result, yaml};
+use crate::{Result, words, yaml};
 
 /// Stands for a value that is made at install time.
 pub const PLACEHOLDER: &str = "GENERATED-AT-INSTALL";
@@ -37,6 +37,7 @@ pub fn run(app: &App<'_>, args: &cli::Template) -> Result<()> {
     }
     let facts = loaded.offline_facts(release.as_str(), namespace.as_str(), &args.kube_version);
     let mut out = Vec::new();
+    let mut masked = 0;
     match args.output {
         None | Some(cli::Output::Yaml) => {
             let options = TemplateOptions {
@@ -45,32 +46,53 @@ pub fn run(app: &App<'_>, args: &cli::Template) -> Result<()> {
                 facts: &facts,
                 show_secrets: args.show_secrets,
             };
-            template(&options, &mut out)?;
+            masked = template(&options, &mut out)?;
         }
         Some(format) => {
             for object in loaded.render(&facts)?.objects {
                 let value = if args.show_secrets { object.value().clone() } else { object.redacted() };
                 let line = match format {
                     cli::Output::Name => format!("{}\n", object.id()),
-                    _ => format!("{}\n", with_placeholders(&object, value)),
+                    _ => {
+                        masked += masks(&object, args.show_secrets);
+                        format!("{}\n", with_placeholders(&object, value))
+                    }
                 };
                 written(out.write_all(line.as_bytes()))?;
             }
         }
     }
+    if masked > 0 {
+        app.ui.warn(&format!(
+            "{} of Secrets masked: to apply this output, print it with --show-secrets",
+            words::count(masked, "value")
+        ));
+    }
     app.ui.data(&String::from_utf8_lossy(&out));
     Ok(())
 }
 
-/// Writes one YAML document per object, each below a comment that names its source.
-pub fn template(options: &TemplateOptions, out: &mut dyn Write) -> Result<()> {
+/// Writes one YAML document per object, each below a comment that names its source. Gives how
+/// many values of Secrets are masked.
+pub fn template(options: &TemplateOptions, out: &mut dyn Write) -> Result<usize> {
+    let mut masked = 0;
     let rendered = options.bundle.render(options.values, options.facts)?;
     for (object, source) in rendered.objects.into_iter().zip(&rendered.sources) {
         let value = if options.show_secrets { object.value().clone() } else { object.redacted() };
+        masked += masks(&object, options.show_secrets);
         let value = with_placeholders(&object, value);
         written(write!(out, "---\n# Source: {source}\n{}", yaml::to_string(&value)))?;
     }
-    Ok(())
+    Ok(masked)
+}
+
+/// How many values of an object are masked.
+fn masks(object: &Object, show_secrets: bool) -> usize {
+    if show_secrets || object.kind() != "Secret" {
+        return 0;
+    }
+    let entries = |field: &str| object.value()[field].as_object().map_or(0, Map::len);
+    entries("data") + entries("stringData")
 }
 
 /// Fills the keys that are generated at install with a fixed text.
@@ -82,4 +104,21 @@ fn with_placeholders(object: &Object, mut value: Value) -> Value {
         }
     }
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_masked_values_of_secrets_are_counted() {
+        let object = |kind: &str| {
+            let value = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"},
+                "data": {"a": "b"}, "stringData": {"c": "d", "e": "f"}});
+            Object::new(value).unwrap()
+        };
+        assert_eq!(masks(&object("Secret"), false), 3);
+        assert_eq!(masks(&object("Secret"), true), 0);
+        assert_eq!(masks(&object("ConfigMap"), false), 0);
+    }
 }
