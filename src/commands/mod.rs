@@ -43,13 +43,13 @@ pub async fn run(cli: Cli, ui: &Ui, cancel: Cancel) -> Result<()> {
     let app = App { global: cli.global, ui, cancel };
     match cli.command {
         Command::Install(args) => install::run(&app, args).await,
-        Command::Status(args) => status::run(&app, &args).await,
-        Command::List(args) => list::run(&app, &args).await,
+        Command::Status(args) => app.cancel.or(status::run(&app, &args)).await,
+        Command::List(args) => app.cancel.or(list::run(&app, &args)).await,
         Command::Uninstall(args) => uninstall::run(&app, &args).await,
         Command::Template(args) => template::run(&app, &args),
         Command::Bundle(args) => bundle::run(&app, args),
         Command::Completion(args) => completion::script(&app, &args),
-        Command::Version(args) => version::run(&app, &args).await,
+        Command::Version(args) => app.cancel.or(version::run(&app, &args)).await,
         // main answers it before a runtime is made
         Command::Render => Ok(()),
     }

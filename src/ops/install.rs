@@ -77,7 +77,7 @@ pub struct Report {
 
 /// Installs.
 pub async fn install(ctx: Context<'_>, loaded: &Loaded, options: &Options) -> Result<Report> {
-    let version = ctx.cluster.version().await?;
+    let version = ctx.cancel.or(ctx.cluster.version()).await?;
     ctx.observer.event(Event::Started {
         operation: "install".into(),
         release: ctx.release.to_string(),
@@ -92,9 +92,9 @@ pub async fn install(ctx: Context<'_>, loaded: &Loaded, options: &Options) -> Re
     // a bundle that does not render fails before anything is written
     let mut rendered = loaded.render(&facts)?;
 
-    preflight::rights(&ctx, &rendered.objects).await?;
+    ctx.cancel.or(preflight::rights(&ctx, &rendered.objects)).await?;
     if options.dry_run.is_some() {
-        return dry_run(&ctx, loaded, &facts, &rendered, options, begun).await;
+        return ctx.cancel.or(dry_run(&ctx, loaded, &facts, &rendered, options, begun)).await;
     }
 
     let own = rendered
@@ -102,7 +102,7 @@ pub async fn install(ctx: Context<'_>, loaded: &Loaded, options: &Options) -> Re
         .iter()
         .find(|o| o.kind() == "Namespace" && o.name() == ctx.namespace.as_str())
         .ok_or_else(|| Error::failed("the bundle renders no namespace for the release"))?;
-    let state = namespace::ensure(&ctx, own.value()).await?;
+    let state = ctx.cancel.or(namespace::ensure(&ctx, own.value())).await?;
     let made_now = state.made_now;
     let run = Run::begin(ctx, "install", options.lock_timeout).await?;
 

@@ -61,6 +61,14 @@ impl Cancel {
         self.token.cancel();
     }
 
+    /// Runs something that may be left at any point: it ends early when a signal comes.
+    pub async fn or<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            result = work => result,
+            interrupted = self.cancelled() => Err(interrupted),
+        }
+    }
+
     /// Ends when a signal came, with the error that the process ends with.
     pub async fn cancelled(&self) -> Error {
         self.token.cancelled().await;

@@ -33,22 +33,25 @@ impl<'a> Run<'a> {
     pub async fn begin(ctx: Context<'a>, operation: &str, lock_timeout: Duration) -> Result<Run<'a>> {
         let holder = Holder::this_process(operation);
         let mut told = false;
-        let lock = Lock::acquire(
-            ctx.cluster,
-            ctx.namespace.as_str(),
-            ctx.release.as_str(),
-            holder,
-            lock_timeout,
-            |other| {
-                if !told {
-                    told = true;
-                    ctx.observer.event(Event::Warning {
-                        message: format!("release {} is being {other}: waiting", ctx.release),
-                    });
-                }
-            },
-        )
-        .await?;
+        // a Lease that is just being made is left to expire, or taken over at once
+        let lock = ctx
+            .cancel
+            .or(Lock::acquire(
+                ctx.cluster,
+                ctx.namespace.as_str(),
+                ctx.release.as_str(),
+                holder,
+                lock_timeout,
+                |other| {
+                    if !told {
+                        told = true;
+                        ctx.observer.event(Event::Warning {
+                            message: format!("release {} is being {other}: waiting", ctx.release),
+                        });
+                    }
+                },
+            ))
+            .await?;
         let store = Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
         Ok(Run { ctx, store, lock, pending: Mutex::new(None) })
     }
