@@ -83,6 +83,8 @@ impl<'a> Run<'a> {
         tokio::select! {
             result = body => result,
             interrupted = self.ctx.cancel.cancelled() => Err(interrupted),
+            // somebody else works on the release now: not one more request
+            lost = self.lock.lost() => Err(lost),
             () = tokio::time::sleep_until(self.ctx.deadline + Duration::from_secs(2)) => {
                 Err(Error::deadline("the operation did not end within its deadline")
                     .hint("give it longer with --timeout"))

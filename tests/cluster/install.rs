@@ -23,6 +23,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial::api("install::generated_secrets_stay_and_come_back", generated_secrets_stay),
         trial::api("install::a_namespace_of_others_stays", a_namespace_of_others_stays),
         trial::api("install::a_second_operator_is_told_who_holds_the_lock", a_second_operator_is_told),
+        trial::api("install::a_lost_lock_ends_the_operation", a_lost_lock_ends_the_operation),
     ]
 }
 
@@ -234,4 +235,21 @@ fn a_second_operator_is_told(env: &Env) {
     // its holder renews it no more: after 15 s it is taken over
     install(env, &["--lock-timeout", "40s"]).run().ok();
     assert!(env.get("configmap obs-small-0").is_some());
+}
+
+fn a_lost_lock_ends_the_operation(env: &Env) {
+    let small = fixture("bundles/small");
+    // a pod that no node takes: the operation waits, holding the lock
+    let mut running = env.obs(["install", &small, "--set", "replicas=1", "--timeout=2m"]).start();
+    running.says("applied");
+    env.kubectl(["delete", "lease", "obs.obs"]).run().ok();
+    let output = running.wait();
+    assert_eq!(output.code, 1, "{output}");
+    assert!(output.stderr.contains("the lock of release obs is lost"), "{output}");
+    assert!(output.took < Duration::from_secs(60), "{output}");
+    // it could not write down its end any more: the next operation does
+    let again = env.obs(["install", &small, "--wait=none"]).run().ok();
+    assert!(again.stderr.contains("was interrupted"), "{again}");
+    let list = env.obs(["list", "-o", "json"]).run().ok().json();
+    assert_eq!(list["items"][0]["status"], "deployed", "{list}");
 }
