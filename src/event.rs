@@ -53,6 +53,13 @@ pub enum Event {
         /// Seconds since the phase began.
         seconds: f64,
     },
+    /// What the running phase waits for; sent whenever it changes.
+    Awaiting {
+        /// The phase.
+        phase: Phase,
+        /// One line: `7 of 10 checks pass; every target is up: the query gives 2, expected 0`.
+        what: String,
+    },
     /// A component's state while waiting for it; sent whenever it changes.
     Component {
         /// The component.

@@ -1,6 +1,8 @@
 //! Does the stack answer? Runs the health checks of the bundles (`http` and `promql`) against
 //! ready pods, through port-forward, until each passes or its deadline is over.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
@@ -9,6 +11,7 @@ use tokio::time::Instant;
 
 use super::Context;
 use crate::error::{Error, Result};
+use crate::event::{Event, Phase};
 use crate::object::{Kind, labels};
 use crate::readiness::{self, Readiness};
 use crate::render::Component;
@@ -27,8 +30,9 @@ pub async fn healthy(ctx: &Context<'_>, components: &[Component], node_namespace
         .flat_map(|component| component.health.iter().map(|check| (component.name.as_str(), check)))
         .collect();
     let total = checks.len();
+    let board = Board { total, state: Mutex::default() };
     let failed: Vec<String> = stream::iter(checks)
-        .map(|(component, check)| one(ctx, component, check, node_namespace, components))
+        .map(|(component, check)| one(ctx, component, check, node_namespace, components, &board))
         .buffer_unordered(4)
         .filter_map(|result| async { result.err() })
         .collect()
@@ -44,12 +48,53 @@ pub async fn healthy(ctx: &Context<'_>, components: &[Component], node_namespace
     Err(error.hint("look at it with kubectl obs status; --wait=ready ends without these checks"))
 }
 
+/// What passes and what does not yet, for those who watch.
+struct Board {
+    total: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    passed: usize,
+    /// Why, by the check's name.
+    failing: BTreeMap<String, String>,
+    told: String,
+}
+
+impl Board {
+    fn passed(&self, ctx: &Context<'_>, name: &str) {
+        self.change(ctx, |state| {
+            state.passed += 1;
+            state.failing.remove(name);
+        });
+    }
+
+    fn fails(&self, ctx: &Context<'_>, name: &str, why: &str) {
+        self.change(ctx, |state| {
+            state.failing.insert(name.to_owned(), why.to_owned());
+        });
+    }
+
+    fn change(&self, ctx: &Context<'_>, change: impl FnOnce(&mut State)) {
+        let Ok(mut state) = self.state.lock() else { return };
+        change(&mut state);
+        let Some((name, why)) = state.failing.first_key_value() else { return };
+        let what = format!("{} of {} checks pass; {name}: {why}", state.passed, self.total);
+        if what != state.told {
+            ctx.observer.event(Event::Awaiting { phase: Phase::Healthy, what: what.clone() });
+            state.told = what;
+        }
+    }
+}
+
 async fn one(
     ctx: &Context<'_>,
     component: &str,
     check: &Value,
     node_namespace: &str,
     components: &[Component],
+    board: &Board,
 ) -> Result<(), String> {
     let name = check["name"].as_str().unwrap_or("unnamed check");
     let about = check["component"].as_str().unwrap_or(component);
@@ -66,10 +111,14 @@ async fn one(
     let deadline = ctx.deadline.min(Instant::now() + patience);
     loop {
         let why = match tokio::time::timeout(TRY, attempt(ctx, check, target, namespace)).await {
-            Ok(Ok(())) => return Ok(()),
+            Ok(Ok(())) => {
+                board.passed(ctx, name);
+                return Ok(());
+            }
             Ok(Err(why)) => why,
             Err(_) => format!("no answer within {}s", TRY.as_secs()),
         };
+        board.fails(ctx, name, &why);
         if Instant::now() + Duration::from_millis(500) >= deadline {
             return Err(format!("{name}: {why}"));
         }

@@ -37,6 +37,8 @@ impl Entry {
 #[derive(Debug, Default)]
 pub(super) struct Board {
     pub running: Option<Running>,
+    /// What the running phase waits for; empty when nothing is known.
+    pub awaiting: String,
     pub components: Vec<Entry>,
     usual: Vec<(String, f64)>,
 }
@@ -47,6 +49,7 @@ impl Board {
         match event {
             Event::PhaseStarted { phase, total } => {
                 self.running = Some(Running { phase: *phase, total: *total, handled: 0, since: now });
+                self.awaiting.clear();
             }
             Event::Object { .. } => {
                 if let Some(running) = &mut self.running {
@@ -56,8 +59,10 @@ impl Board {
             Event::PhaseDone { phase, .. } => {
                 if self.running.is_some_and(|running| running.phase == *phase) {
                     self.running = None;
+                    self.awaiting.clear();
                 }
             }
+            Event::Awaiting { what, .. } => self.awaiting.clone_from(what),
             Event::Usual { name, seconds } => {
                 self.usual.push((name.clone(), *seconds));
                 if let Some(entry) = self.components.iter_mut().find(|e| e.row.name == *name) {
@@ -105,6 +110,7 @@ impl Board {
                 running.phase,
                 running.handled,
                 running.total,
+                &self.awaiting,
                 seconds,
                 spinner,
                 layout,

@@ -83,17 +83,20 @@ pub(super) fn phase_running(
     phase: Phase,
     handled: usize,
     total: Option<usize>,
+    awaiting: &str,
     seconds: f64,
     spinner: char,
     layout: &Layout,
 ) -> String {
     let progress = match (handled, total) {
-        (0, None) => String::new(),
+        (0, None) => awaiting.to_owned(),
         (handled, None) => format!("{handled} objects"),
         (handled, Some(total)) => format!("{handled} of {total} objects"),
     };
     let left = format!("{spinner} {} {progress}", pad(doing(phase), 11));
-    layout.fit(justify(left.trim_end(), &whole(seconds), layout.edge()))
+    let right = whole(seconds);
+    let left = truncate(left.trim_end(), layout.edge().saturating_sub(width(&right) + 2));
+    layout.fit(justify(&left, &right, layout.edge()))
 }
 
 /// `  grafana              starting   0/1  readiness probe: connection refused  21s   usually 25s`
@@ -146,10 +149,11 @@ pub(super) fn more(hidden: usize, paint: Paint) -> String {
 }
 
 /// `  still waiting for grafana, loki (1m30s): readiness probe: connection refused`
-pub(super) fn heartbeat(waiting: &[&Row], phase: Option<Phase>, seconds: f64) -> String {
+pub(super) fn heartbeat(waiting: &[&Row], phase: Option<Phase>, awaiting: &str, seconds: f64) -> String {
     let span = whole(seconds);
     match waiting {
-        [] => format!("  still {} ({span})", phase.map_or("working", doing)),
+        [] if awaiting.is_empty() => format!("  still {} ({span})", phase.map_or("working", doing)),
+        [] => format!("  still {} ({span}): {awaiting}", phase.map_or("working", doing)),
         [one] if !one.why.is_empty() => {
             format!("  still waiting for {} ({span}): {}", one.name, one.why)
         }
@@ -227,11 +231,11 @@ mod tests {
             "✔ ready       5 components                                                   27s"
         );
         assert_eq!(
-            phase_running(Phase::Applied, 12, Some(61), 1.2, '⠙', &WIDE),
+            phase_running(Phase::Applied, 12, Some(61), "", 1.2, '⠙', &WIDE),
             "⠙ applying    12 of 61 objects                                                1s"
         );
         assert_eq!(
-            phase_running(Phase::Healthy, 0, None, 3.0, '⠙', &WIDE),
+            phase_running(Phase::Healthy, 0, None, "", 3.0, '⠙', &WIDE),
             "⠙ testing                                                                     3s"
         );
     }
@@ -323,10 +327,17 @@ mod tests {
         let grafana = row("grafana", ComponentState::Starting, "0/1", "readiness probe: HTTP 503", 90.0);
         let loki = row("loki", ComponentState::Starting, "0/1", "", 90.0);
         assert_eq!(
-            heartbeat(&[&grafana], Some(Phase::Ready), 90.0),
+            heartbeat(&[&grafana], Some(Phase::Ready), "", 90.0),
             "  still waiting for grafana (1m30s): readiness probe: HTTP 503"
         );
-        assert_eq!(heartbeat(&[&grafana, &loki], None, 90.0), "  still waiting for grafana, loki (1m30s)");
-        assert_eq!(heartbeat(&[], Some(Phase::Applied), 30.0), "  still applying (30s)");
+        assert_eq!(
+            heartbeat(&[&grafana, &loki], None, "", 90.0),
+            "  still waiting for grafana, loki (1m30s)"
+        );
+        assert_eq!(heartbeat(&[], Some(Phase::Applied), "", 30.0), "  still applying (30s)");
+        assert_eq!(
+            heartbeat(&[], Some(Phase::Healthy), "7 of 10 checks pass; targets are up: 2 are down", 30.0),
+            "  still testing (30s): 7 of 10 checks pass; targets are up: 2 are down"
+        );
     }
 }

@@ -63,7 +63,8 @@ impl Plain {
                 f64::max,
             );
             if running.is_some() || !waiting.is_empty() {
-                let line = lines::heartbeat(&waiting, running.map(|r| r.phase), seconds);
+                let line =
+                    lines::heartbeat(&waiting, running.map(|r| r.phase), &state.board.awaiting, seconds);
                 state.print(&line, now);
             }
         }
@@ -96,6 +97,7 @@ impl Plain {
             Event::Component { .. } => state.components(now, &self.layout),
             Event::PhaseStarted { .. }
             | Event::Object { .. }
+            | Event::Awaiting { .. }
             | Event::Usual { .. }
             | Event::Release { .. }
             | Event::Failed { .. } => {}

@@ -88,6 +88,7 @@ impl Bars {
             | Event::Usual { .. }
             | Event::Component { .. }
             | Event::Release { .. }
+            | Event::Awaiting { .. }
             | Event::Failed { .. } => {}
         }
         // The ticker draws what only changes the region; hundreds of objects are one frame.
