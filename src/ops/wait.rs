@@ -48,6 +48,9 @@ struct Board {
     shown: BTreeMap<String, (ComponentState, String, String)>,
     start: Instant,
     hopeless_since: Option<Instant>,
+    /// StorageClasses: a claim whose class binds at first use, and that nobody uses, is no reason to
+    /// wait. Empty where they cannot be read.
+    classes: Vec<Value>,
     /// What watches complained about, each once.
     trouble: BTreeSet<String>,
 }
@@ -75,9 +78,15 @@ pub async fn ready(ctx: &Context<'_>, objects: &[Object]) -> Result<usize> {
         start: Instant::now(),
         hopeless_since: None,
         trouble: BTreeSet::new(),
+        classes: Vec::new(),
     };
     if board.targets.is_empty() {
         return Ok(0);
+    }
+    if board.targets.keys().any(|id| id.kind == "PersistentVolumeClaim")
+        && let Some(kind) = ctx.cluster.kinds().await?.preferred("storage.k8s.io", "StorageClass")
+    {
+        board.classes = ctx.cluster.list(&kind, None, "").await.unwrap_or_default();
     }
     let selector =
         format!("{}={},{}={}", labels::RELEASE, ctx.release, labels::RELEASE_NAMESPACE, ctx.namespace);
@@ -163,7 +172,8 @@ impl Board {
             target.readiness = if gone {
                 Readiness::Progressing("it was deleted".into())
             } else {
-                readiness::readiness(&value)
+                let around = readiness::Context { storage_classes: &self.classes, pods: &[] };
+                readiness::readiness_in(&value, &around)
             };
             target.live = (!gone).then(|| value.clone());
         }

@@ -24,6 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial::api("install::a_namespace_of_others_stays", a_namespace_of_others_stays),
         trial::api("install::a_second_operator_is_told_who_holds_the_lock", a_second_operator_is_told),
         trial::api("install::a_lost_lock_ends_the_operation", a_lost_lock_ends_the_operation),
+        trial::api("install::a_claim_that_binds_at_first_use_is_not_awaited", an_unused_claim_is_not_awaited),
     ]
 }
 
@@ -252,4 +253,21 @@ fn a_lost_lock_ends_the_operation(env: &Env) {
     assert!(again.stderr.contains("was interrupted"), "{again}");
     let list = env.obs(["list", "-o", "json"]).run().ok().json();
     assert_eq!(list["items"][0]["status"], "deployed", "{list}");
+}
+
+fn an_unused_claim_is_not_awaited(env: &Env) {
+    env.write(
+        "claim/bundle.yaml",
+        "{apiVersion: kubectl-obs.dev/v1, kind: Bundle, name: claim, version: 1.0.0, description: a volume}",
+    );
+    env.write("claim/values.yaml", "{}\n");
+    env.write(
+        "claim/templates/claim.yaml",
+        "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\nspec:\n  accessModes: [ReadWriteOnce]\n  \
+         resources: {requests: {storage: 1Mi}}\n",
+    );
+    let folder = env.home().join("claim").display().to_string();
+    env.obs(["install", &folder, "--wait=ready", "--timeout=20s"]).run().ok();
+    let claim = env.get("persistentvolumeclaim data").expect("the claim is there");
+    assert_eq!(claim["status"]["phase"], "Pending", "nobody uses it");
 }
