@@ -112,27 +112,13 @@ pub async fn dry_run<'s>(
 /// Which of the objects that are to be created exist already, by somebody else's hand: one
 /// metadata list for each kind and namespace that is checked locally.
 async fn taken(ctx: &Context<'_>, steps: &[&Step], brought: &Brought) -> Result<BTreeSet<ObjectId>> {
-    let mut places: BTreeSet<(Kind, Option<String>)> = BTreeSet::new();
-    for step in steps {
-        let new = step.change == Change::Create && !brought.concerns(&step.object);
-        if new
+    let new = steps.iter().filter(|step| {
+        step.change == Change::Create
+            && !brought.concerns(&step.object)
             && local::check(&step.object).is_some()
-            && let Some(kind) = kind_of(ctx, &step.object).await?
-        {
-            places.insert((kind, step.object.namespace().map(str::to_owned)));
-        }
-    }
-    stream::iter(places)
-        .map(|(kind, namespace)| async move {
-            let list = ctx.cluster.list_metadata(&kind, namespace.as_deref(), "").await?;
-            Ok::<_, Error>(list.iter().map(|value| live::id_of(&kind, value)).collect::<Vec<_>>())
-        })
-        .buffer_unordered(PARALLEL)
-        .try_fold(BTreeSet::new(), |mut all, ids| async move {
-            all.extend(ids);
-            Ok(all)
-        })
-        .await
+    });
+    let kinds = ctx.cluster.kinds().await?;
+    live::ids(ctx, live::places(&kinds, new.map(|step| &step.object)), "").await
 }
 
 async fn verdict(ctx: &Context<'_>, step: &Step, brought: &Brought) -> Result<Verdict> {

@@ -9,7 +9,7 @@ use futures::{StreamExt, stream};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::Context;
+use super::{Context, live};
 use crate::error::{Error, Result};
 use crate::event::{Event, Phase};
 use crate::object::{Kind, labels};
@@ -161,14 +161,7 @@ async fn attempt(ctx: &Context<'_>, check: &Value, target: &str, namespace: &str
 /// A ready pod of a component.
 async fn ready_pod(ctx: &Context<'_>, component: &str, namespace: &str) -> Result<String, String> {
     let kind = Kind::namespaced("", "Pod", "pods");
-    let selector = format!(
-        "{}={},{}={},{}={component}",
-        labels::RELEASE,
-        ctx.release,
-        labels::RELEASE_NAMESPACE,
-        ctx.namespace,
-        labels::OBS_COMPONENT
-    );
+    let selector = format!("{},{}={component}", live::selector(ctx), labels::OBS_COMPONENT);
     let pods = ctx
         .cluster
         .list(&kind, Some(namespace), &selector)

@@ -7,10 +7,14 @@ use serde_json::Value;
 
 use super::Context;
 use super::apply::PARALLEL;
+use crate::cluster::Kinds;
 use crate::error::{Error, Result};
 use crate::object::{Kind, Object, ObjectId, labels};
 use crate::plan::{Change, Live, Plan};
 use crate::release::Entry;
+
+/// A kind and where to look for it: a namespace, or None for cluster-scoped kinds.
+pub type Place = (Kind, Option<String>);
 
 /// The label selector of a release's objects; its records are not among them.
 pub fn selector(ctx: &Context<'_>) -> String {
@@ -28,13 +32,7 @@ pub fn selector(ctx: &Context<'_>) -> String {
 /// the wanted Namespaces by name, since one that was there before carries no label of ours.
 pub async fn gather(ctx: &Context<'_>, desired: &[Object], recorded: &[Entry]) -> Result<Live> {
     let kinds = ctx.cluster.kinds().await?;
-    let mut places: BTreeSet<(Kind, Option<String>)> = BTreeSet::new();
-    for object in desired {
-        let (group, version) = crate::object::split_api_version(object.api_version());
-        if let Some(kind) = kinds.resolve(group, version, object.kind()) {
-            places.insert((kind, object.namespace().map(str::to_owned)));
-        }
-    }
+    let mut places = places(&kinds, desired.iter());
     for entry in recorded {
         // a kind that is no longer served counts as gone
         if let Some(kind) = kinds.preferred(&entry.group, &entry.kind) {
@@ -84,33 +82,38 @@ pub fn id_of(kind: &Kind, value: &Value) -> ObjectId {
     }
 }
 
-/// Before `deployed`: is every object of the plan still there?
-pub async fn verify(ctx: &Context<'_>, plan: &Plan) -> Result<()> {
-    let kinds = ctx.cluster.kinds().await?;
-    let mut places: BTreeSet<(Kind, Option<String>)> = BTreeSet::new();
-    let wanted: Vec<&Object> =
-        plan.steps.iter().filter(|step| step.change != Change::Use).map(|step| &step.object).collect();
-    for object in &wanted {
-        let (group, version) = crate::object::split_api_version(object.api_version());
-        if let Some(kind) = kinds.resolve(group, version, object.kind()) {
-            places.insert((kind, object.namespace().map(str::to_owned)));
-        }
-    }
-    let selector = selector(ctx);
-    let found: BTreeSet<ObjectId> = stream::iter(places)
-        .map(|(kind, namespace)| {
-            let selector = &selector;
-            async move {
-                let list = ctx.cluster.list_metadata(&kind, namespace.as_deref(), selector).await?;
-                Ok::<_, Error>(list.iter().map(|value| id_of(&kind, value)).collect::<Vec<_>>())
-            }
+/// The kinds and namespaces of objects; kinds that nobody serves are left out.
+pub fn places<'o>(kinds: &Kinds, objects: impl Iterator<Item = &'o Object>) -> BTreeSet<Place> {
+    objects
+        .filter_map(|object| {
+            let (group, version) = crate::object::split_api_version(object.api_version());
+            let kind = kinds.resolve(group, version, object.kind())?;
+            Some((kind, object.namespace().map(str::to_owned)))
+        })
+        .collect()
+}
+
+/// The identities of what is there: one metadata list for each place.
+pub async fn ids(ctx: &Context<'_>, places: BTreeSet<Place>, selector: &str) -> Result<BTreeSet<ObjectId>> {
+    stream::iter(places)
+        .map(|(kind, namespace)| async move {
+            let list = ctx.cluster.list_metadata(&kind, namespace.as_deref(), selector).await?;
+            Ok::<_, Error>(list.iter().map(|value| id_of(&kind, value)).collect::<Vec<_>>())
         })
         .buffer_unordered(PARALLEL)
         .try_fold(BTreeSet::new(), |mut all, ids| async move {
             all.extend(ids);
             Ok(all)
         })
-        .await?;
+        .await
+}
+
+/// Before `deployed`: is every object of the plan still there?
+pub async fn verify(ctx: &Context<'_>, plan: &Plan) -> Result<()> {
+    let wanted: Vec<&Object> =
+        plan.steps.iter().filter(|step| step.change != Change::Use).map(|step| &step.object).collect();
+    let kinds = ctx.cluster.kinds().await?;
+    let found = ids(ctx, places(&kinds, wanted.iter().copied()), &selector(ctx)).await?;
     match wanted.iter().find(|object| !found.contains(&object.id())) {
         None => Ok(()),
         Some(object) => {

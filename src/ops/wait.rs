@@ -8,7 +8,7 @@ use futures::stream::{StreamExt, select_all};
 use serde_json::Value;
 use tokio::time::{Duration, Instant};
 
-use super::{Context, why};
+use super::{Context, live, why};
 use crate::cluster::WatchEvent;
 use crate::error::{Error, Result};
 use crate::event::{ComponentState, Event};
@@ -88,8 +88,7 @@ pub async fn ready(ctx: &Context<'_>, objects: &[Object]) -> Result<usize> {
     {
         board.classes = ctx.cluster.list(&kind, None, "").await.unwrap_or_default();
     }
-    let selector =
-        format!("{}={},{}={}", labels::RELEASE, ctx.release, labels::RELEASE_NAMESPACE, ctx.namespace);
+    let selector = live::selector(ctx);
     let kinds = watched_kinds(ctx, objects, &board).await?;
     let streams = kinds.iter().map(|(kind, namespace)| {
         let known = kind.clone();
