@@ -16,7 +16,7 @@ use crate::ui;
     subcommand_required = true,
     arg_required_else_help = true,
     max_term_width = 100,
-    after_help = "Exit codes: 0 ok, 1 failed, 2 usage, 5 cluster unreachable, 7 deadline passed, 130/143 interrupted"
+    after_help = "Exit codes: 0 ok, 1 failed, 2 usage, 5 cluster unreachable, 7 deadline passed, 130/143 interrupted;\ndiff, drift: 0 no differences, 1 differences, 6 failed"
 )]
 pub struct Cli {
     /// Global flags.
@@ -32,7 +32,11 @@ impl Cli {
     pub fn ui_options(&self) -> ui::Options {
         let (output, events, yes) = match &self.command {
             Command::Install(args) => (args.operation.output, args.operation.events, args.operation.yes),
+            Command::Upgrade(args) => (args.operation.output, args.operation.events, args.operation.yes),
+            Command::Rollback(args) => (args.operation.output, args.operation.events, args.operation.yes),
             Command::Uninstall(args) => (args.operation.output, args.operation.events, args.operation.yes),
+            Command::Diff(args) => (args.output, None, false),
+            Command::Drift(args) => (args.output, None, false),
             Command::Status(args) => (args.output, None, false),
             Command::List(args) => (args.output, None, false),
             Command::Version(args) => (args.output, None, false),
@@ -159,6 +163,14 @@ pub enum Progress {
 pub enum Command {
     /// Install a bundle: the whole stack, or one of its parts
     Install(Install),
+    /// Change a release: another version, other values
+    Upgrade(Upgrade),
+    /// Return to an earlier revision; volumes and passwords stay
+    Rollback(Rollback),
+    /// Show what an upgrade or a rollback would change
+    Diff(Diff),
+    /// Show what somebody else changed in the objects of a release
+    Drift(Drift),
     /// Show each component of a release, and why it is not ready
     Status(Status),
     /// List releases
@@ -223,6 +235,9 @@ pub struct Operation {
     /// Show what would happen: client sends no changing request, server asks the API server too
     #[arg(long, value_name = "HOW")]
     pub dry_run: Option<DryRun>,
+    /// With --dry-run: end with 1 when something would change, 6 on errors
+    #[arg(long, requires = "dry_run")]
+    pub exit_code: bool,
     /// Print the result as json, yaml or names
     #[arg(short = 'o', long, value_name = "FORMAT")]
     pub output: Option<Output>,
@@ -240,18 +255,132 @@ pub struct Install {
     /// The embedded stack or one of its components, a folder, a .tgz, or https://…#sha256:…
     #[arg(value_name = "BUNDLE", default_value = "stack")]
     pub bundle: String,
-    /// What to wait for before the release counts as deployed
-    #[arg(long, value_name = "WHAT", default_value = "healthy")]
-    pub wait: Wait,
-    /// What the revision is for, shown by list -o json and status
-    #[arg(long, value_name = "TEXT")]
-    pub description: Option<String>,
+    /// What every verb takes that makes a revision.
+    #[command(flatten)]
+    pub change: Change,
+    /// Take over objects that exist already and belong to somebody else
+    #[arg(long)]
+    pub adopt: bool,
+    /// Remove what was created when the install fails; volumes stay
+    #[arg(long)]
+    pub rollback_on_failure: bool,
     /// What every changing verb takes.
     #[command(flatten)]
     pub operation: Operation,
     /// Values.
     #[command(flatten)]
     pub values: Values,
+}
+
+/// Flags of every verb that makes a revision.
+#[derive(Debug, Clone, Args)]
+pub struct Change {
+    /// What to wait for before the release counts as deployed
+    #[arg(long, value_name = "WHAT", default_value = "healthy")]
+    pub wait: Wait,
+    /// What the revision is for, shown by history
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+    /// How many revisions to keep; 0 keeps all
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub history_max: usize,
+    /// Take fields back that people changed with kubectl or Helm
+    #[arg(long)]
+    pub force_conflicts: bool,
+}
+
+/// `upgrade`
+#[derive(Debug, Args)]
+pub struct Upgrade {
+    /// The new bundle; the release's own when absent, which for the embedded one is this plugin's
+    #[arg(value_name = "BUNDLE")]
+    pub bundle: Option<String>,
+    /// Install when there is no such release
+    #[arg(short = 'i', long)]
+    pub install: bool,
+    /// What every verb takes that makes a revision.
+    #[command(flatten)]
+    pub change: Change,
+    /// Take over objects that exist already and belong to somebody else
+    #[arg(long)]
+    pub adopt: bool,
+    /// Return to the last deployed revision when the upgrade fails
+    #[arg(long)]
+    pub rollback_on_failure: bool,
+    /// Which values to begin with.
+    #[command(flatten)]
+    pub base: Base,
+    /// What every changing verb takes.
+    #[command(flatten)]
+    pub operation: Operation,
+    /// Values.
+    #[command(flatten)]
+    pub values: Values,
+}
+
+/// What an upgrade builds on.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Base {
+    /// Forget the values of the release: begin with the bundle's defaults
+    #[arg(long, conflicts_with = "reuse_values")]
+    pub reset_values: bool,
+    /// Keep the values of the release and add the given ones: what happens anyway
+    #[arg(long)]
+    pub reuse_values: bool,
+    /// Allow a bundle of another name than the release's
+    #[arg(long)]
+    pub switch_bundle: bool,
+    /// Allow an older version of the bundle
+    #[arg(long)]
+    pub allow_downgrade: bool,
+}
+
+/// `rollback`
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// The revision to return to; the last deployed one before the newest when absent
+    #[arg(value_name = "REVISION")]
+    pub revision: Option<u32>,
+    /// What every verb takes that makes a revision.
+    #[command(flatten)]
+    pub change: Change,
+    /// What every changing verb takes.
+    #[command(flatten)]
+    pub operation: Operation,
+}
+
+/// `diff`
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The new bundle; the release's own when absent
+    #[arg(value_name = "BUNDLE")]
+    pub bundle: Option<String>,
+    /// Show what a rollback to this revision would change
+    #[arg(long, value_name = "N", conflicts_with_all = ["bundle", "reset_values", "reuse_values", "switch_bundle", "allow_downgrade"])]
+    pub revision: Option<u32>,
+    /// Take over objects that exist already and belong to somebody else
+    #[arg(long)]
+    pub adopt: bool,
+    /// How to find out: client sends no changing request, server asks the API server too
+    #[arg(long, value_name = "HOW", default_value = "client")]
+    pub dry_run: DryRun,
+    /// Print as json or yaml
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub output: Option<Output>,
+    /// Which values to begin with.
+    #[command(flatten)]
+    pub base: Base,
+    /// Values.
+    #[command(flatten)]
+    pub values: Values,
+}
+
+/// `drift`
+#[derive(Debug, Args)]
+pub struct Drift {
+    /// Print as json or yaml
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub output: Option<Output>,
 }
 
 /// `status`

@@ -14,6 +14,8 @@ pub enum Exit {
     Usage = 2,
     /// The cluster cannot be reached or refuses the credentials.
     Unreachable = 5,
+    /// A comparison failed; there 1 means that it found differences.
+    Incomparable = 6,
     /// A deadline passed.
     Deadline = 7,
     /// Ctrl-C.

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     }
     let ui = ui::Ui::new(cli.ui_options());
     match run(cli, &ui) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(outcome) => ExitCode::from(outcome.code()),
         Err(error) => {
             ui.error(&error);
             ExitCode::from(error.exit().code())
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli, ui: &ui::Ui) -> Result<(), Error> {
+fn run(cli: Cli, ui: &ui::Ui) -> Result<commands::Outcome, Error> {
     // two providers can be linked in; name ours before the first connection
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -78,6 +78,10 @@ mod help {
 
         Commands:
           install     Install a bundle: the whole stack, or one of its parts
+          upgrade     Change a release: another version, other values
+          rollback    Return to an earlier revision; volumes and passwords stay
+          diff        Show what an upgrade or a rollback would change
+          drift       Show what somebody else changed in the objects of a release
           status      Show each component of a release, and why it is not ready
           list        List releases [alias: ls]
           uninstall   Remove a release; volumes stay unless told otherwise
@@ -96,7 +100,8 @@ mod help {
               --kubeconfig <FILE>      Path of the kubeconfig file
               --context <NAME>         Kubeconfig context to use
 
-        Exit codes: 0 ok, 1 failed, 2 usage, 5 cluster unreachable, 7 deadline passed, 130/143 interrupted
+        Exit codes: 0 ok, 1 failed, 2 usage, 5 cluster unreachable, 7 deadline passed, 130/143 interrupted;
+        diff, drift: 0 no differences, 1 differences, 6 failed
         --- stderr
         ");
     }
@@ -150,12 +155,17 @@ mod help {
         Options:
               --wait <WHAT>              What to wait for before the release counts as deployed [default:
                                          healthy] [possible values: none, ready, healthy]
-              --description <TEXT>       What the revision is for, shown by list -o json and status
+              --description <TEXT>       What the revision is for, shown by history
+              --history-max <N>          How many revisions to keep; 0 keeps all [default: 10]
+              --force-conflicts          Take fields back that people changed with kubectl or Helm
+              --adopt                    Take over objects that exist already and belong to somebody else
+              --rollback-on-failure      Remove what was created when the install fails; volumes stay
               --timeout <DURATION>       Longest time for the whole operation [default: 10m]
               --lock-timeout <DURATION>  How long to wait while somebody else works on the release [default:
                                          0s]
               --dry-run <HOW>            Show what would happen: client sends no changing request, server
                                          asks the API server too [possible values: client, server]
+              --exit-code                With --dry-run: end with 1 when something would change, 6 on errors
           -o, --output <FORMAT>          Print the result as json, yaml or names [possible values: json,
                                          yaml, name]
               --events <FORMAT>          Report progress as one JSON object per line on standard output
@@ -218,6 +228,7 @@ mod help {
                                          0s]
               --dry-run <HOW>            Show what would happen: client sends no changing request, server
                                          asks the API server too [possible values: client, server]
+              --exit-code                With --dry-run: end with 1 when something would change, 6 on errors
           -o, --output <FORMAT>          Print the result as json, yaml or names [possible values: json,
                                          yaml, name]
               --events <FORMAT>          Report progress as one JSON object per line on standard output

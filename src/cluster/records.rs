@@ -94,6 +94,11 @@ impl Store {
         codec::decode(&bytes, &sha256).map_err(broken)
     }
 
+    /// Reads several records at once, in their order.
+    pub async fn read_all(&self, headers: &[Header]) -> Vec<Result<Record>> {
+        futures::future::join_all(headers.iter().map(|header| self.read(header.revision))).await
+    }
+
     /// Writes a record: chunks first, the header last. Fails when the revision exists.
     pub async fn write(&self, record: &Record, header: &Header) -> Result<Header> {
         let encoded = codec::encode(record);

@@ -2,8 +2,10 @@
 //! cluster, and nothing in `ops` prints.
 
 pub mod bundle;
+mod change;
 pub mod completion;
-mod install;
+mod diff;
+mod drift;
 mod list;
 mod status;
 pub mod template;
@@ -17,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::cli::{Cli, Command, Global, Output};
 use crate::cluster::{Cluster, ConnectOptions};
-use crate::error::Result;
+use crate::error::{Exit, Result};
 use crate::event::Observer;
 use crate::ops::{Cancel, Context, parse_duration};
 use crate::release::{Namespace, ReleaseName};
@@ -38,11 +40,44 @@ pub struct App<'a> {
     pub cancel: Cancel,
 }
 
+/// How a verb ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All is well.
+    Fine,
+    /// A comparison found differences.
+    Differences,
+}
+
+impl Outcome {
+    /// The number that the process ends with.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Differences => 1,
+        }
+    }
+
+    /// What a comparison found; its errors get an exit code of their own.
+    fn of_comparison(result: Result<bool>) -> Result<Self> {
+        match result {
+            Ok(true) => Ok(Self::Differences),
+            Ok(false) => Ok(Self::Fine),
+            Err(error) if matches!(error.exit(), Exit::Interrupted | Exit::Terminated) => Err(error),
+            Err(error) => Err(error.with_exit(Exit::Incomparable)),
+        }
+    }
+}
+
 /// Runs the verb.
-pub async fn run(cli: Cli, ui: &Ui, cancel: Cancel) -> Result<()> {
+pub async fn run(cli: Cli, ui: &Ui, cancel: Cancel) -> Result<Outcome> {
     let app = App { global: cli.global, ui, cancel };
-    match cli.command {
-        Command::Install(args) => install::run(&app, args).await,
+    let fine = match cli.command {
+        Command::Install(args) => return change::install(&app, args).await,
+        Command::Upgrade(args) => return change::upgrade(&app, args).await,
+        Command::Rollback(args) => return change::rollback(&app, args).await,
+        Command::Diff(args) => return Outcome::of_comparison(diff::run(&app, args).await),
+        Command::Drift(args) => return Outcome::of_comparison(drift::run(&app, args).await),
         Command::Status(args) => app.cancel.or(status::run(&app, &args)).await,
         Command::List(args) => app.cancel.or(list::run(&app, &args)).await,
         Command::Uninstall(args) => uninstall::run(&app, &args).await,
@@ -52,7 +87,8 @@ pub async fn run(cli: Cli, ui: &Ui, cancel: Cancel) -> Result<()> {
         Command::Version(args) => app.cancel.or(version::run(&app, &args)).await,
         // main answers it before a runtime is made
         Command::Render => Ok(()),
-    }
+    };
+    fine.map(|()| Outcome::Fine)
 }
 
 impl App<'_> {

@@ -22,6 +22,8 @@ pub enum Mark {
     Adopt,
     /// `-`
     Delete,
+    /// `·`: no longer wanted, but it stays.
+    Keep,
     /// `!`: another manager has set a field that we set.
     Conflict,
 }
@@ -34,6 +36,7 @@ impl Mark {
             Self::Recreate => '±',
             Self::Adopt => '→',
             Self::Delete => '-',
+            Self::Keep => '·',
             Self::Conflict => '!',
         }
     }
@@ -43,6 +46,7 @@ impl Mark {
             Self::Create => LineKind::Added,
             Self::Delete => LineKind::Removed,
             Self::Conflict => LineKind::Conflict,
+            Self::Keep => LineKind::Context,
             Self::Update | Self::Recreate | Self::Adopt => LineKind::Object,
         }
     }

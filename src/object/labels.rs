@@ -31,6 +31,8 @@ pub const KEEP: &str = "kubectl-obs.dev/keep";
 /// Annotation on a Secret with generated values: JSON `[{"key","length","keepWith"}]`. The object
 /// holds no value for these keys; they are filled at apply, from the live Secret or made once.
 pub const GENERATED: &str = "kubectl-obs.dev/generated";
+/// Annotation that stands in records for the content of a CustomResourceDefinition.
+pub const DIGEST: &str = "kubectl-obs.dev/digest";
 /// Annotation with a random value on objects made by POST, to recognise our own request after an
 /// unknown outcome.
 pub const NONCE: &str = "kubectl-obs.dev/nonce";

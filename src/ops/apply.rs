@@ -1,19 +1,19 @@
 //! Applying a plan: the server's dry-run first, then server-side apply, wave by wave, 8 at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 
+use super::Context;
 use super::run::Run;
-use super::{Context, live};
 use crate::cluster::records::base64;
 use crate::cluster::{ApplyError, ApplyOptions};
 use crate::error::{Error, Result};
 use crate::event::{Action, Event};
 use crate::object::{Kind, Object, ObjectId, labels};
-use crate::plan::{Change, Plan, Step, WAVES, local};
+use crate::plan::{self, Change, Plan, Step, WAVES, local};
 use crate::readiness::{self, Readiness};
 
 /// Requests at a time.
@@ -80,17 +80,16 @@ pub async fn dry_run<'s>(
     steps: impl Iterator<Item = &'s Step>,
     brought: &Brought,
 ) -> Result<Vec<(&'s Step, Verdict)>> {
-    let changing: Vec<&Step> =
-        steps.filter(|step| matches!(step.change, Change::Create | Change::Update(_))).collect();
-    let taken = taken(ctx, &changing, brought).await?;
+    let changing: Vec<&Step> = steps.filter(|step| step.change.writes()).collect();
     let mut asked = BTreeSet::new();
     stream::iter(changing)
         .map(|step| {
             let object = &step.object;
             let place = (object.kind(), object.namespace());
-            // free text is checked here; the first of a kind in a namespace asks for the others,
-            // and a name that somebody has is a question for the server
-            let local = (!taken.contains(&object.id())).then(|| local::check(object)).flatten();
+            // free text is checked here; the first of a kind in a namespace asks for the others
+            let local = matches!(step.change, Change::Create | Change::Update(_))
+                .then(|| local::check(object))
+                .flatten();
             let spokesman = asked.insert(place) && !brought.concerns(object);
             async move {
                 let verdict = match local {
@@ -107,18 +106,6 @@ pub async fn dry_run<'s>(
         .buffered(PARALLEL)
         .try_collect()
         .await
-}
-
-/// Which of the objects that are to be created exist already, by somebody else's hand: one
-/// metadata list for each kind and namespace that is checked locally.
-async fn taken(ctx: &Context<'_>, steps: &[&Step], brought: &Brought) -> Result<BTreeSet<ObjectId>> {
-    let new = steps.iter().filter(|step| {
-        step.change == Change::Create
-            && !brought.concerns(&step.object)
-            && local::check(&step.object).is_some()
-    });
-    let kinds = ctx.cluster.kinds().await?;
-    live::ids(ctx, live::places(&kinds, new.map(|step| &step.object)), "").await
 }
 
 async fn verdict(ctx: &Context<'_>, step: &Step, brought: &Brought) -> Result<Verdict> {
@@ -163,35 +150,35 @@ fn unknown_kind(object: &Object) -> Error {
     .hint("install the CustomResourceDefinition for it, or correct apiVersion and kind in the bundle")
 }
 
-fn foreign(step: &Step, live: &Value) -> Error {
-    let id = step.object.id();
-    let managers: BTreeSet<&str> = live["metadata"]["managedFields"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry["manager"].as_str())
-        .filter(|manager| *manager != labels::MANAGER)
-        .collect();
-    let managers: Vec<&str> = managers.into_iter().collect();
+/// Somebody else's object has the name.
+pub fn foreign(step: &Step, live: &Value) -> Error {
+    taken(&step.object.id(), &plan::managers(live))
+}
+
+/// Somebody else's object has the name.
+pub fn taken(id: &ObjectId, managers: &[String]) -> Error {
     Error::failed(format!(
         "{id} exists already and does not belong to this release (managed by {})",
         managers.join(", ")
     ))
-    .hint("choose another --release or namespace, or remove that object first")
+    .hint(
+        "pass --adopt to take it over; or choose another --release or namespace, or remove that object first",
+    )
 }
 
 /// Applies all waves. Objects that could not be checked before are checked at the start of their
 /// wave, so that a wave that would be refused is not begun.
-pub async fn apply(run: &Run<'_>, plan: &Plan, generated: &dyn Generated) -> Result<()> {
+pub async fn apply(run: &Run<'_>, plan: &Plan, generated: &dyn Generated) -> Result<Applied> {
     let ctx = &run.ctx;
     let brought = Brought::by(plan, None);
+    let mut applied = Applied::new();
     for wave in 0..WAVES {
         let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.wave == wave).collect();
-        stream::iter(steps)
-            .map(|step| apply_step(run, step, generated))
-            .buffer_unordered(PARALLEL)
-            .try_collect::<()>()
-            .await?;
+        let mut uids =
+            stream::iter(steps).map(|step| apply_step(run, step, generated)).buffer_unordered(PARALLEL);
+        while let Some(uid) = uids.next().await {
+            applied.extend(uid?);
+        }
         if wave == 0 {
             established(ctx, plan).await?;
             let later = plan.steps.iter().filter(|step| step.wave > 0 && brought.concerns(&step.object));
@@ -202,13 +189,16 @@ pub async fn apply(run: &Run<'_>, plan: &Plan, generated: &dyn Generated) -> Res
             }
         }
     }
-    Ok(())
+    Ok(applied)
 }
+
+/// The uids of the objects that belong to the revision.
+pub type Applied = BTreeMap<ObjectId, String>;
 
 /// Waits until the CRDs of the plan are served: also when nothing else is waited for, because the
 /// next wave needs them.
 async fn established(ctx: &Context<'_>, plan: &Plan) -> Result<()> {
-    let changed = |step: &&Step| matches!(step.change, Change::Create | Change::Update(_));
+    let changed = |step: &&Step| step.change.writes();
     let crds: Vec<&Object> = plan
         .steps
         .iter()
@@ -259,15 +249,21 @@ pub trait Generated: Sync {
     fn make(&self, length: usize) -> String;
 }
 
-async fn apply_step(run: &Run<'_>, step: &Step, generated: &dyn Generated) -> Result<()> {
+/// Carries out one step; gives the object's uid.
+pub async fn apply_step(
+    run: &Run<'_>,
+    step: &Step,
+    generated: &dyn Generated,
+) -> Result<Option<(ObjectId, String)>> {
     let ctx = &run.ctx;
     let id = step.object.id();
     let action = match step.change {
         Change::Create => Action::Created,
         Change::Update(_) => Action::Updated,
-        Change::Unchanged | Change::Use => {
-            ctx.observer.event(Event::Object { action: Action::Unchanged, object: id });
-            return Ok(());
+        Change::Adopt(_) => Action::Adopted,
+        Change::Unchanged | Change::Use | Change::Foreign(_) => {
+            ctx.observer.event(Event::Object { action: Action::Unchanged, object: id.clone() });
+            return Ok(step.uid.clone().map(|uid| (id, uid)));
         }
     };
     let kind = kind_of(ctx, &step.object).await?.ok_or_else(|| unknown_kind(&step.object))?;
@@ -282,8 +278,9 @@ async fn apply_step(run: &Run<'_>, step: &Step, generated: &dyn Generated) -> Re
     if step.change == Change::Create && !applied.created {
         return Err(foreign(step, &applied.object));
     }
-    ctx.observer.event(Event::Object { action, object: id });
-    Ok(())
+    ctx.observer.event(Event::Object { action, object: id.clone() });
+    let uid = applied.object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+    Ok(Some((id, uid)))
 }
 
 /// Fills the generated values of a Secret: from the live one, or new ones.
@@ -293,20 +290,20 @@ async fn fill_generated(
     object: &Object,
     generated: &dyn Generated,
 ) -> Result<Option<Object>> {
-    let Some(spec) = object.annotation(labels::GENERATED) else { return Ok(None) };
-    let wanted: Vec<Value> = serde_json::from_str(spec).map_err(|_| {
+    let wanted = plan::generated::wanted(object).map_err(|_| {
         Error::failed(format!("{} has a damaged annotation {}", object.id(), labels::GENERATED))
     })?;
-    let live = ctx.cluster.get(kind, object.namespace(), object.name()).await?;
-    let mut filled = object.clone();
-    for entry in &wanted {
-        let key = entry["key"].as_str().unwrap_or_default();
-        let length = usize::try_from(entry["length"].as_u64().unwrap_or(32)).unwrap_or(32);
-        let old = live.as_ref().and_then(|live| live["data"][key].as_str());
-        filled.value_mut()["data"][key] = match old {
-            Some(old) => json!(old),
-            None => json!(base64(generated.make(length).as_bytes())),
-        };
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    // asked again: what was planned may be old, and a value must never be made twice
+    let live = ctx.cluster.get(kind, object.namespace(), object.name()).await?.unwrap_or_default();
+    let mut filled = plan::generated::with_live_values(object, &live).unwrap_or_else(|| object.clone());
+    for value in wanted {
+        let slot = &mut filled.value_mut()["data"][&value.key];
+        if slot.is_null() {
+            *slot = json!(base64(generated.make(value.length).as_bytes()));
+        }
     }
     Ok(Some(filled))
 }

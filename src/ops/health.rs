@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Phase};
 use crate::object::{Kind, labels};
 use crate::readiness::{self, Readiness};
-use crate::render::Component;
+use crate::release::ComponentRef;
 
 /// How long a check may take unless it says otherwise.
 const DEADLINE: Duration = Duration::from_secs(180);
@@ -24,7 +24,7 @@ const PROMETHEUS: &str = "prometheus";
 const TRY: Duration = Duration::from_secs(10);
 
 /// Runs all checks of the enabled components; the summary names what was seen.
-pub async fn healthy(ctx: &Context<'_>, components: &[Component], node_namespace: &str) -> Result<String> {
+pub async fn healthy(ctx: &Context<'_>, components: &[ComponentRef], node_namespace: &str) -> Result<String> {
     let checks: Vec<(&str, &Value)> = components
         .iter()
         .flat_map(|component| component.health.iter().map(|check| (component.name.as_str(), check)))
@@ -93,7 +93,7 @@ async fn one(
     component: &str,
     check: &Value,
     node_namespace: &str,
-    components: &[Component],
+    components: &[ComponentRef],
     board: &Board,
 ) -> Result<(), String> {
     let name = check["name"].as_str().unwrap_or("unnamed check");

@@ -1,17 +1,18 @@
 //! The live objects of a release: one LIST per kind and namespace by label.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
 use super::Context;
-use super::apply::PARALLEL;
+use super::apply::{self, Applied, PARALLEL};
+use super::run::Run;
 use crate::cluster::Kinds;
 use crate::error::{Error, Result};
 use crate::object::{Kind, Object, ObjectId, labels};
-use crate::plan::{Change, Live, Plan};
-use crate::release::Entry;
+use crate::plan::{Change, Live, Plan, Step};
+use crate::release::{Entry, EntryState};
 
 /// A kind and where to look for it: a namespace, or None for cluster-scoped kinds.
 pub type Place = (Kind, Option<String>);
@@ -28,20 +29,22 @@ pub fn selector(ctx: &Context<'_>) -> String {
     )
 }
 
-/// All live objects of the kinds and namespaces that are wanted or were recorded, by label; and
-/// the wanted Namespaces by name, since one that was there before carries no label of ours.
-pub async fn gather(ctx: &Context<'_>, desired: &[Object], recorded: &[Entry]) -> Result<Live> {
+/// All live objects of the kinds and namespaces that are wanted or were recorded, by label; with
+/// `beside`, also those of further places.
+pub async fn gather(
+    ctx: &Context<'_>,
+    desired: &[Object],
+    recorded: &[Entry],
+    beside: BTreeSet<Place>,
+) -> Result<Live> {
     let kinds = ctx.cluster.kinds().await?;
     let mut places = places(&kinds, desired.iter());
-    for entry in recorded {
-        // a kind that is no longer served counts as gone
-        if let Some(kind) = kinds.preferred(&entry.group, &entry.kind) {
-            let known = places
-                .iter()
-                .any(|(k, ns)| k.group == kind.group && k.kind == kind.kind && *ns == entry.namespace);
-            if !known {
-                places.insert((kind, entry.namespace.clone()));
-            }
+    for (kind, namespace) in entry_places(&kinds, recorded).into_iter().chain(beside) {
+        // one version of a kind is enough
+        let known =
+            places.iter().any(|(k, ns)| k.group == kind.group && k.kind == kind.kind && *ns == namespace);
+        if !known {
+            places.insert((kind, namespace));
         }
     }
     let selector = selector(ctx);
@@ -62,13 +65,54 @@ pub async fn gather(ctx: &Context<'_>, desired: &[Object], recorded: &[Entry]) -
             live.insert(id_of(&kind, &value), value);
         }
     }
-    for object in desired.iter().filter(|object| object.kind() == "Namespace") {
-        let kind = super::namespace::kind();
-        if let Some(found) = ctx.cluster.get(&kind, None, object.name()).await? {
-            live.insert(object.id(), found);
+    Ok(live)
+}
+
+/// The wanted objects that exist without our labels: somebody else's, or Namespaces that were there
+/// before. One metadata list for each kind and namespace in which something is missing.
+pub async fn namesakes(ctx: &Context<'_>, desired: &[Object], live: &Live) -> Result<Live> {
+    let missing: Vec<&Object> = desired.iter().filter(|object| !live.contains_key(&object.id())).collect();
+    let kinds = ctx.cluster.kinds().await?;
+    let (namespaces, others): (Vec<&Object>, Vec<&Object>) =
+        missing.into_iter().partition(|object| object.kind() == "Namespace");
+    let mut found = Live::new();
+    for object in namespaces {
+        if let Some(value) = ctx.cluster.get(&super::namespace::kind(), None, object.name()).await? {
+            found.insert(object.id(), value);
         }
     }
-    Ok(live)
+    // in a namespace that does not exist there is nothing
+    let absent = |name: &str| {
+        let id = super::namespace::id(name);
+        desired.iter().any(|object| object.id() == id) && !live.contains_key(&id) && !found.contains_key(&id)
+    };
+    let wanted: Vec<&Object> =
+        others.into_iter().filter(|object| !object.namespace().is_some_and(absent)).collect();
+    let there = ids(ctx, places(&kinds, wanted.iter().copied()), "").await?;
+    let taken = wanted.into_iter().filter(|object| there.contains(&object.id()));
+    let values: Vec<Option<(ObjectId, Value)>> = stream::iter(taken)
+        .map(|object| {
+            let (group, version) = crate::object::split_api_version(object.api_version());
+            let kind = kinds.resolve(group, version, object.kind());
+            async move {
+                let Some(kind) = kind else { return Ok(None) };
+                let value = ctx.cluster.get(&kind, object.namespace(), object.name()).await?;
+                Ok::<_, Error>(value.map(|value| (object.id(), value)))
+            }
+        })
+        .buffer_unordered(PARALLEL)
+        .try_collect()
+        .await?;
+    found.extend(values.into_iter().flatten());
+    Ok(found)
+}
+
+/// The kinds and namespaces of inventory entries; a kind that is no longer served counts as gone.
+fn entry_places(kinds: &Kinds, entries: &[Entry]) -> BTreeSet<Place> {
+    entries
+        .iter()
+        .filter_map(|entry| Some((kinds.preferred(&entry.group, &entry.kind)?, entry.namespace.clone())))
+        .collect()
 }
 
 /// The identity of a listed object.
@@ -108,17 +152,97 @@ pub async fn ids(ctx: &Context<'_>, places: BTreeSet<Place>, selector: &str) -> 
         .await
 }
 
-/// Before `deployed`: is every object of the plan still there?
-pub async fn verify(ctx: &Context<'_>, plan: &Plan) -> Result<()> {
-    let wanted: Vec<&Object> =
-        plan.steps.iter().filter(|step| step.change != Change::Use).map(|step| &step.object).collect();
+/// Every object on the cluster with the release's labels, kind by kind: metadata only.
+pub async fn scan(ctx: &Context<'_>) -> Result<Vec<(Entry, Value)>> {
     let kinds = ctx.cluster.kinds().await?;
-    let found = ids(ctx, places(&kinds, wanted.iter().copied()), &selector(ctx)).await?;
-    match wanted.iter().find(|object| !found.contains(&object.id())) {
-        None => Ok(()),
-        Some(object) => {
-            Err(Error::failed(format!("{} was deleted by somebody else during the operation", object.id()))
-                .hint("look at who else manages this namespace, then run the command again"))
+    let selector = selector(ctx);
+    let lists = futures::future::join_all(kinds.preferred_with("list").map(|kind| {
+        let selector = &selector;
+        async move { (kind, ctx.cluster.list_metadata(kind, None, selector).await) }
+    }))
+    .await;
+    let mut found = Vec::new();
+    for (kind, list) in lists {
+        // what may not be listed cannot have been made by us either
+        for mut value in list.unwrap_or_default() {
+            value["apiVersion"] = Value::from(kind.api_version());
+            value["kind"] = Value::from(kind.kind.clone());
+            let id = id_of(kind, &value);
+            let lock = id.kind == "Lease" && id.name == format!("obs.{}", ctx.release);
+            if !lock && !is_dependent(&id, &value) {
+                let component =
+                    value["metadata"]["labels"][labels::OBS_COMPONENT].as_str().unwrap_or_default();
+                found.push((Entry::new(id, component, EntryState::Active), value));
+            }
         }
     }
+    Ok(found)
+}
+
+/// Made by a controller for another object, whose labels it carries: goes with that one.
+pub fn is_dependent(id: &ObjectId, value: &Value) -> bool {
+    matches!(id.kind.as_str(), "Endpoints" | "EndpointSlice" | "Event")
+        || value["metadata"]["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty())
+}
+
+/// Before `deployed`: is every object of the plan there, and the one that was applied? What was
+/// deleted meanwhile is applied once more.
+pub async fn verify(run: &Run<'_>, plan: &Plan, applied: &Applied) -> Result<()> {
+    let ctx = &run.ctx;
+    let mut applied = applied.clone();
+    for again in [false, true] {
+        let steps = plan.steps.iter().filter(|step| !matches!(step.change, Change::Use | Change::Foreign(_)));
+        let (found, steps) = (uids(ctx, steps.clone().map(|step| &step.object)).await?, steps);
+        let mut lost = Vec::new();
+        for step in steps {
+            let id = step.object.id();
+            match found.get(&id) {
+                None => lost.push(step),
+                Some(uid) if applied.get(&id).is_none_or(|ours| ours == uid) => {}
+                Some(_) => {
+                    return Err(Error::failed(format!(
+                        "{id} was replaced by somebody else during the operation"
+                    ))
+                    .hint("look at who else manages this namespace, then run the command again"));
+                }
+            }
+        }
+        let Some(first) = lost.first() else { return Ok(()) };
+        if again {
+            return Err(Error::failed(format!(
+                "{} was deleted by somebody else during the operation, twice",
+                first.object.id()
+            ))
+            .hint("look at who else manages this namespace, then run the command again"));
+        }
+        for step in lost {
+            let step = Step { change: Change::Create, uid: None, ..step.clone() };
+            applied.extend(apply::apply_step(run, &step, &apply::Random).await?);
+        }
+    }
+    Ok(())
+}
+
+/// The uids of what is there.
+async fn uids<'o>(
+    ctx: &Context<'_>,
+    objects: impl Iterator<Item = &'o Object>,
+) -> Result<BTreeMap<ObjectId, String>> {
+    let kinds = ctx.cluster.kinds().await?;
+    let selector = selector(ctx);
+    stream::iter(places(&kinds, objects))
+        .map(|(kind, namespace)| {
+            let selector = &selector;
+            async move {
+                let list = ctx.cluster.list_metadata(&kind, namespace.as_deref(), selector).await?;
+                let uid = |value: &Value| value["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+                Ok::<_, Error>(list.iter().map(|v| (id_of(&kind, v), uid(v))).collect::<Vec<_>>())
+            }
+        })
+        .buffer_unordered(PARALLEL)
+        .try_fold(BTreeMap::new(), |mut all, found| async move {
+            all.extend(found);
+            Ok(all)
+        })
+        .await
 }

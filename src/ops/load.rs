@@ -10,6 +10,7 @@ use super::source::{self, Opened};
 use crate::bundle::Bundle;
 use crate::cli;
 use crate::error::{Error, Result};
+use crate::release::Record;
 use crate::render::{Facts, Rendered};
 use crate::values::set::SetFlag;
 use crate::values::{self, Layer, Values};
@@ -29,13 +30,20 @@ const MAX_FILE: u64 = 16 * 1024 * 1024;
 impl Loaded {
     /// Opens `reference` and merges the values for it.
     pub fn load(reference: &str, flags: &cli::Values) -> Result<Self> {
+        Self::load_over(reference, flags, None)
+    }
+
+    /// The same over the values and the profile that an earlier revision recorded.
+    pub fn load_over(reference: &str, flags: &cli::Values, previous: Option<&Record>) -> Result<Self> {
         let opened = source::open(reference)?;
         let bundle = Bundle::load(&opened.files)?;
-        let (values, warnings) = merge(&bundle, flags)?;
+        let profile = flags.profile.clone().or_else(|| previous?.profile.clone());
+        let previous = previous.map(|record| Layer::previous(record.revision, record.values.clone()));
+        let (values, warnings) = merge(&bundle, flags, profile.as_deref(), previous.transpose()?.as_ref())?;
         if let Some(schema) = bundle.effective_schema() {
             values::schema::check(schema, &values, &format!("bundle {}", title(&bundle)))?;
         }
-        Ok(Self { opened, bundle, values, warnings, profile: flags.profile.clone() })
+        Ok(Self { opened, bundle, values, warnings, profile })
     }
 
     /// What a person should know of the values though they are valid.
@@ -132,15 +140,23 @@ fn title(bundle: &Bundle) -> String {
     format!("{} {}", bundle.name(), bundle.meta().version)
 }
 
-/// Lays profile, files and flags over the bundle's defaults.
-fn merge(bundle: &Bundle, flags: &cli::Values) -> Result<(Values, Vec<String>)> {
+/// Lays profile, recorded values, files and flags over the bundle's defaults.
+fn merge(
+    bundle: &Bundle,
+    flags: &cli::Values,
+    profile: Option<&str>,
+    previous: Option<&Layer>,
+) -> Result<(Values, Vec<String>)> {
     let mut builder =
         Values::builder().base(&Layer::defaults(bundle.name(), bundle.effective_defaults().clone())?);
-    if let Some(name) = &flags.profile {
+    if let Some(name) = profile {
         // checked first: its error lists the profiles that there are
         bundle.profile(name)?;
         let text = bundle.text(&format!("profiles/{name}.yaml")).unwrap_or_default();
         builder = builder.base(&Layer::profile(name, text)?);
+    }
+    if let Some(layer) = previous {
+        builder = builder.user(layer);
     }
     for path in &flags.files {
         builder = builder.user(&Layer::file(path, &read(path)?)?);

@@ -2,9 +2,10 @@
 //! observer and returns a report. Commands turn arguments into options and print the report.
 
 pub mod apply;
+pub mod change;
+pub mod drift;
 pub mod folder;
 pub mod health;
-pub mod install;
 pub mod list;
 pub mod live;
 pub mod load;

@@ -9,11 +9,16 @@ use tokio::time::Instant;
 use super::Context;
 use crate::cluster::{CreateError, DeleteOptions, Deleted};
 use crate::error::{Error, Result};
-use crate::object::{Kind, labels};
+use crate::object::{Kind, ObjectId, labels};
 
 /// The kind Namespace.
 pub fn kind() -> Kind {
     Kind::cluster_scoped("", "Namespace", "namespaces")
+}
+
+/// The identity of a namespace.
+pub fn id(name: &str) -> ObjectId {
+    ObjectId { group: String::new(), kind: "Namespace".into(), namespace: None, name: name.to_owned() }
 }
 
 /// What is known of a namespace.

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::object::{Kind, Object, labels};
 use crate::plan::{Change, Plan};
-use crate::render::Component;
+use crate::release::ComponentRef;
 use crate::words::count;
 
 /// One thing that stands in the way.
@@ -51,7 +51,7 @@ pub struct Subject<'a> {
     /// The plan.
     pub plan: &'a Plan,
     /// The enabled components.
-    pub components: &'a [Component],
+    pub components: &'a [ComponentRef],
     /// Namespace of node-level components.
     pub node_namespace: &'a str,
     /// The release's namespace; None when it does not exist and is not made (dry-run).
@@ -68,7 +68,7 @@ pub async fn check(ctx: &Context<'_>, subject: &Subject<'_>) -> Result<()> {
         second_release(ctx, subject.components),
         super::namespace::read(ctx, subject.node_namespace),
     );
-    let mut problems = Vec::new();
+    let mut problems: Vec<Problem> = foreign(subject.plan).map(Problem::from).collect();
     problems.extend(storage?);
     problems.extend(nodes?);
     problems.extend(pod_security(ctx, subject, node_namespace?.as_ref()));
@@ -101,7 +101,10 @@ fn into_result(mut problems: Vec<Problem>) -> Result<()> {
                 error = error.detail(format!("  {}", detail.replace('\n', "\n  ")));
             }
             for hint in problem.hints {
-                error = error.hint(hint);
+                // the same advice once
+                if !error.hints().contains(&hint) {
+                    error = error.hint(hint);
+                }
             }
         }
         error
@@ -110,13 +113,26 @@ fn into_result(mut problems: Vec<Problem>) -> Result<()> {
     Err(error)
 }
 
-/// May the caller do all that is needed? One access review per distinct verb, resource and
-/// namespace, and the server's opinion on roles that would grant more than the caller has. Asked
-/// before anything is written; whoever may do everything is asked once.
-pub async fn rights(ctx: &Context<'_>, objects: &[Object]) -> Result<()> {
+/// Objects of others that have the names of ours, each as an error.
+pub fn foreign(plan: &Plan) -> impl Iterator<Item = Error> {
+    plan.steps.iter().filter_map(|step| match &step.change {
+        Change::Foreign(managers) => Some(apply::taken(&step.object.id(), managers)),
+        _ => None,
+    })
+}
+
+/// May the caller do everything? Then no single right need be asked for.
+pub async fn may_everything(ctx: &Context<'_>) -> Result<bool> {
     let everything =
         Access { verb: "*".into(), group: "*".into(), resource: "*".into(), ..Access::default() };
-    if ctx.cluster.can_i(std::slice::from_ref(&everything)).await?.first() == Some(&true) {
+    Ok(ctx.cluster.can_i(std::slice::from_ref(&everything)).await?.first() == Some(&true))
+}
+
+/// May the caller do all that is needed? One access review per distinct verb, resource and
+/// namespace, and the server's opinion on roles that would grant more than the caller has. Asked
+/// before anything is written; `all` is the answer of [`may_everything`].
+pub async fn rights(ctx: &Context<'_>, objects: &[Object], all: bool) -> Result<()> {
+    if all {
         return Ok(());
     }
     let mut wanted = BTreeSet::new();
@@ -281,7 +297,7 @@ fn claims_of(object: &Object) -> Vec<(String, Option<String>)> {
 }
 
 /// Two collectors on one node would fight for ports and files.
-async fn second_release(ctx: &Context<'_>, components: &[Component]) -> Result<Vec<Problem>> {
+async fn second_release(ctx: &Context<'_>, components: &[ComponentRef]) -> Result<Vec<Problem>> {
     let ours: Vec<&str> = components.iter().filter(|c| c.node_level).map(|c| c.name.as_str()).collect();
     if ours.is_empty() {
         return Ok(Vec::new());
@@ -390,6 +406,16 @@ async fn dry_run(ctx: &Context<'_>, subject: &Subject<'_>) -> Result<Vec<Problem
 pub fn summary(plan: &Plan) -> String {
     let creating = plan.steps.iter().filter(|step| step.change != Change::Use).count();
     format!("{}, rights, storage, PodSecurity", count(creating, "object"))
+}
+
+/// What a plan found, in one line: `61 objects compared, none differs`.
+pub fn compared(plan: &Plan) -> String {
+    let all = count(plan.steps.len(), "object");
+    match plan.steps.iter().filter(|step| step.change.writes()).count() + plan.prune.len() {
+        0 => format!("{all} compared, none differs"),
+        1 => format!("{all} compared, 1 differs"),
+        n => format!("{all} compared, {n} differ"),
+    }
 }
 
 #[cfg(test)]

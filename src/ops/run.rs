@@ -24,6 +24,8 @@ pub struct Run<'a> {
     pub store: Store,
     /// The lock.
     pub lock: Lock,
+    /// Did somebody else hold it first?
+    pub waited: bool,
     /// The pending revision, once its intent is written.
     pending: Mutex<Option<Header>>,
 }
@@ -32,7 +34,7 @@ impl<'a> Run<'a> {
     /// Takes the lock. `lock_timeout` is how long to wait while somebody else holds it.
     pub async fn begin(ctx: Context<'a>, operation: &str, lock_timeout: Duration) -> Result<Run<'a>> {
         let holder = Holder::this_process(operation);
-        let mut told = false;
+        let mut waited = false;
         // a Lease that is just being made is left to expire, or taken over at once
         let lock = ctx
             .cancel
@@ -43,8 +45,8 @@ impl<'a> Run<'a> {
                 holder,
                 lock_timeout,
                 |other| {
-                    if !told {
-                        told = true;
+                    if !waited {
+                        waited = true;
                         ctx.observer.event(Event::Warning {
                             message: format!("release {} is being {other}: waiting", ctx.release),
                         });
@@ -53,7 +55,7 @@ impl<'a> Run<'a> {
             ))
             .await?;
         let store = Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
-        Ok(Run { ctx, store, lock, pending: Mutex::new(None) })
+        Ok(Run { ctx, store, lock, waited, pending: Mutex::new(None) })
     }
 
     /// The intent is on the cluster: from now on a failure is written to this revision.
@@ -94,7 +96,7 @@ impl<'a> Run<'a> {
 
     /// Writes down how the operation ended and frees the lock.
     pub async fn epilogue<T>(self, result: Result<T>) -> Result<T> {
-        let Run { ctx, store, lock, pending } = self;
+        let Run { ctx, store, lock, pending, .. } = self;
         let pending = pending.into_inner().unwrap_or_default();
         let end = async {
             let mut result = result;

@@ -10,7 +10,7 @@ use crate::cluster::records::Store;
 use crate::error::{Error, Result};
 use crate::object::{Kind, Object, labels};
 use crate::readiness::{self, Readiness};
-use crate::release::{Entry, EntryState, Record};
+use crate::release::Record;
 
 /// A release and its components.
 #[derive(Debug, Clone, Serialize)]
@@ -68,8 +68,7 @@ pub async fn status(ctx: &Context<'_>) -> Result<Report> {
     let record = store.read(latest.revision).await?;
     let desired: Vec<Object> =
         record.objects.iter().filter_map(|value| Object::new(value.clone()).ok()).collect();
-    let pods = pods_of(&record);
-    let found = live::gather(ctx, &desired, &pods).await?;
+    let found = live::gather(ctx, &desired, &[], pod_places(&record)).await?;
     let components = record
         .components
         .iter()
@@ -100,22 +99,11 @@ pub async fn status(ctx: &Context<'_>) -> Result<Report> {
     })
 }
 
-/// Entries that make [`live::gather`] look for pods wherever the release has workloads.
-fn pods_of(record: &Record) -> Vec<Entry> {
-    let kind = Kind::namespaced("", "Pod", "pods");
+/// Pods, wherever the release has workloads.
+fn pod_places(record: &Record) -> std::collections::BTreeSet<live::Place> {
     [&record.namespace, &record.node_namespace]
         .into_iter()
-        .collect::<std::collections::BTreeSet<_>>()
-        .into_iter()
-        .map(|namespace| {
-            let id = crate::object::ObjectId {
-                group: kind.group.clone(),
-                kind: kind.kind.clone(),
-                namespace: Some(namespace.clone()),
-                name: String::new(),
-            };
-            Entry::new(id, "", EntryState::Active)
-        })
+        .map(|namespace| (Kind::namespaced("", "Pod", "pods"), Some(namespace.clone())))
         .collect()
 }
 

@@ -155,7 +155,7 @@ async fn exists(ctx: &Context<'_>, history: &History) -> Result<()> {
         return Ok(());
     }
     // kept volumes and secrets of an earlier uninstall
-    if !scan(ctx).await?.is_empty() {
+    if !live::scan(ctx).await?.is_empty() {
         return Ok(());
     }
     Err(Error::failed(format!("there is no release {} in namespace {}", ctx.release, ctx.namespace))
@@ -178,15 +178,14 @@ async fn removal(ctx: &Context<'_>, store: &Store, history: &History, delete_dat
         }
     }
     let found: Vec<(ObjectId, Value)> = if readable {
-        let mut entries: Vec<Entry> = recorded.values().cloned().collect();
-        entries.extend(claims_beside(&entries));
-        live::gather(ctx, &[], &entries).await?.into_iter().collect()
+        let entries: Vec<Entry> = recorded.values().cloned().collect();
+        live::gather(ctx, &[], &entries, claim_places(&entries)).await?.into_iter().collect()
     } else {
-        scan(ctx).await?
+        live::scan(ctx).await?.into_iter().map(|(entry, value)| (entry.id(), value)).collect()
     };
     let mut removal = Removal::default();
     for (id, value) in found {
-        if is_dependent(&id, &value) {
+        if live::is_dependent(&id, &value) {
             continue;
         }
         if id.kind == "Namespace" {
@@ -224,60 +223,19 @@ async fn removal(ctx: &Context<'_>, store: &Store, history: &History, delete_dat
         }
     } else {
         for name in std::mem::take(&mut removal.namespaces) {
-            let id = ObjectId { group: String::new(), kind: "Namespace".into(), namespace: None, name };
-            removal.stay.push((id, "goes with --delete-data when it is empty".into()));
+            removal.stay.push((namespace::id(&name), "goes with --delete-data when it is empty".into()));
         }
     }
     Ok(removal)
 }
 
 /// Claims are made by StatefulSets, not by us: look for them wherever there is one.
-fn claims_beside(entries: &[Entry]) -> Vec<Entry> {
-    let namespaces: BTreeSet<&String> =
-        entries.iter().filter(|e| e.kind == "StatefulSet").filter_map(|e| e.namespace.as_ref()).collect();
-    namespaces
-        .into_iter()
-        .map(|namespace| {
-            let id = ObjectId {
-                group: String::new(),
-                kind: "PersistentVolumeClaim".into(),
-                namespace: Some(namespace.clone()),
-                name: String::new(),
-            };
-            Entry::new(id, "", EntryState::Active)
-        })
-        .collect()
-}
-
-/// Every object on the cluster with the release's labels, kind by kind.
-async fn scan(ctx: &Context<'_>) -> Result<Vec<(ObjectId, Value)>> {
-    let kinds = ctx.cluster.kinds().await?;
-    let selector = live::selector(ctx);
-    let lists = futures::future::join_all(kinds.preferred_with("list").map(|kind| {
-        let selector = &selector;
-        async move { (kind, ctx.cluster.list_metadata(kind, None, selector).await) }
-    }))
-    .await;
-    let mut found = Vec::new();
-    for (kind, list) in lists {
-        // what may not be listed cannot have been made by us either
-        for mut value in list.unwrap_or_default() {
-            value["apiVersion"] = Value::from(kind.api_version());
-            value["kind"] = Value::from(kind.kind.clone());
-            let id = live::id_of(kind, &value);
-            let lock = id.kind == "Lease" && id.name == format!("obs.{}", ctx.release);
-            if !lock && !is_dependent(&id, &value) {
-                found.push((id, value));
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// Made by a controller for another object, whose labels it carries: goes with that one.
-fn is_dependent(id: &ObjectId, value: &Value) -> bool {
-    matches!(id.kind.as_str(), "Endpoints" | "EndpointSlice" | "Event")
-        || value["metadata"]["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty())
+fn claim_places(entries: &[Entry]) -> BTreeSet<live::Place> {
+    let sets = entries.iter().filter(|entry| entry.kind == "StatefulSet");
+    sets.map(|set| {
+        (Kind::namespaced("", "PersistentVolumeClaim", "persistentvolumeclaims"), set.namespace.clone())
+    })
+    .collect()
 }
 
 /// Waits until the pods and what else hung on the removed objects are gone.

@@ -2,6 +2,8 @@
 //! object, in waves, and what goes. Pure; the server's own opinion (dry-run) is added later by
 //! `ops`.
 
+pub mod effects;
+pub mod generated;
 pub mod local;
 mod order;
 mod ownership;
@@ -27,10 +29,36 @@ pub enum Change {
     Create,
     /// It differs: the fields that change (empty when only ownership changes).
     Update(Vec<diff::Change>),
+    /// Somebody else's object of that name is taken over: the fields that change.
+    Adopt(Vec<diff::Change>),
+    /// Somebody else's object has the name; who manages it.
+    Foreign(Vec<String>),
     /// It is as it should be: nothing is sent.
     Unchanged,
     /// A namespace that was there before and is not ours: used as it is.
     Use,
+}
+
+impl Change {
+    /// Is anything sent for it?
+    pub fn writes(&self) -> bool {
+        matches!(self, Self::Create | Self::Update(_) | Self::Adopt(_))
+    }
+
+    /// The fields that change.
+    pub fn fields(&self) -> &[diff::Change] {
+        match self {
+            Self::Update(fields) | Self::Adopt(fields) => fields,
+            _ => &[],
+        }
+    }
+}
+
+/// What a plan may do beyond what is safe without asking.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rules {
+    /// Take over objects that are not ours.
+    pub adopt: bool,
 }
 
 /// One desired object and what happens to it.
@@ -64,9 +92,15 @@ impl Plan {
     pub fn counts(&self) -> (usize, usize, usize) {
         self.steps.iter().fold((0, 0, 0), |(c, u, n), step| match step.change {
             Change::Create => (c + 1, u, n),
-            Change::Update(_) => (c, u + 1, n),
-            Change::Unchanged | Change::Use => (c, u, n + 1),
+            Change::Update(_) | Change::Adopt(_) => (c, u + 1, n),
+            Change::Unchanged | Change::Use | Change::Foreign(_) => (c, u, n + 1),
         })
+    }
+
+    /// Does it write nothing at all?
+    pub fn is_empty(&self) -> bool {
+        self.prune.is_empty()
+            && self.steps.iter().all(|step| matches!(step.change, Change::Unchanged | Change::Use))
     }
 
     /// The inventory of the new revision: all desired objects but used namespaces, what is kept,
@@ -83,16 +117,16 @@ impl Plan {
 }
 
 /// Makes the plan. `live` holds every live object that carries the release's labels, and every
-/// live object that has the identity of a desired one where it is known. `earlier` are the
-/// entries of the prune baseline.
-pub fn plan(desired: &[Object], live: &Live, earlier: &[Entry]) -> Plan {
+/// live object that has the identity of a desired one. `earlier` are the entries of the prune
+/// baseline.
+pub fn plan(desired: &[Object], live: &Live, earlier: &[Entry], rules: &Rules) -> Plan {
     let mut steps: Vec<Step> = desired
         .iter()
         .map(|object| {
             let current = live.get(&object.id());
             Step {
                 object: object.clone(),
-                change: change(object, current),
+                change: change(object, current, rules),
                 wave: wave(object.kind()),
                 component: object.label(labels::OBS_COMPONENT).unwrap_or_default().to_owned(),
                 uid: current.and_then(|v| v["metadata"]["uid"].as_str()).map(str::to_owned),
@@ -129,18 +163,32 @@ pub fn stays(live: &Value) -> bool {
         || (live["kind"] == "Secret" && annotated(labels::GENERATED))
 }
 
-fn change(object: &Object, live: Option<&Value>) -> Change {
+fn change(object: &Object, live: Option<&Value>, rules: &Rules) -> Change {
     let Some(live) = live else { return Change::Create };
-    if object.kind() == "Namespace" && !is_ours(live, object) {
+    let ours = is_ours(live, object);
+    if object.kind() == "Namespace" && !ours {
         return Change::Use;
     }
-    if is_ours(live, object)
-        && diff::equal_subset(object.value(), live)
-        && !owns_more_than(object.value(), live, labels::MANAGER)
-    {
+    if !ours && !rules.adopt {
+        return Change::Foreign(managers(live));
+    }
+    let filled = generated::with_live_values(object, live);
+    let desired = filled.as_ref().unwrap_or(object).value();
+    if ours && diff::equal_subset(desired, live) && !owns_more_than(desired, live, labels::MANAGER) {
         return Change::Unchanged;
     }
-    Change::Update(diff::fields(live, object.value(), diff::Scope::Desired))
+    let fields = diff::fields(live, desired, diff::Scope::Desired);
+    if ours { Change::Update(fields) } else { Change::Adopt(fields) }
+}
+
+/// Who manages an object, other than this tool: from its managedFields.
+pub fn managers(live: &Value) -> Vec<String> {
+    let entries = live["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let names: BTreeSet<&str> = entries
+        .filter_map(|entry| entry["manager"].as_str())
+        .filter(|manager| *manager != labels::MANAGER)
+        .collect();
+    names.into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]

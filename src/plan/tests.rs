@@ -55,10 +55,37 @@ fn entry(value: &Value) -> Entry {
     Entry::new(Object::new(value.clone()).unwrap().id(), "prometheus", EntryState::Active)
 }
 
+fn planned(desired: &[Object], live: &Live, earlier: &[Entry]) -> Plan {
+    plan(desired, live, earlier, &Rules::default())
+}
+
+#[test]
+fn somebody_elses_object_is_taken_over_only_when_asked() {
+    let wanted = desired("ConfigMap", "taken", json!({"data": {"a": "1"}}));
+    let theirs = json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "taken", "namespace": "observability", "managedFields": [{"manager": "helm"}]}});
+    let live = live(vec![theirs]);
+    let change = |rules| plan(std::slice::from_ref(&wanted), &live, &[], &rules).steps[0].change.clone();
+    assert_eq!(change(Rules::default()), Change::Foreign(vec!["helm".into()]));
+    let Change::Adopt(fields) = change(Rules { adopt: true }) else { panic!("it is adopted") };
+    assert!(fields.iter().any(|field| field.path == "data"), "{fields:?}");
+}
+
+#[test]
+fn a_generated_secret_that_holds_its_value_is_unchanged() {
+    let annotation = json!({"kubectl-obs.dev/generated": r#"[{"key":"password"}]"#});
+    let mut wanted = labelled("Secret", "admin", json!({}));
+    wanted["metadata"]["annotations"] = annotation.clone();
+    let mut current = applied("Secret", "admin", json!({"data": {"password": "aHVudGVy"}}));
+    current["metadata"]["annotations"] = annotation;
+    let plan = planned(&[Object::new(wanted).unwrap()], &live(vec![current]), &[]);
+    assert_eq!(plan.steps[0].change, Change::Unchanged);
+}
+
 #[test]
 fn what_is_missing_is_created_and_what_is_equal_is_left_alone() {
     let same = json!({"data": {"a": "1"}});
-    let plan = plan(
+    let plan = planned(
         &[desired("ConfigMap", "old", same.clone()), desired("ConfigMap", "new", json!({"data": {}}))],
         &live(vec![applied("ConfigMap", "old", same)]),
         &[],
@@ -70,7 +97,7 @@ fn what_is_missing_is_created_and_what_is_equal_is_left_alone() {
 
 #[test]
 fn a_changed_field_makes_an_update_with_the_live_uid() {
-    let plan = plan(
+    let plan = planned(
         &[desired("ConfigMap", "c", json!({"data": {"a": "2"}}))],
         &live(vec![applied("ConfigMap", "c", json!({"data": {"a": "1"}}))]),
         &[],
@@ -89,7 +116,7 @@ fn what_the_release_no_longer_wants_goes_but_data_stays() {
     kept["metadata"]["annotations"] = json!({"kubectl-obs.dev/keep": "true"});
     let absent = applied("ConfigMap", "absent", json!({}));
     let earlier: Vec<Entry> = [&deployment, &claim, &kept, &absent].map(entry).into();
-    let plan = plan(&[], &live(vec![deployment, claim, kept]), &earlier);
+    let plan = planned(&[], &live(vec![deployment, claim, kept]), &earlier);
     let names = |entries: &[Entry]| entries.iter().map(|e| e.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&plan.prune), ["gone"]);
     assert_eq!(names(&plan.keep), ["data", "kept"]);
@@ -103,7 +130,7 @@ fn a_namespace_that_was_there_before_is_used_as_it_is() {
     namespace["metadata"].as_object_mut().unwrap().remove("namespace");
     let wanted = Object::new(namespace.clone()).unwrap();
     namespace["metadata"].as_object_mut().unwrap().remove("labels");
-    let plan = plan(&[wanted], &live(vec![namespace]), &[]);
+    let plan = planned(&[wanted], &live(vec![namespace]), &[]);
     assert_eq!(plan.steps[0].change, Change::Use);
     assert!(plan.inventory().is_empty(), "it is not ours to delete");
 }

@@ -169,15 +169,24 @@ impl History {
         &self.headers[from..]
     }
 
-    /// Revisions that may go so that at most `limit` remain after one more is written: the oldest
-    /// first, never one of the baseline.
+    /// Where a rollback without a number goes: the highest revision before the newest one that was
+    /// deployed.
+    pub fn last_good(&self) -> Option<&Header> {
+        let (_, earlier) = self.headers.split_last()?;
+        let good = |header: &&Header| matches!(header.status, Some(Status::Deployed | Status::Superseded));
+        earlier.iter().rev().find(good)
+    }
+
+    /// Revisions that may go once one more is written, so that at most `limit` remain: the oldest
+    /// first, never the deployed one. What failed revisions after it made is in the inventory of
+    /// the new one.
     pub fn surplus(&self, limit: usize) -> Vec<&Header> {
         if limit == 0 {
             return Vec::new();
         }
-        let oldest_kept = self.baseline().first().map_or(u32::MAX, |header| header.revision);
+        let deployed = self.deployed().map(|header| header.revision);
         let excess = (self.headers.len() + 1).saturating_sub(limit);
-        self.headers.iter().filter(|header| header.revision < oldest_kept).take(excess).collect()
+        self.headers.iter().filter(|header| Some(header.revision) != deployed).take(excess).collect()
     }
 }
 
@@ -227,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn retention_never_touches_the_baseline() {
+    fn retention_never_touches_the_deployed_revision() {
         use Status::*;
         let surplus = |states: &[(u32, Status)], limit| -> Vec<u32> {
             history(states).surplus(limit).iter().map(|h| h.revision).collect()
@@ -235,7 +244,17 @@ mod tests {
         let many: Vec<_> = (1..=10).map(|r| (r, if r == 10 { Deployed } else { Superseded })).collect();
         assert_eq!(surplus(&many, 10), [1]);
         assert_eq!(surplus(&many, 0), [0u32; 0]);
-        let stuck: Vec<_> = (1..=10).map(|r| (r, if r == 1 { Deployed } else { Failed })).collect();
-        assert_eq!(surplus(&stuck, 3), [0u32; 0]);
+        let failing: Vec<_> = (1..=10).map(|r| (r, if r == 1 { Deployed } else { Failed })).collect();
+        assert_eq!(surplus(&failing, 10), [2]);
+    }
+
+    #[test]
+    fn a_rollback_goes_to_the_last_revision_that_was_deployed() {
+        use Status::*;
+        let last_good = |states: &[(u32, Status)]| history(states).last_good().map(|header| header.revision);
+        assert_eq!(last_good(&[(1, Superseded), (2, Deployed), (3, Failed)]), Some(2));
+        assert_eq!(last_good(&[(1, Superseded), (2, Failed), (3, Deployed)]), Some(1));
+        assert_eq!(last_good(&[(1, Failed), (2, Deployed)]), None);
+        assert_eq!(last_good(&[]), None);
     }
 }

@@ -119,20 +119,12 @@ impl Ui {
 
     /// Differences, to stdout, with added and removed lines in colour.
     pub fn diff(&self, lines: &[Line]) {
-        let mut out = String::new();
-        for line in lines {
-            let text = match line.kind {
-                LineKind::Added => self.stdout.good(&line.text),
-                LineKind::Removed => self.stdout.bad(&line.text),
-                LineKind::Conflict => self.stdout.warning(&line.text),
-                LineKind::Object => self.stdout.bold(&line.text),
-                LineKind::Context => self.stdout.dim(&line.text),
-                LineKind::Plain => line.text.clone(),
-            };
-            out.push_str(&text);
-            out.push('\n');
-        }
-        self.data(&out);
+        self.data(&painted(lines, self.stdout));
+    }
+
+    /// The same as talk, before a question: to stderr.
+    pub fn diff_note(&self, lines: &[Line]) {
+        self.note(painted(lines, self.stderr).trim_end());
     }
 
     /// Talk, to stderr. Nothing where stdout is a document for a machine.
@@ -183,4 +175,21 @@ impl Ui {
             }
         }
     }
+}
+
+fn painted(lines: &[Line], paint: Paint) -> String {
+    let mut out = String::new();
+    for line in lines {
+        let text = match line.kind {
+            LineKind::Added => paint.good(&line.text),
+            LineKind::Removed => paint.bad(&line.text),
+            LineKind::Conflict => paint.warning(&line.text),
+            LineKind::Object => paint.bold(&line.text),
+            LineKind::Context => paint.dim(&line.text),
+            LineKind::Plain => line.text.clone(),
+        };
+        out.push_str(&text);
+        out.push('\n');
+    }
+    out
 }

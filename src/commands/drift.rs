@@ -1,0 +1,80 @@
+//! `kubectl obs drift`
+
+use std::time::Duration;
+
+use super::App;
+use crate::cli::{self, Output};
+use crate::diff::{self, Mark};
+use crate::error::Result;
+use crate::event::Silent;
+use crate::ops::drift::{self, Drifted, Field};
+use crate::ops::who;
+use crate::words::count;
+
+/// Shows what somebody else changed; says whether there is anything.
+pub async fn run(app: &App<'_>, args: cli::Drift) -> Result<bool> {
+    let (namespace, release) = (app.namespace()?, app.release()?);
+    let cluster = app.connect().await?;
+    let ctx = app.context(&cluster, &namespace, &release, &Silent, Duration::from_secs(120));
+    let report = app.cancel.or(drift::drift(&ctx)).await?;
+    let found = !report.objects.is_empty();
+    match args.output {
+        Some(Output::Name) => {
+            app.ui.data(&report.objects.iter().map(|o| format!("{}\n", o.object)).collect::<String>());
+            return Ok(found);
+        }
+        Some(format) => return app.document("ReleaseDrift", &report, format).map(|()| found),
+        None => {}
+    }
+    let all = count(report.compared, "object");
+    if !found {
+        app.ui.note(&format!(
+            "release {} is as revision {} wants it: {all} compared, none differs",
+            report.release, report.revision
+        ));
+        return Ok(false);
+    }
+    app.ui.data(&format!(
+        "release {}, revision {}: {} of {all} differ\n\n",
+        report.release,
+        report.revision,
+        report.objects.len()
+    ));
+    let entries: Vec<diff::Entry> = report.objects.iter().map(entry).collect();
+    app.ui.diff(&diff::render(&entries));
+    app.ui.note("");
+    app.ui.note("- as the release wants it, + as it is; kubectl obs upgrade --force-conflicts restores it");
+    Ok(true)
+}
+
+fn entry(drifted: &Drifted) -> diff::Entry {
+    let (mark, note) = match drifted {
+        Drifted { missing: true, .. } => (Mark::Delete, Some("is missing".to_owned())),
+        Drifted { foreign: true, .. } => {
+            (Mark::Conflict, Some("does not belong to the release any more".to_owned()))
+        }
+        _ => (Mark::Update, None),
+    };
+    let changes = drifted
+        .fields
+        .iter()
+        .map(|field| diff::Change {
+            path: field.path.clone(),
+            from: field.wanted.clone(),
+            to: field.live.clone(),
+            secret: field.secret,
+        })
+        .collect();
+    let notes = drifted.fields.iter().map(|field| (field.path.clone(), by(field))).collect();
+    diff::Entry { note, notes, ..diff::Entry::new(mark, drifted.object.clone(), changes) }
+}
+
+/// A manager's entry has a time, a single field has not; a removal leaves no owner.
+fn by(field: &Field) -> String {
+    match (&field.manager, &field.since) {
+        (Some(manager), Some(since)) => format!("by {manager}, which last wrote {}", who::ago(since)),
+        (Some(manager), None) => format!("by {manager}"),
+        (None, _) if field.live.is_none() => "removed; nobody can say by whom".to_owned(),
+        (None, _) => "nobody claims it".to_owned(),
+    }
+}

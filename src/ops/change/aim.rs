@@ -1,0 +1,168 @@
+//! What an operation aims at, decided from the release's history: which bundle with which values,
+//! or which revision. Decided again under the lock when somebody else changed the release.
+
+use std::sync::Arc;
+
+use semver::Version;
+
+use super::{Seen, Target, Verb, no_release};
+use crate::cli;
+use crate::cluster::records::Store;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::ops::Context;
+use crate::ops::load::Loaded;
+use crate::release::{History, Record, Revision, Status};
+
+/// What is wanted.
+pub enum Aim<'a> {
+    /// A first revision.
+    Install(Arc<Loaded>),
+    /// A bundle with values on top of the release's own.
+    Upgrade(Upgrade<'a>),
+    /// The content of a revision; None: the last one that was deployed.
+    Rollback(Option<Revision>),
+}
+
+/// An upgrade as it was asked for.
+pub struct Upgrade<'a> {
+    /// The bundle; None: the recorded one.
+    pub bundle: Option<&'a str>,
+    /// Values.
+    pub values: &'a cli::Values,
+    /// Install when there is no release.
+    pub install: bool,
+    /// Forget the release's own values.
+    pub reset_values: bool,
+    /// Allow a bundle of another name.
+    pub switch_bundle: bool,
+    /// Allow an older version.
+    pub allow_downgrade: bool,
+}
+
+impl Aim<'_> {
+    /// Decides.
+    pub async fn target(&self, ctx: &Context<'_>, seen: &Seen) -> Result<(Verb, Target)> {
+        match self {
+            Self::Install(loaded) => {
+                refuse_deployed(ctx, &seen.history)?;
+                Ok((Verb::Install, Target::Bundle(Arc::clone(loaded))))
+            }
+            Self::Upgrade(upgrade) => upgrade.target(ctx, seen),
+            Self::Rollback(revision) => rollback(ctx, seen, *revision).await,
+        }
+    }
+}
+
+/// An install over a deployed revision would be an upgrade.
+fn refuse_deployed(ctx: &Context<'_>, history: &History) -> Result<()> {
+    match history.deployed() {
+        None => Ok(()),
+        Some(header) => Err(Error::failed(format!(
+            "release {} is already deployed in namespace {} (revision {}, {})",
+            ctx.release, ctx.namespace, header.revision, header.bundle
+        ))
+        .hint("kubectl obs upgrade changes it; kubectl obs uninstall removes it; --release NAME installs another one")),
+    }
+}
+
+impl Upgrade<'_> {
+    fn target(&self, ctx: &Context<'_>, seen: &Seen) -> Result<(Verb, Target)> {
+        let latest = seen.history.latest().filter(|h| h.status != Some(Status::Uninstalled));
+        let Some(latest) = latest else {
+            if !self.install {
+                return Err(no_release(ctx).hint("kubectl obs upgrade --install makes one, too"));
+            }
+            let loaded = Loaded::load(self.bundle.unwrap_or("stack"), self.values)?;
+            return Ok((Verb::Install, Target::Bundle(warned(ctx, loaded))));
+        };
+        let Some(record) = seen.latest() else {
+            return Err(Error::failed(format!(
+                "the values of revision {} cannot be read, and an upgrade builds on them",
+                latest.revision
+            ))
+            .hint("kubectl obs rollback REVISION goes back to one that can be read (kubectl obs history)"));
+        };
+        let reference = match self.bundle {
+            Some(reference) => reference.to_owned(),
+            None => recorded_source(record),
+        };
+        let previous = (!self.reset_values).then_some(record);
+        let loaded =
+            Loaded::load_over(&reference, self.values, previous).map_err(|error| match self.bundle {
+                Some(_) => error,
+                None => error.hint(format!(
+                    "revision {} came from {}; name the bundle if it is somewhere else by now",
+                    record.revision, record.bundle.source
+                )),
+            })?;
+        self.fits(&loaded, record)?;
+        Ok((Verb::Upgrade, Target::Bundle(warned(ctx, loaded))))
+    }
+
+    /// Another bundle, or an older version, is taken only when asked for.
+    fn fits(&self, loaded: &Loaded, record: &Record) -> Result<()> {
+        let (old, new) = (&record.bundle, loaded.title());
+        if old.name != loaded.name() && !self.switch_bundle {
+            return Err(Error::usage(format!("the release runs {} {}, not {new}", old.name, old.version))
+                .hint("pass --switch-bundle to replace one bundle by another"));
+        }
+        let versions = (Version::parse(&old.version), Version::parse(&loaded.version()));
+        if let (Ok(running), Ok(wanted)) = versions
+            && old.name == loaded.name()
+            && wanted < running
+            && !self.allow_downgrade
+        {
+            return Err(Error::usage(format!(
+                "the release runs {} {running}, which is newer than {new}",
+                old.name
+            ))
+            .hint("pass --allow-downgrade to go back; kubectl obs rollback returns to an earlier revision"));
+        }
+        Ok(())
+    }
+}
+
+/// What opens the recorded bundle again: the embedded one means this plugin's.
+fn recorded_source(record: &Record) -> String {
+    let source = &record.bundle.source;
+    match source.strip_prefix("embedded ") {
+        Some(name) => name.to_owned(),
+        None if source.starts_with("https://") => format!("{source}#{}", record.bundle.digest),
+        None => source.clone(),
+    }
+}
+
+fn warned(ctx: &Context<'_>, loaded: Loaded) -> Arc<Loaded> {
+    for warning in loaded.warnings() {
+        ctx.observer.event(Event::Warning { message: warning.clone() });
+    }
+    Arc::new(loaded)
+}
+
+async fn rollback(ctx: &Context<'_>, seen: &Seen, wanted: Option<Revision>) -> Result<(Verb, Target)> {
+    let Some(latest) = seen.history.latest() else { return Err(no_release(ctx)) };
+    let known = |revision: Revision| seen.history.headers().iter().any(|h| h.revision == revision);
+    let revision = match wanted {
+        Some(revision) if known(revision) => revision,
+        Some(revision) => {
+            let all: Vec<String> =
+                seen.history.headers().iter().rev().map(|h| h.revision.to_string()).collect();
+            return Err(Error::failed(format!("release {} has no revision {revision}", ctx.release))
+                .hint(format!("it has {}; kubectl obs history says what they were", all.join(", "))));
+        }
+        None => seen.history.last_good().map(|header| header.revision).ok_or_else(|| {
+            Error::failed(format!(
+                "release {} has no earlier revision that was deployed (the newest is {})",
+                ctx.release, latest.revision
+            ))
+            .hint("kubectl obs history lists the revisions; kubectl obs upgrade goes forward")
+        })?,
+    };
+    let store = Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
+    let record = match seen.records.iter().find(|record| record.revision == revision) {
+        Some(record) => record.clone(),
+        None => store.read(revision).await?,
+    };
+    Ok((Verb::Rollback(revision), Target::Record(Arc::new(record))))
+}

@@ -1,0 +1,116 @@
+//! The writing half: the intent, apply, prune, wait, health, and the end of the revision.
+
+use tokio::time::Instant;
+
+use super::{Look, Options, WaitFor, describe, done};
+use crate::error::Result;
+use crate::event::{Event, Phase};
+use crate::ops::apply::{self, Random};
+use crate::ops::run::Run;
+use crate::ops::{health, live, prune, wait, who};
+use crate::plan::Plan;
+use crate::release::{Header, Status};
+use crate::words::count;
+
+/// Writes the intent: from here on a crash leaves what the next command continues. Then drops the
+/// revisions that are too many: what they made is in the new inventory.
+pub async fn intent(run: &Run<'_>, look: &Look, options: &Options) -> Result<Header> {
+    let ctx = &run.ctx;
+    if look.seen.key.is_none() {
+        run.lock.still_held()?;
+        run.store.write_key(&look.facts.hmac_key).await?;
+    }
+    let revision = look.seen.history.next();
+    let record = look.goal.record(ctx, revision, look.plan.inventory());
+    let now = who::now();
+    let status = look.verb.pending();
+    let description = options.description.clone().unwrap_or_else(|| describe::describe(look));
+    let header = Header {
+        namespace: record.namespace.clone(),
+        release: record.release.clone(),
+        revision,
+        status: Some(status),
+        status_word: status.to_string(),
+        bundle: format!("{} {}", record.bundle.name, record.bundle.version),
+        created: now.clone(),
+        updated: now,
+        by: who::who(),
+        description,
+        node_level: record.components.iter().filter(|c| c.node_level).map(|c| c.name.clone()).collect(),
+        resource_version: String::new(),
+    };
+    run.lock.still_held()?;
+    let header = run.store.write(&record, &header).await?;
+    run.intent_written(header.clone());
+    for old in look.seen.history.surplus(options.history_max) {
+        run.lock.still_held()?;
+        run.store.remove(old.revision).await?;
+    }
+    Ok(header)
+}
+
+/// Apply, prune, wait, health. `namespace_made`: the release's namespace was made by this
+/// operation, before there was a plan.
+pub async fn carry_out(run: &Run<'_>, look: &Look, options: &Options, namespace_made: bool) -> Result<()> {
+    let (ctx, plan) = (&run.ctx, &look.plan);
+    let begun = Instant::now();
+    let total = Some(plan.steps.len());
+    ctx.observer.event(Event::PhaseStarted { phase: Phase::Applied, total });
+    let applied = apply::apply(run, plan, &Random).await?;
+    done(ctx, Phase::Applied, applied_summary(plan, namespace_made), begun);
+    if !plan.prune.is_empty() {
+        let begun = Instant::now();
+        ctx.observer.event(Event::PhaseStarted { phase: Phase::Pruned, total: Some(plan.prune.len()) });
+        prune::prune(run, &plan.prune).await?;
+        done(ctx, Phase::Pruned, format!("{} removed", plan.prune.len()), begun);
+    }
+    if options.wait != WaitFor::Nothing {
+        let begun = Instant::now();
+        ctx.observer.event(Event::PhaseStarted { phase: Phase::Ready, total: None });
+        let components = wait::ready(ctx, &look.goal.objects).await?;
+        done(ctx, Phase::Ready, count(components, "component"), begun);
+    }
+    live::verify(run, plan, &applied).await?;
+    if options.wait == WaitFor::Healthy && look.goal.components.iter().any(|c| !c.health.is_empty()) {
+        let begun = Instant::now();
+        ctx.observer.event(Event::PhaseStarted { phase: Phase::Healthy, total: None });
+        let summary = health::healthy(ctx, &look.goal.components, &look.goal.node_namespace).await?;
+        done(ctx, Phase::Healthy, summary, begun);
+    }
+    Ok(())
+}
+
+/// Marks the revision deployed, and the ones before it as what they are.
+pub async fn finish(run: &Run<'_>, look: &Look, header: &Header) -> Result<()> {
+    run.lock.still_held()?;
+    let now = who::now();
+    run.store.set_status(header, Status::Deployed, &header.description, &now).await?;
+    // from here on the operation has succeeded, whatever becomes of the tidying
+    run.ended();
+    for old in look.seen.history.headers() {
+        let status = match old.status {
+            Some(Status::Deployed) => Status::Superseded,
+            Some(status) if status.is_pending() => Status::Failed,
+            _ => continue,
+        };
+        run.lock.still_held()?;
+        run.store.set_status(old, status, &old.description, &now).await?;
+    }
+    run.ctx
+        .observer
+        .event(Event::Release { revision: header.revision, status: Status::Deployed.to_string() });
+    Ok(())
+}
+
+fn applied_summary(plan: &Plan, namespace_made: bool) -> String {
+    let (mut created, mut updated, unchanged) = plan.counts();
+    if namespace_made && updated > 0 {
+        (created, updated) = (created + 1, updated - 1);
+    }
+    let parts: Vec<String> = [(created, "created"), (updated, "updated"), (unchanged, "unchanged")]
+        .into_iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, word)| format!("{n} {word}"))
+        .collect();
+    if parts.is_empty() { "nothing to do".into() } else { parts.join(", ") }
+}

@@ -1,0 +1,201 @@
+//! What the release is to become: the render of a bundle, or what an earlier revision recorded.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::cluster::Kinds;
+use crate::error::{Error, Result};
+use crate::object::{Object, labels, split_api_version};
+use crate::ops::Context;
+use crate::ops::load::Loaded;
+use crate::release::codec::hex;
+use crate::release::record::FORMAT;
+use crate::release::{BundleRef, ComponentRef, Entry, Record, Revision};
+use crate::render::Facts;
+
+/// Where the goal comes from.
+#[derive(Clone)]
+pub enum Target {
+    /// A bundle with values.
+    Bundle(Arc<Loaded>),
+    /// An earlier revision.
+    Record(Arc<Record>),
+}
+
+impl Target {
+    /// `stack 1.0.0`
+    pub fn title(&self) -> String {
+        match self {
+            Self::Bundle(loaded) => loaded.title(),
+            Self::Record(record) => format!("{} {}", record.bundle.name, record.bundle.version),
+        }
+    }
+}
+
+/// What the release is to become.
+#[derive(Debug, Clone)]
+pub struct Goal {
+    /// Which bundle.
+    pub bundle: BundleRef,
+    /// The chosen profile.
+    pub profile: Option<String>,
+    /// The user's own values.
+    pub values: Value,
+    /// The enabled components.
+    pub components: Vec<ComponentRef>,
+    /// The objects to apply.
+    pub objects: Vec<Object>,
+    /// CRDs as an earlier revision recorded them, which a rollback leaves alone.
+    pub crds: Vec<Value>,
+    /// The rendered NOTES.txt.
+    pub notes: String,
+    /// Namespace of node-level components.
+    pub node_namespace: String,
+}
+
+impl Goal {
+    /// Renders the target. `facts` hold the release's key.
+    pub fn new(target: &Target, facts: &Facts, kinds: &Kinds) -> Result<Self> {
+        match target {
+            Target::Bundle(loaded) => Self::of_bundle(loaded, facts),
+            Target::Record(record) => Self::of_record(record, kinds),
+        }
+    }
+
+    fn of_bundle(loaded: &Loaded, facts: &Facts) -> Result<Self> {
+        let rendered = loaded.render(facts)?;
+        Ok(Self {
+            bundle: BundleRef {
+                name: loaded.name(),
+                version: loaded.version(),
+                digest: loaded.digest(),
+                source: loaded.source(),
+            },
+            profile: loaded.profile(),
+            values: loaded.user_values(),
+            components: rendered
+                .components
+                .into_iter()
+                .map(|c| ComponentRef {
+                    name: c.name,
+                    version: c.version,
+                    app_version: c.app_version,
+                    node_level: c.node_level,
+                    health: c.health,
+                })
+                .collect(),
+            objects: rendered.objects,
+            crds: Vec::new(),
+            notes: rendered.notes,
+            node_namespace: facts.node_namespace.clone(),
+        })
+    }
+
+    /// CRDs belong to the cluster: an older one is not brought back.
+    fn of_record(record: &Record, kinds: &Kinds) -> Result<Self> {
+        let mut objects = Vec::new();
+        let mut crds = Vec::new();
+        for value in &record.objects {
+            if value["kind"] == "CustomResourceDefinition" {
+                crds.push(value.clone());
+                continue;
+            }
+            let object = Object::new(value.clone()).map_err(|why| {
+                Error::failed(format!(
+                    "revision {} holds something that is no object: {why}",
+                    record.revision
+                ))
+            })?;
+            objects.push(served(object, kinds, record.revision)?);
+        }
+        Ok(Self {
+            bundle: record.bundle.clone(),
+            profile: record.profile.clone(),
+            values: record.values.clone(),
+            components: record.components.clone(),
+            objects,
+            crds,
+            notes: record.notes.clone(),
+            node_namespace: record.node_namespace.clone(),
+        })
+    }
+
+    /// The Namespace of the release as it is to be.
+    pub fn namespace_object(&self, ctx: &Context<'_>) -> Result<&Object> {
+        self.objects
+            .iter()
+            .find(|o| o.kind() == "Namespace" && o.name() == ctx.namespace.as_str())
+            .ok_or_else(|| Error::failed("the bundle renders no namespace for the release"))
+    }
+
+    /// The record of the revision that has this goal.
+    pub fn record(&self, ctx: &Context<'_>, revision: Revision, inventory: Vec<Entry>) -> Record {
+        Record {
+            format: FORMAT,
+            release: ctx.release.to_string(),
+            namespace: ctx.namespace.to_string(),
+            node_namespace: self.node_namespace.clone(),
+            revision,
+            bundle: self.bundle.clone(),
+            profile: self.profile.clone(),
+            values: self.values.clone(),
+            components: self.components.clone(),
+            objects: self.recorded_objects(),
+            inventory,
+            notes: self.notes.clone(),
+        }
+    }
+
+    /// The objects as records hold them.
+    pub fn recorded_objects(&self) -> Vec<Value> {
+        let own = self.objects.iter().map(|object| match object.kind() {
+            "CustomResourceDefinition" => crd_stub(object),
+            _ => object.value().clone(),
+        });
+        own.chain(self.crds.iter().cloned()).collect()
+    }
+
+    /// Is this what the revision already holds?
+    pub fn equals(&self, record: &Record) -> bool {
+        self.bundle == record.bundle
+            && self.profile == record.profile
+            && self.values == record.values
+            && self.components == record.components
+            && self.notes == record.notes
+            && self.recorded_objects() == record.objects
+    }
+}
+
+/// Name and digest: enough to say which CRD it was.
+fn crd_stub(object: &Object) -> Value {
+    let digest = hex(&Sha256::digest(object.value().to_string()));
+    json!({
+        "apiVersion": object.api_version(),
+        "kind": object.kind(),
+        "metadata": {
+            "name": object.name(),
+            "labels": object.value()["metadata"]["labels"],
+            "annotations": { labels::DIGEST: format!("sha256:{digest}") },
+        },
+    })
+}
+
+/// The object in a version that the server serves: the recorded one, else the one it prefers.
+fn served(mut object: Object, kinds: &Kinds, revision: Revision) -> Result<Object> {
+    let (group, version) = split_api_version(object.api_version());
+    if kinds.resolve(group, version, object.kind()).is_some() {
+        return Ok(object);
+    }
+    let Some(kind) = kinds.preferred(group, object.kind()) else {
+        return Err(Error::failed(format!(
+            "revision {revision} holds {} in {}, which this cluster no longer serves in any version",
+            object.id(),
+            object.api_version()
+        ))
+        .hint("choose another revision (kubectl obs history), or upgrade instead"));
+    };
+    object.value_mut()["apiVersion"] = json!(kind.api_version());
+    Ok(object)
+}

@@ -1,0 +1,224 @@
+//! Reading what there is, and planning: before the lock, so that a plan can be shown and an upgrade
+//! that changes nothing writes nothing; and once more under it, when anything moved meanwhile.
+
+use std::sync::Arc;
+
+use super::aim::Aim;
+use super::{Goal, Options, Target, Verb};
+use crate::cluster::records::Store;
+use crate::cluster::{Kinds, ServerVersion};
+use crate::error::Result;
+use crate::event::Event;
+use crate::ops::run::Run;
+use crate::ops::{Context, live, namespace, preflight, who};
+use crate::plan::{Live, Plan, Rules, plan};
+use crate::release::record::merge_inventory;
+use crate::release::{Entry, History, Record, Status};
+use crate::render::Facts;
+
+/// What was read at the beginning.
+pub struct Seen {
+    /// The server's version.
+    pub version: ServerVersion,
+    /// All revisions.
+    pub history: History,
+    /// The records of the prune baseline that can be read, oldest first.
+    pub records: Vec<Record>,
+    /// Could one of them not be read? Then what it made is looked for by label.
+    pub blind: bool,
+    /// The release's key, if it was made already.
+    pub key: Option<Vec<u8>>,
+    /// May the caller do everything? Then no single right is asked for.
+    pub all_rights: bool,
+    /// What the server serves.
+    pub kinds: Arc<Kinds>,
+}
+
+impl Seen {
+    /// The newest revision's record.
+    pub fn latest(&self) -> Option<&Record> {
+        let latest = self.history.latest()?;
+        self.records.iter().find(|record| record.revision == latest.revision)
+    }
+}
+
+/// Reads the release's records and what else every operation wants to know, at once.
+pub async fn read(ctx: &Context<'_>) -> Result<Seen> {
+    let store = Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
+    let all = async {
+        tokio::try_join!(
+            ctx.cluster.version(),
+            history(ctx, &store),
+            store.key(),
+            preflight::may_everything(ctx),
+            ctx.cluster.kinds(),
+        )
+    };
+    let (version, (history, records, blind), key, all_rights, kinds) = ctx.cancel.or(all).await?;
+    Ok(Seen { version, history, records, blind, key, all_rights, kinds })
+}
+
+async fn history(ctx: &Context<'_>, store: &Store) -> Result<(History, Vec<Record>, bool)> {
+    let history = store.history().await?;
+    let (records, blind) = baseline(ctx, store, &history).await?;
+    Ok((history, records, blind))
+}
+
+/// The records of the prune baseline. A damaged one is reported and left out.
+async fn baseline(ctx: &Context<'_>, store: &Store, history: &History) -> Result<(Vec<Record>, bool)> {
+    let mut records = Vec::new();
+    let mut blind = false;
+    for result in store.read_all(history.baseline()).await {
+        match result {
+            Ok(record) => records.push(record),
+            Err(error) if error.exit() != crate::Exit::Failed => return Err(error),
+            Err(error) => {
+                blind = true;
+                ctx.observer.event(Event::Warning { message: error.message().to_owned() });
+            }
+        }
+    }
+    Ok((records, blind))
+}
+
+/// The state of the release and of the cluster, and what is to be done about it.
+pub struct Look {
+    /// What was read at the beginning.
+    pub seen: Seen,
+    /// What is done.
+    pub verb: Verb,
+    /// What the release is to become.
+    pub goal: Goal,
+    /// What it was rendered with.
+    pub facts: Facts,
+    /// The live objects.
+    pub live: Live,
+    /// The entries of the prune baseline.
+    pub earlier: Vec<Entry>,
+    /// What will be done.
+    pub plan: Plan,
+}
+
+impl Look {
+    /// Is everything as it should be, in the records too?
+    pub fn nothing_to_do(&self) -> bool {
+        let deployed = self.seen.history.latest().is_some_and(|h| h.status == Some(Status::Deployed));
+        deployed
+            && self.plan.is_empty()
+            && !self.seen.blind
+            && self.seen.latest().is_some_and(|record| self.goal.equals(record))
+    }
+
+    /// For the checks before the first write.
+    pub fn subject<'a>(
+        &'a self,
+        namespace: Option<&'a namespace::State>,
+        dry_run: bool,
+    ) -> preflight::Subject<'a> {
+        preflight::Subject {
+            plan: &self.plan,
+            components: &self.goal.components,
+            node_namespace: &self.goal.node_namespace,
+            namespace,
+            dry_run,
+        }
+    }
+
+    fn replan(&mut self, options: &Options) {
+        self.plan = plan(&self.goal.objects, &self.live, &self.earlier, &rules(options));
+    }
+}
+
+fn rules(options: &Options) -> Rules {
+    Rules { adopt: options.adopt }
+}
+
+/// Renders, gathers the live objects and plans.
+pub async fn look(
+    ctx: &Context<'_>,
+    seen: Seen,
+    (verb, target): (Verb, Target),
+    options: &Options,
+) -> Result<Look> {
+    let mut facts = match &target {
+        Target::Bundle(loaded) => loaded.facts(ctx, &seen.version.text),
+        Target::Record(record) => {
+            Facts::offline(ctx.release.as_str(), ctx.namespace.as_str(), &record.node_namespace)
+        }
+    };
+    if let Some(key) = &seen.key {
+        facts.hmac_key.clone_from(key);
+    }
+    let goal = Goal::new(&target, &facts, &seen.kinds)?;
+    let (live, earlier) = surroundings(ctx, &seen, &goal).await?;
+    let plan = plan(&goal.objects, &live, &earlier, &rules(options));
+    Ok(Look { seen, verb, goal, facts, live, earlier, plan })
+}
+
+/// The live objects, and the entries of the prune baseline.
+async fn surroundings(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<(Live, Vec<Entry>)> {
+    let records: Vec<&Record> = seen.records.iter().collect();
+    let mut earlier = merge_inventory(Vec::new(), &records);
+    if seen.blind {
+        let known: std::collections::BTreeSet<_> = earlier.iter().map(Entry::id).collect();
+        let found = live::scan(ctx).await?;
+        earlier
+            .extend(found.into_iter().map(|(entry, _)| entry).filter(|entry| !known.contains(&entry.id())));
+    }
+    let mut live = live::gather(ctx, &goal.objects, &earlier, Default::default()).await?;
+    live.extend(live::namesakes(ctx, &goal.objects, &live).await?);
+    Ok((live, earlier))
+}
+
+/// Under the lock: the same look when nothing can have moved since, a new one otherwise.
+pub async fn again(
+    run: &Run<'_>,
+    look: Look,
+    aim: &Aim<'_>,
+    options: &Options,
+    asked: bool,
+    namespace_made: bool,
+) -> Result<Look> {
+    let ctx = &run.ctx;
+    let (history, key) = tokio::try_join!(run.store.history(), run.store.key())?;
+    let same = history == look.seen.history && key == look.seen.key && !run.waited && !asked;
+    let mut look = if same {
+        look
+    } else {
+        let (records, blind) = baseline(ctx, &run.store, &history).await?;
+        let seen = Seen { history, key, records, blind, ..look.seen };
+        // values and bundle of an upgrade build on the newest revision, whoever made it
+        let target = aim.target(ctx, &seen).await?;
+        self::look(ctx, seen, target, options).await?
+    };
+    if namespace_made {
+        // planned as absent, made since
+        let id = namespace::id(ctx.namespace.as_str());
+        if let Some(value) = ctx.cluster.get(&namespace::kind(), None, &id.name).await? {
+            look.live.insert(id, value);
+            look.replan(options);
+        }
+    }
+    tell_what_is_continued(ctx, &look.seen.history);
+    Ok(look)
+}
+
+/// Says so when an operation is continued that was interrupted.
+fn tell_what_is_continued(ctx: &Context<'_>, history: &History) {
+    if let Some(latest) = history.latest()
+        && latest.status.is_some_and(Status::is_pending)
+    {
+        let what = match latest.status {
+            Some(Status::Uninstalling) => "uninstall",
+            _ => latest.status_word.trim_start_matches("pending-"),
+        };
+        ctx.observer.event(Event::Warning {
+            message: format!(
+                "the last {what} (revision {}, {}) was interrupted {}: continuing from there",
+                latest.revision,
+                latest.by,
+                who::ago(&latest.created)
+            ),
+        });
+    }
+}

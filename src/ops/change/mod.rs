@@ -1,0 +1,213 @@
+//! One operation that gives a release a new revision: install, upgrade, rollback. In the order of
+//! the design: read → render → plan → confirm → namespace → lock → (plan again, if anything
+//! moved) → checks → intent → apply → prune → wait → health → `deployed`.
+//!
+//! ```text
+//!  read: history, records, key ─► Goal (a bundle's render, or a record) ─► look: live, plan
+//!      ─► nothing to do? │ preview, confirm ─► lock ─► carry_out ─► finish │ back out
+//! ```
+
+mod aim;
+mod carry_out;
+mod describe;
+mod goal;
+mod look;
+pub mod preview;
+mod report;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub use aim::{Aim, Upgrade};
+pub use goal::{Goal, Target};
+pub use look::{Look, Seen, read};
+pub use preview::Preview;
+pub use report::Report;
+
+use super::run::Run;
+use super::{Context, namespace, preflight};
+use crate::error::{Error, Result};
+use crate::event::{Event, Phase};
+use crate::release::{Revision, Status};
+
+/// How far to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitFor {
+    /// Not at all.
+    Nothing,
+    /// Until all objects are ready.
+    Ready,
+    /// Until the bundle's health checks pass.
+    Healthy,
+}
+
+/// What is done to the release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Its first revision, or the continuation of an install that failed.
+    Install,
+    /// Another bundle or other values.
+    Upgrade,
+    /// The content of an earlier revision.
+    Rollback(Revision),
+}
+
+impl Verb {
+    /// As a person types it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Upgrade => "upgrade",
+            Self::Rollback(_) => "rollback",
+        }
+    }
+
+    /// The state of its revision while it runs.
+    pub fn pending(self) -> Status {
+        match self {
+            Self::Install => Status::PendingInstall,
+            Self::Upgrade => Status::PendingUpgrade,
+            Self::Rollback(_) => Status::PendingRollback,
+        }
+    }
+}
+
+/// How to do it.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How far to wait.
+    pub wait: WaitFor,
+    /// How long to wait for the lock.
+    pub lock_timeout: Duration,
+    /// Show the plan only; `Some(true)` asks the server about every object.
+    pub dry_run: Option<bool>,
+    /// What the revision is for; made from what changes when absent.
+    pub description: Option<String>,
+    /// Revisions to keep; 0 keeps all.
+    pub history_max: usize,
+    /// Take over objects that are not ours.
+    pub adopt: bool,
+    /// Take fields back that people set with kubectl or Helm.
+    pub force_conflicts: bool,
+    /// Ask before anything is changed, whatever the plan.
+    pub always_ask: bool,
+    /// Return to what was deployed before when the operation fails.
+    pub rollback_on_failure: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            wait: WaitFor::Healthy,
+            lock_timeout: Duration::ZERO,
+            dry_run: None,
+            description: None,
+            history_max: 10,
+            adopt: false,
+            force_conflicts: false,
+            always_ask: false,
+            rollback_on_failure: false,
+        }
+    }
+}
+
+/// Asked with what will happen; an error ends the operation before anything is changed.
+pub type Confirm<'a> = &'a (dyn Fn(&Preview) -> Result<()> + Sync);
+
+/// Carries the operation out.
+pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Confirm<'_>) -> Result<Report> {
+    let begun = Instant::now();
+    let seen = read(&ctx).await?;
+    let target = ctx.cancel.or(aim.target(&ctx, &seen)).await?;
+    started(&ctx, &seen, target.0, &target.1.title());
+    // a bundle that does not render fails before anything is written
+    let look = ctx.cancel.or(look::look(&ctx, seen, target, options)).await?;
+    ctx.cancel.or(preflight::rights(&ctx, &look.goal.objects, look.seen.all_rights)).await?;
+    if options.dry_run.is_some() {
+        return ctx.cancel.or(planned(&ctx, look, options, begun)).await;
+    }
+    if look.nothing_to_do() {
+        done(&ctx, Phase::Checked, preflight::compared(&look.plan), begun);
+        return Ok(report::unchanged(&ctx, &look));
+    }
+    let preview = Preview::of(&look);
+    let asked = options.always_ask || preview.wants_an_answer();
+    if asked {
+        // what cannot be done is refused before anybody is asked
+        preflight::foreign(&look.plan).next().map_or(Ok(()), Err)?;
+        confirm(&preview)?;
+    }
+
+    let own = look.goal.namespace_object(&ctx)?;
+    let state = ctx.cancel.or(namespace::ensure(&ctx, own.value())).await?;
+    let made_now = state.made_now;
+    let run = Run::begin(ctx, look.verb.word(), options.lock_timeout).await?;
+    let result = run
+        .guard(async {
+            let look = look::again(&run, look, aim, options, asked, made_now).await?;
+            if asked {
+                let now = Preview::of(&look);
+                if now != preview {
+                    // the cluster changed while the question was open
+                    confirm(&now)?;
+                }
+            }
+            if look.nothing_to_do() {
+                return Ok(report::unchanged(&ctx, &look));
+            }
+            run.store.sweep(&look.seen.history).await?;
+            preflight::check(&ctx, &look.subject(Some(&state), true)).await?;
+            done(&ctx, Phase::Checked, preflight::summary(&look.plan), begun);
+            let header = carry_out::intent(&run, &look, options).await?;
+            carry_out::carry_out(&run, &look, options, made_now).await?;
+            carry_out::finish(&run, &look, &header).await?;
+            Ok(report::report(&ctx, &look, header.revision, Status::Deployed.as_str()))
+        })
+        .await;
+
+    let nothing_came_of_it = result.is_err() && made_now && !run.has_intent();
+    let result = run.epilogue(result).await;
+    if nothing_came_of_it {
+        // the namespace was made for this operation alone; the error stays the one to report
+        let _ = namespace::remove_if_empty(&ctx, ctx.namespace.as_str()).await;
+    }
+    result
+}
+
+/// Says that the operation begins.
+fn started(ctx: &Context<'_>, seen: &Seen, verb: Verb, bundle: &str) {
+    ctx.observer.event(Event::Started {
+        operation: verb.word().into(),
+        release: ctx.release.to_string(),
+        namespace: ctx.namespace.to_string(),
+        bundle: Some(bundle.to_owned()),
+        cluster: ctx.cluster.name().to_owned(),
+        kubernetes: seen.version.text.clone(),
+    });
+    ctx.observer.event(Event::PhaseStarted { phase: Phase::Checked, total: None });
+}
+
+/// A dry-run: the plan, and with `server` the server's opinion of it.
+async fn planned(ctx: &Context<'_>, look: Look, options: &Options, begun: Instant) -> Result<Report> {
+    if options.dry_run == Some(true) || look.verb == Verb::Install {
+        let state = namespace::read(ctx, ctx.namespace.as_str()).await?;
+        let server = options.dry_run == Some(true);
+        preflight::check(ctx, &look.subject(state.as_ref(), server)).await?;
+    }
+    done(ctx, Phase::Checked, preflight::compared(&look.plan), begun);
+    let mut report = report::report(ctx, &look, 0, "planned");
+    report.preview = Some(Preview::of(&look));
+    Ok(report)
+}
+
+fn done(ctx: &Context<'_>, phase: Phase, summary: String, begun: Instant) {
+    let seconds = begun.elapsed().as_secs_f64();
+    ctx.observer.event(Event::PhaseDone { phase, summary, seconds });
+}
+
+/// There is no such release.
+pub fn no_release(ctx: &Context<'_>) -> Error {
+    Error::failed(format!("there is no release {} in namespace {}", ctx.release, ctx.namespace))
+        .hint("kubectl obs list -A shows all releases; kubectl obs install makes one")
+}

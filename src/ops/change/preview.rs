@@ -1,0 +1,259 @@
+//! What an operation will do, as a person or a machine reads it before it happens: object by object,
+//! field by field, with the pods that restart. Secret values are masked when the plan is made.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Look;
+use crate::diff::{self, Mark};
+use crate::object::{ObjectId, labels};
+use crate::plan::{Change, effects};
+use crate::release::Revision;
+
+/// What will happen.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Preview {
+    /// The release.
+    pub release: String,
+    /// What is done: `upgrade`.
+    pub verb: String,
+    /// The present revision; None when there is none.
+    pub from: Option<Revision>,
+    /// The revision that will be made.
+    pub to: Revision,
+    /// Of a rollback: whose content it gets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_of: Option<Revision>,
+    /// Objects that something happens to.
+    pub changes: Vec<ObjectChange>,
+    /// How many objects stay as they are.
+    pub stay: usize,
+    /// Pods that restart.
+    pub restarts: Vec<String>,
+    /// Data that may be lost.
+    pub data_at_risk: Vec<String>,
+    /// How many fields or objects stand in the way.
+    pub conflicts: usize,
+}
+
+/// What happens to one object.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectChange {
+    /// `create`, `update`, `recreate`, `adopt`, `delete`, `keep`, `conflict`.
+    pub action: &'static str,
+    /// Which object.
+    pub object: ObjectId,
+    /// A few words about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Its fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Field>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// One field that changes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Field {
+    /// `spec.template.spec.containers[grafana].image`
+    pub path: String,
+    /// The live value; masked when secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Value>,
+    /// The wanted value; masked when secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Value>,
+    /// Is the value secret?
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub secret: bool,
+    /// Who set the live value, if not this tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// What it leads to: `restarts 1 pod`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl Preview {
+    /// Of a plan.
+    pub fn of(look: &Look) -> Self {
+        let plan = &look.plan;
+        let mut changes = Vec::new();
+        for step in &plan.steps {
+            let live = look.live.get(&step.object.id());
+            let action = match &step.change {
+                Change::Create => "create",
+                Change::Update(_) => "update",
+                Change::Adopt(_) => "adopt",
+                Change::Foreign(_) => "conflict",
+                Change::Unchanged | Change::Use => continue,
+            };
+            let restart = live.and_then(|live| effects::restart(step, live));
+            let mut fields: Vec<Field> =
+                step.change.fields().iter().map(|change| Field::new(change, restart.as_ref())).collect();
+            if let Some(field) = fields.iter_mut().find(|field| field.path.starts_with("spec.template"))
+                && field.note.is_none()
+                && let Some(restart) = &restart
+            {
+                field.note = Some(restart_note(restart.pods));
+            }
+            let (note, hint) = match &step.change {
+                Change::Foreign(managers) => (
+                    Some(format!("exists already, managed by {}", managers.join(", "))),
+                    Some("--adopt takes it over; or remove it, or choose another --release".to_owned()),
+                ),
+                Change::Update(fields) if fields.is_empty() => (Some("gives up fields".to_owned()), None),
+                _ => (None, None),
+            };
+            changes.push(ObjectChange { action, object: step.object.id(), note, fields, hint });
+        }
+        for (action, entries) in [("delete", &plan.prune), ("keep", &plan.keep)] {
+            changes.extend(entries.iter().map(|entry| ObjectChange {
+                action,
+                object: entry.id(),
+                note: None,
+                fields: Vec::new(),
+                hint: None,
+            }));
+        }
+        // what was kept before is no news
+        let old: Vec<ObjectId> = look
+            .earlier
+            .iter()
+            .filter(|e| e.state == crate::release::EntryState::Kept)
+            .map(crate::release::Entry::id)
+            .collect();
+        changes.retain(|change| change.action != "keep" || !old.contains(&change.object));
+        let stay = plan.steps.iter().filter(|step| !step.change.writes()).count();
+        Self {
+            release: look.facts.release.clone(),
+            verb: look.verb.word().to_owned(),
+            from: look.seen.history.latest().map(|header| header.revision),
+            to: look.seen.history.next(),
+            content_of: match look.verb {
+                super::Verb::Rollback(revision) => Some(revision),
+                _ => None,
+            },
+            conflicts: changes.iter().filter(|change| change.action == "conflict").count(),
+            stay: stay - changes.iter().filter(|c| c.action == "conflict").count(),
+            restarts: effects::restarts(plan, &look.live).into_iter().map(|restart| restart.what).collect(),
+            data_at_risk: Vec::new(),
+            changes,
+        }
+    }
+
+    /// Does nothing happen to any object?
+    pub fn is_empty(&self) -> bool {
+        self.changes.iter().all(|change| change.action == "keep")
+    }
+
+    /// Should a person agree first? Where workloads are made anew, objects of others are taken
+    /// over or data is at risk.
+    pub fn wants_an_answer(&self) -> bool {
+        !self.data_at_risk.is_empty()
+            || self.changes.iter().any(|change| matches!(change.action, "recreate" | "adopt"))
+    }
+
+    /// For the screen.
+    pub fn entries(&self) -> Vec<diff::Entry> {
+        self.changes.iter().map(ObjectChange::entry).collect()
+    }
+
+    /// `release obs, revision 4 → 5: 2 change, 59 stay`
+    pub fn headline(&self) -> String {
+        let Self { release, from, to, content_of, .. } = self;
+        let what = match (from, content_of) {
+            (Some(from), Some(of)) => format!("revision {from} → {to} (content of revision {of})"),
+            (Some(from), None) => format!("revision {from} → {to}"),
+            (None, _) => format!("revision {to}"),
+        };
+        format!("release {release}, {what}: {}", self.counts())
+    }
+
+    /// `2 change, 59 stay`
+    pub fn counts(&self) -> String {
+        let count = |action: &str| self.changes.iter().filter(|change| change.action == action).count();
+        let words = [
+            (count("create"), "create"),
+            (count("update"), "change"),
+            (count("recreate"), "recreate"),
+            (count("adopt"), "take over"),
+            (count("delete"), "go"),
+            (count("conflict"), "stand in the way"),
+            (self.stay, "stay"),
+        ];
+        let parts: Vec<String> =
+            words.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+        if parts.is_empty() { "nothing changes".to_owned() } else { parts.join(", ") }
+    }
+
+    /// `restarts: obs-prometheus-0 · data at risk: none · conflicts: none`
+    pub fn consequences(&self) -> String {
+        let list = |items: &[String]| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
+        let conflicts = if self.conflicts == 0 { "none".to_owned() } else { self.conflicts.to_string() };
+        format!(
+            "restarts: {} · data at risk: {} · conflicts: {conflicts}",
+            list(&self.restarts),
+            list(&self.data_at_risk)
+        )
+    }
+}
+
+impl Field {
+    fn new(change: &diff::Change, restart: Option<&effects::Restart>) -> Self {
+        let is_hash = change.path.ends_with(&format!("annotations[{}]", labels::CONFIG_HASH));
+        Self {
+            path: change.path.clone(),
+            from: change.from.clone(),
+            to: change.to.clone(),
+            secret: change.secret,
+            owner: None,
+            note: restart.filter(|_| is_hash).map(|restart| restart_note(restart.pods)),
+        }
+    }
+}
+
+fn restart_note(pods: u64) -> String {
+    if pods == 1 { "restarts 1 pod".to_owned() } else { format!("restarts {pods} pods") }
+}
+
+impl ObjectChange {
+    fn entry(&self) -> diff::Entry {
+        let mark = match self.action {
+            "create" => Mark::Create,
+            "recreate" => Mark::Recreate,
+            "adopt" => Mark::Adopt,
+            "delete" => Mark::Delete,
+            "conflict" => Mark::Conflict,
+            "keep" => Mark::Keep,
+            _ => Mark::Update,
+        };
+        let changes = self
+            .fields
+            .iter()
+            .map(|field| diff::Change {
+                path: field.path.clone(),
+                from: field.from.clone(),
+                to: field.to.clone(),
+                secret: field.secret,
+            })
+            .collect();
+        let by_path = |pick: fn(&Field) -> Option<&String>| -> BTreeMap<String, String> {
+            self.fields.iter().filter_map(|f| Some((f.path.clone(), pick(f)?.clone()))).collect()
+        };
+        diff::Entry {
+            note: self.note.clone(),
+            notes: by_path(|field| field.note.as_ref()),
+            owners: by_path(|field| field.owner.as_ref()),
+            hint: self.hint.clone(),
+            ..diff::Entry::new(mark, self.object.clone(), changes)
+        }
+    }
+}
