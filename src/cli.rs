@@ -307,6 +307,12 @@ pub struct Upgrade {
     /// Return to the last deployed revision when the upgrade fails
     #[arg(long)]
     pub rollback_on_failure: bool,
+    /// Write the plan to this file and change nothing
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "plan"])]
+    pub plan_out: Option<PathBuf>,
+    /// Carry out the plan of this file, and nothing else: refused when anything differs
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    pub plan: Option<PathBuf>,
     /// Which values to begin with.
     #[command(flatten)]
     pub base: Base,

@@ -1,11 +1,12 @@
 //! `kubectl obs install`, `upgrade` and `rollback`: one operation with three aims.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::{App, Outcome};
 use crate::cli::{self, DryRun, Output, Wait};
 use crate::error::{Error, Result};
-use crate::ops::change::{self, Aim, Options, Preview, Report, Upgrade, WaitFor};
+use crate::ops::change::{self, Aim, Options, PlanFile, Preview, Report, Upgrade, WaitFor};
 use crate::ops::load::Loaded;
 use crate::ops::parse_duration;
 
@@ -31,8 +32,14 @@ pub async fn upgrade(app: &App<'_>, args: cli::Upgrade) -> Result<Outcome> {
         rollback_on_failure: args.rollback_on_failure,
         ..options(&args.change, &args.operation)?
     };
+    let options = match (&args.plan_out, &args.plan) {
+        (Some(_), _) => Options { dry_run: Some(true), plan_out: true, ..options },
+        (None, Some(path)) => Options { expected: Some(read_plan(path)?), ..options },
+        (None, None) => options,
+    };
     let upgrade = upgrade_of(args.bundle.as_deref(), &args.values, &args.base, args.install);
-    run(app, &Aim::Upgrade(upgrade), options, &args.operation).await
+    let out = args.plan_out.as_deref();
+    run_with(app, &Aim::Upgrade(upgrade), options, &args.operation, out).await
 }
 
 /// Returns to an earlier revision.
@@ -65,6 +72,7 @@ fn options(change: &cli::Change, operation: &cli::Operation) -> Result<Options> 
             Wait::Ready => WaitFor::Ready,
             Wait::Healthy => WaitFor::Healthy,
         },
+        timeout: parse_duration(&operation.timeout)?,
         lock_timeout: parse_duration(&operation.lock_timeout)?,
         dry_run: operation.dry_run.map(|how| how == DryRun::Server),
         description: change.description.clone(),
@@ -75,11 +83,20 @@ fn options(change: &cli::Change, operation: &cli::Operation) -> Result<Options> 
 }
 
 async fn run(app: &App<'_>, aim: &Aim<'_>, options: Options, operation: &cli::Operation) -> Result<Outcome> {
+    run_with(app, aim, options, operation, None).await
+}
+
+async fn run_with(
+    app: &App<'_>,
+    aim: &Aim<'_>,
+    options: Options,
+    operation: &cli::Operation,
+    plan_out: Option<&Path>,
+) -> Result<Outcome> {
     let (namespace, release) = (app.namespace()?, app.release()?);
-    let timeout = parse_duration(&operation.timeout)?;
     let cluster = app.connect().await?;
     let observer = app.ui.progress();
-    let ctx = app.context(&cluster, &namespace, &release, &observer, timeout);
+    let ctx = app.context(&cluster, &namespace, &release, &observer, options.timeout);
     let confirm = |preview: &Preview| {
         if !operation.yes {
             app.ui.note("");
@@ -92,6 +109,13 @@ async fn run(app: &App<'_>, aim: &Aim<'_>, options: Options, operation: &cli::Op
     };
     let result = change::run(ctx, aim, &options, &confirm).await;
     drop(observer);
+    if let (Ok(Report { plan_file: Some(plan), .. }), Some(path)) = (&result, plan_out) {
+        write_plan(path, plan)?;
+        app.ui.note(&format!(
+            "plan written to {}; carry it out with the same flags and --plan",
+            path.display()
+        ));
+    }
     let comparing = operation.exit_code;
     let printed = result.and_then(|report| print(app, operation, &report).map(|()| report));
     if comparing {
@@ -99,6 +123,33 @@ async fn run(app: &App<'_>, aim: &Aim<'_>, options: Options, operation: &cli::Op
         return Outcome::of_comparison(differs);
     }
     printed.map(|_| Outcome::Fine)
+}
+
+fn read_plan(path: &Path) -> Result<PlanFile> {
+    let failed = |why: String| {
+        Error::usage(format!("plan {} cannot be read: {why}", path.display()))
+            .hint("make one with kubectl obs upgrade --plan-out FILE")
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    PlanFile::parse(&text).map_err(failed)
+}
+
+/// For its owner's eyes: it names every object of the release.
+fn write_plan(path: &Path, plan: &PlanFile) -> Result<()> {
+    let failed = |error: std::io::Error| {
+        Error::failed(format!("plan {} cannot be written: {error}", path.display()))
+            .hint("nothing was changed on the cluster")
+    };
+    let text = serde_json::to_string_pretty(plan)
+        .map_err(|error| Error::failed(format!("the plan cannot be written: {error}")))?;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(failed)?;
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600)).map_err(failed)?;
+    std::io::Write::write_all(&mut file, format!("{text}\n").as_bytes()).map_err(failed)
 }
 
 fn print(app: &App<'_>, operation: &cli::Operation, report: &Report) -> Result<()> {

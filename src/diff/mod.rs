@@ -12,7 +12,7 @@ mod tests;
 mod text;
 mod walk;
 
-pub use text::{Entry, Line, LineKind, Mark, render};
+pub use text::{Entry, Line, LineKind, Mark, render, text_difference};
 
 use std::ops::ControlFlow;
 

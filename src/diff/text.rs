@@ -133,6 +133,23 @@ pub fn render(entries: &[Entry]) -> Vec<Line> {
     out.lines
 }
 
+/// The lines in which two texts differ, with `-` and `+` in front and a little of what surrounds
+/// them.
+pub fn text_difference(old: &[String], new: &[String]) -> Vec<String> {
+    let old: Vec<&str> = old.iter().map(String::as_str).collect();
+    let new: Vec<&str> = new.iter().map(String::as_str).collect();
+    let shown = |edit: Option<Edit>| match edit {
+        None => "  …".to_owned(),
+        Some(Edit::Same(line)) => format!("  {line}"),
+        Some(Edit::Removed(line)) => format!("- {line}"),
+        Some(Edit::Added(line)) => format!("+ {line}"),
+    };
+    if old == new {
+        return Vec::new();
+    }
+    hunks(&edit(&old, &new), CONTEXT).into_iter().map(shown).collect()
+}
+
 #[derive(Default)]
 struct Out {
     lines: Vec<Line>,

@@ -48,6 +48,9 @@ pub async fn gather(
         }
     }
     let selector = selector(ctx);
+    // Namespaces by name: who has rights in one alone may not list them
+    let (namespaces, places): (BTreeSet<Place>, BTreeSet<Place>) =
+        places.into_iter().partition(|(kind, _)| *kind == super::namespace::kind());
     let lists: Vec<(Kind, Vec<Value>)> = stream::iter(places)
         .map(|(kind, namespace)| {
             let selector = &selector;
@@ -65,7 +68,27 @@ pub async fn gather(
             live.insert(id_of(&kind, &value), value);
         }
     }
+    if !namespaces.is_empty() {
+        live.extend(own_namespaces(ctx, desired, recorded).await?);
+    }
     Ok(live)
+}
+
+/// The Namespaces that carry our labels, of those that are wanted or were recorded.
+async fn own_namespaces(ctx: &Context<'_>, desired: &[Object], recorded: &[Entry]) -> Result<Live> {
+    let ids = desired.iter().map(Object::id).chain(recorded.iter().map(Entry::id));
+    let ids: BTreeSet<ObjectId> = ids.filter(|id| id.group.is_empty() && id.kind == "Namespace").collect();
+    let mut found = Live::new();
+    for id in ids {
+        let Some(value) = super::namespace::live(ctx, &id.name).await? else { continue };
+        let label = |key: &str| value["metadata"]["labels"][key].as_str();
+        if label(labels::RELEASE) == Some(ctx.release.as_str())
+            && label(labels::RELEASE_NAMESPACE) == Some(ctx.namespace.as_str())
+        {
+            found.insert(id, value);
+        }
+    }
+    Ok(found)
 }
 
 /// The wanted objects that exist without our labels: somebody else's, or Namespaces that were there
@@ -77,7 +100,7 @@ pub async fn namesakes(ctx: &Context<'_>, desired: &[Object], live: &Live) -> Re
         missing.into_iter().partition(|object| object.kind() == "Namespace");
     let mut found = Live::new();
     for object in namespaces {
-        if let Some(value) = ctx.cluster.get(&super::namespace::kind(), None, object.name()).await? {
+        if let Some(value) = super::namespace::live(ctx, object.name()).await? {
             found.insert(object.id(), value);
         }
     }
@@ -230,7 +253,15 @@ async fn uids<'o>(
 ) -> Result<BTreeMap<ObjectId, String>> {
     let kinds = ctx.cluster.kinds().await?;
     let selector = selector(ctx);
-    stream::iter(places(&kinds, objects))
+    let (namespaces, others): (Vec<&Object>, Vec<&Object>) =
+        objects.partition(|object| object.kind() == "Namespace");
+    let mut all = BTreeMap::new();
+    for object in namespaces {
+        if let Some(live) = super::namespace::live(ctx, object.name()).await? {
+            all.insert(object.id(), live["metadata"]["uid"].as_str().unwrap_or_default().to_owned());
+        }
+    }
+    stream::iter(places(&kinds, others.into_iter()))
         .map(|(kind, namespace)| {
             let selector = &selector;
             async move {
@@ -240,7 +271,7 @@ async fn uids<'o>(
             }
         })
         .buffer_unordered(PARALLEL)
-        .try_fold(BTreeMap::new(), |mut all, found| async move {
+        .try_fold(all, |mut all, found| async move {
             all.extend(found);
             Ok(all)
         })

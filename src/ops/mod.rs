@@ -48,6 +48,22 @@ pub struct Context<'a> {
     pub deadline: Instant,
 }
 
+impl Context<'_> {
+    /// Runs something that may be left at any point: it ends early when a signal comes or the
+    /// deadline passes.
+    pub async fn or<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let bounded = async {
+            tokio::time::timeout_at(self.deadline, work).await.unwrap_or_else(|_| Err(self.overdue()))
+        };
+        self.cancel.or(bounded).await
+    }
+
+    /// The deadline passed.
+    pub fn overdue(&self) -> Error {
+        Error::deadline("the operation did not end within its deadline").hint("give it longer with --timeout")
+    }
+}
+
 /// Set by the first Ctrl-C or SIGTERM; a second one ends the process at once.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel {

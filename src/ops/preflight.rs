@@ -138,6 +138,10 @@ pub async fn rights(ctx: &Context<'_>, objects: &[Object], all: bool) -> Result<
     let mut wanted = BTreeSet::new();
     let kinds = ctx.cluster.kinds().await?;
     for object in objects {
+        // a namespace that is there is used as it is
+        if object.kind() == "Namespace" && super::namespace::live(ctx, object.name()).await?.is_some() {
+            continue;
+        }
         let (group, version) = crate::object::split_api_version(object.api_version());
         let Some(kind) = kinds.resolve(group, version, object.kind()) else { continue };
         for verb in ["create", "patch", "get", "list", "watch", "delete"] {

@@ -26,6 +26,8 @@ pub struct Run<'a> {
     pub lock: Lock,
     /// Did somebody else hold it first?
     pub waited: bool,
+    /// Is a failure undone afterwards?
+    pub undo: bool,
     /// The pending revision, once its intent is written.
     pending: Mutex<Option<Header>>,
 }
@@ -55,7 +57,7 @@ impl<'a> Run<'a> {
             ))
             .await?;
         let store = Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
-        Ok(Run { ctx, store, lock, waited, pending: Mutex::new(None) })
+        Ok(Run { ctx, store, lock, waited, undo: false, pending: Mutex::new(None) })
     }
 
     /// The intent is on the cluster: from now on a failure is written to this revision.
@@ -68,9 +70,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Has the intent been written?
-    pub fn has_intent(&self) -> bool {
-        self.pending.lock().is_ok_and(|pending| pending.is_some())
+    /// The revision whose intent was written and that has not reached its end.
+    pub fn intent(&self) -> Option<Header> {
+        self.pending.lock().ok()?.clone()
     }
 
     /// The revision has reached its end: nothing is left to write down.
@@ -88,15 +90,14 @@ impl<'a> Run<'a> {
             // somebody else works on the release now: not one more request
             lost = self.lock.lost() => Err(lost),
             () = tokio::time::sleep_until(self.ctx.deadline + Duration::from_secs(2)) => {
-                Err(Error::deadline("the operation did not end within its deadline")
-                    .hint("give it longer with --timeout"))
+                Err(self.ctx.overdue())
             }
         }
     }
 
     /// Writes down how the operation ended and frees the lock.
     pub async fn epilogue<T>(self, result: Result<T>) -> Result<T> {
-        let Run { ctx, store, lock, pending, .. } = self;
+        let Run { ctx, store, lock, pending, undo, .. } = self;
         let pending = pending.into_inner().unwrap_or_default();
         let end = async {
             let mut result = result;
@@ -110,12 +111,14 @@ impl<'a> Run<'a> {
                     Err(lost) => Err(lost),
                 };
                 let revision = header.revision;
-                result = result.map_err(|e| {
-                    e.hint(format!(
-                        "release {} failed (revision {revision}): nothing was removed, the same command continues from here",
-                        ctx.release
-                    ))
-                });
+                if !undo {
+                    result = result.map_err(|e| {
+                        e.hint(format!(
+                            "release {} failed (revision {revision}): nothing was removed, the same command continues from here",
+                            ctx.release
+                        ))
+                    });
+                }
                 ctx.observer.event(Event::Release { revision, status: Status::Failed.to_string() });
                 // the record stays pending then, and the next command repairs it
                 if let Err(second) = written {

@@ -73,7 +73,7 @@ pub async fn uninstall(
         exists(&ctx, &history).await?;
         Ok((version, history))
     };
-    let (version, history) = ctx.cancel.or(look).await?;
+    let (version, history) = ctx.or(look).await?;
     ctx.observer.event(Event::Started {
         operation: "uninstall".into(),
         release: ctx.release.to_string(),
@@ -82,7 +82,7 @@ pub async fn uninstall(
         cluster: ctx.cluster.name().to_owned(),
         kubernetes: version.text,
     });
-    let shown = ctx.cancel.or(removal(&ctx, &store, &history, options.delete_data)).await?;
+    let shown = ctx.or(removal(&ctx, &store, &history, options.delete_data)).await?;
     if options.dry_run {
         return Ok(report(&ctx, &shown, &shown.namespaces, "planned"));
     }
@@ -135,7 +135,7 @@ pub async fn uninstall(
     if removal.namespaces.iter().any(|name| name == ctx.namespace.as_str()) && !options.keep_history {
         let left = namespace::remove_if_empty(&ctx, ctx.namespace.as_str()).await?;
         if left.is_empty() {
-            ctx.cancel.or(namespace::gone(&ctx, ctx.namespace.as_str())).await?;
+            ctx.or(namespace::gone(&ctx, ctx.namespace.as_str())).await?;
             gone.push(ctx.namespace.to_string());
         }
         strangers.extend(left);

@@ -54,6 +54,19 @@ impl Aim<'_> {
     }
 }
 
+impl Aim<'_> {
+    /// The bundle that it is probably about, when the release cannot be read.
+    pub fn likely_bundle(&self) -> Option<Arc<Loaded>> {
+        match self {
+            Self::Install(loaded) => Some(Arc::clone(loaded)),
+            Self::Upgrade(upgrade) => {
+                Loaded::load(upgrade.bundle.unwrap_or("stack"), upgrade.values).ok().map(Arc::new)
+            }
+            Self::Rollback(_) => None,
+        }
+    }
+}
+
 /// An install over a deployed revision would be an upgrade.
 fn refuse_deployed(ctx: &Context<'_>, history: &History) -> Result<()> {
     match history.deployed() {

@@ -7,7 +7,7 @@ use super::aim::Aim;
 use super::{Goal, Options, Target, Verb};
 use crate::cluster::records::Store;
 use crate::cluster::{Kinds, ServerVersion};
-use crate::error::Result;
+use crate::error::{Error, Exit, Result};
 use crate::event::Event;
 use crate::ops::run::Run;
 use crate::ops::{Context, live, namespace, preflight, who};
@@ -54,8 +54,24 @@ pub async fn read(ctx: &Context<'_>) -> Result<Seen> {
             ctx.cluster.kinds(),
         )
     };
-    let (version, (history, records, blind), key, all_rights, kinds) = ctx.cancel.or(all).await?;
+    let (version, (history, records, blind), key, all_rights, kinds) = ctx.or(all).await?;
     Ok(Seen { version, history, records, blind, key, all_rights, kinds })
+}
+
+/// Why the release could not be read: who lacks rights should hear of all that are missing at once,
+/// not of the first.
+pub async fn unreadable(ctx: &Context<'_>, aim: &Aim<'_>, error: Error) -> Error {
+    if error.exit() != Exit::Failed || !matches!(preflight::may_everything(ctx).await, Ok(false)) {
+        return error;
+    }
+    let objects = match (aim.likely_bundle(), ctx.cluster.version().await) {
+        (Some(loaded), Ok(version)) => loaded
+            .render(&loaded.facts(ctx, &version.text))
+            .map(|rendered| rendered.objects)
+            .unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    preflight::rights(ctx, &objects, false).await.err().unwrap_or(error)
 }
 
 async fn history(ctx: &Context<'_>, store: &Store) -> Result<(History, Vec<Record>, bool)> {
@@ -71,7 +87,7 @@ async fn baseline(ctx: &Context<'_>, store: &Store, history: &History) -> Result
     for result in store.read_all(history.baseline()).await {
         match result {
             Ok(record) => records.push(record),
-            Err(error) if error.exit() != crate::Exit::Failed => return Err(error),
+            Err(error) if error.exit() != Exit::Failed => return Err(error),
             Err(error) => {
                 blind = true;
                 ctx.observer.event(Event::Warning { message: error.message().to_owned() });
@@ -150,6 +166,7 @@ pub async fn look(
         facts.hmac_key.clone_from(key);
     }
     let goal = Goal::new(&target, &facts, &seen.kinds)?;
+    preflight::rights(ctx, &goal.objects, seen.all_rights).await?;
     let (live, earlier) = surroundings(ctx, &seen, &goal).await?;
     let plan = plan(&goal.objects, &live, &earlier, &rules(options));
     Ok(Look { seen, verb, goal, facts, live, earlier, plan })

@@ -12,8 +12,10 @@ mod carry_out;
 mod describe;
 mod goal;
 mod look;
+pub mod plan_file;
 pub mod preview;
 mod report;
+mod undo;
 
 use std::time::Duration;
 
@@ -22,6 +24,7 @@ use tokio::time::Instant;
 pub use aim::{Aim, Upgrade};
 pub use goal::{Goal, Target};
 pub use look::{Look, Seen, read};
+pub use plan_file::PlanFile;
 pub use preview::Preview;
 pub use report::Report;
 
@@ -78,6 +81,8 @@ impl Verb {
 pub struct Options {
     /// How far to wait.
     pub wait: WaitFor,
+    /// How long it may take; what a failure undoes has the same time again.
+    pub timeout: Duration,
     /// How long to wait for the lock.
     pub lock_timeout: Duration,
     /// Show the plan only; `Some(true)` asks the server about every object.
@@ -94,12 +99,17 @@ pub struct Options {
     pub always_ask: bool,
     /// Return to what was deployed before when the operation fails.
     pub rollback_on_failure: bool,
+    /// Make the plan for a file: the report holds it.
+    pub plan_out: bool,
+    /// Carry out this plan and no other.
+    pub expected: Option<PlanFile>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             wait: WaitFor::Healthy,
+            timeout: Duration::from_secs(600),
             lock_timeout: Duration::ZERO,
             dry_run: None,
             description: None,
@@ -108,6 +118,8 @@ impl Default for Options {
             force_conflicts: false,
             always_ask: false,
             rollback_on_failure: false,
+            plan_out: false,
+            expected: None,
         }
     }
 }
@@ -118,14 +130,19 @@ pub type Confirm<'a> = &'a (dyn Fn(&Preview) -> Result<()> + Sync);
 /// Carries the operation out.
 pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Confirm<'_>) -> Result<Report> {
     let begun = Instant::now();
-    let seen = read(&ctx).await?;
-    let target = ctx.cancel.or(aim.target(&ctx, &seen)).await?;
+    let seen = match ctx.or(read(&ctx)).await {
+        Ok(seen) => seen,
+        Err(error) => return Err(ctx.or(async { Ok(look::unreadable(&ctx, aim, error).await) }).await?),
+    };
+    let target = ctx.or(aim.target(&ctx, &seen)).await?;
     started(&ctx, &seen, target.0, &target.1.title());
     // a bundle that does not render fails before anything is written
-    let look = ctx.cancel.or(look::look(&ctx, seen, target, options)).await?;
-    ctx.cancel.or(preflight::rights(&ctx, &look.goal.objects, look.seen.all_rights)).await?;
+    let look = ctx.or(look::look(&ctx, seen, target, options)).await?;
     if options.dry_run.is_some() {
-        return ctx.cancel.or(planned(&ctx, look, options, begun)).await;
+        return ctx.or(planned(&ctx, look, options, begun)).await;
+    }
+    if let Some(expected) = &options.expected {
+        expected.fits(&look)?;
     }
     if look.nothing_to_do() {
         done(&ctx, Phase::Checked, preflight::compared(&look.plan), begun);
@@ -140,9 +157,10 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
     }
 
     let own = look.goal.namespace_object(&ctx)?;
-    let state = ctx.cancel.or(namespace::ensure(&ctx, own.value())).await?;
+    let state = ctx.or(namespace::ensure(&ctx, own.value())).await?;
     let made_now = state.made_now;
-    let run = Run::begin(ctx, look.verb.word(), options.lock_timeout).await?;
+    let mut run = Run::begin(ctx, look.verb.word(), options.lock_timeout).await?;
+    run.undo = options.rollback_on_failure;
     let result = run
         .guard(async {
             let look = look::again(&run, look, aim, options, asked, made_now).await?;
@@ -152,6 +170,9 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
                     // the cluster changed while the question was open
                     confirm(&now)?;
                 }
+            }
+            if let Some(expected) = &options.expected {
+                expected.fits(&look)?;
             }
             if look.nothing_to_do() {
                 return Ok(report::unchanged(&ctx, &look));
@@ -166,9 +187,12 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
         })
         .await;
 
-    let nothing_came_of_it = result.is_err() && made_now && !run.has_intent();
+    let intent = run.intent();
     let result = run.epilogue(result).await;
-    if nothing_came_of_it {
+    if let (Err(error), Some(intent), true) = (&result, &intent, options.rollback_on_failure) {
+        return Err(undo::undo(ctx, intent, error, options).await);
+    }
+    if result.is_err() && made_now && intent.is_none() {
         // the namespace was made for this operation alone; the error stays the one to report
         let _ = namespace::remove_if_empty(&ctx, ctx.namespace.as_str()).await;
     }
@@ -197,6 +221,9 @@ async fn planned(ctx: &Context<'_>, look: Look, options: &Options, begun: Instan
     }
     done(ctx, Phase::Checked, preflight::compared(&look.plan), begun);
     let mut report = report::report(ctx, &look, 0, "planned");
+    if options.plan_out {
+        report.plan_file = Some(PlanFile::of(&look)?);
+    }
     report.preview = Some(Preview::of(&look));
     Ok(report)
 }

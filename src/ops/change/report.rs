@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Look, Preview, Verb};
+use super::{Look, PlanFile, Preview, Verb};
 use crate::ops::Context;
 use crate::plan::Change;
 
@@ -43,6 +43,9 @@ pub struct Report {
     /// Of a dry-run: what would happen, field by field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preview: Option<Preview>,
+    /// The plan for a file, when one was asked for.
+    #[serde(skip)]
+    pub plan_file: Option<PlanFile>,
 }
 
 /// The report of an operation.
@@ -72,6 +75,7 @@ pub fn report(ctx: &Context<'_>, look: &Look, revision: u32, status: &str) -> Re
         kept: look.plan.keep.iter().map(|entry| entry.id().to_string()).collect(),
         notes: look.goal.notes.clone(),
         preview: None,
+        plan_file: None,
     }
 }
 
