@@ -24,6 +24,7 @@ mod cluster {
     pub(crate) mod preflight;
     pub(crate) mod soak;
     pub(crate) mod stack;
+    pub(crate) mod takeover;
     pub(crate) mod template;
 }
 mod support;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         cluster::preflight::trials(),
         cluster::soak::trials(),
         cluster::stack::trials(),
+        cluster::takeover::trials(),
         cluster::template::trials(),
     ]
     .into_iter()

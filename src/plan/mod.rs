@@ -11,7 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 pub use order::{WAVES, removal_rank, wave};
-pub use ownership::{is_ours, owns_more_than};
+pub use ownership::{
+    Conflict, HelmRelease, Owner, Takeover, conflicts, conflicts_with_ourselves, is_hand_tool, is_ours,
+    owners, owns_more_than, scaled_elsewhere, takeover,
+};
 
 use crate::diff;
 use crate::object::{Object, ObjectId, labels};
