@@ -22,9 +22,12 @@ mod cluster {
     pub(crate) mod install;
     pub(crate) mod kill;
     pub(crate) mod preflight;
+    pub(crate) mod rollback;
     pub(crate) mod soak;
     pub(crate) mod stack;
+    pub(crate) mod takeover;
     pub(crate) mod template;
+    pub(crate) mod upgrade;
 }
 mod support;
 
@@ -40,9 +43,12 @@ fn main() -> ExitCode {
         cluster::install::trials(),
         cluster::kill::trials(),
         cluster::preflight::trials(),
+        cluster::rollback::trials(),
         cluster::soak::trials(),
         cluster::stack::trials(),
+        cluster::takeover::trials(),
         cluster::template::trials(),
+        cluster::upgrade::trials(),
     ]
     .into_iter()
     .flatten()

@@ -9,6 +9,8 @@ use crate::object::Kind;
 
 /// JSON merge patch (RFC 7386).
 pub(super) const MERGE_PATCH: &str = "application/merge-patch+json";
+/// JSON patch (RFC 6902).
+pub(super) const JSON_PATCH: &str = "application/json-patch+json";
 /// Server-side apply. The body is JSON all the same, which is YAML too.
 pub(super) const APPLY_PATCH: &str = "application/apply-patch+yaml";
 

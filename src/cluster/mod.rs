@@ -9,7 +9,7 @@
 //! | `call`, `send`, `retry` | one request: as a value, one attempt, all attempts |
 //! | `errors/` | failures in words |
 //! | `discovery` | which kinds the server serves |
-//! | `read`, `apply`, `write`, `watch` | objects |
+//! | `read`, `apply`, `write`, `takeover`, `watch` | objects |
 //! | `access` | what the user may do |
 //! | `pods`, `tunnel` | logs, events, HTTP through a port-forward |
 //! | `lease` | the lock of a running operation |
@@ -32,6 +32,7 @@ mod read;
 pub mod records;
 mod retry;
 mod send;
+mod takeover;
 mod target;
 mod tunnel;
 mod version;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{App, Outcome};
 use crate::cli::{self, DryRun, Output, Wait};
 use crate::error::{Error, Result};
-use crate::ops::change::{self, Aim, Options, PlanFile, Preview, Report, Upgrade, WaitFor};
+use crate::ops::change::{self, Aim, Helm, Options, PlanFile, Preview, Report, Upgrade, WaitFor};
 use crate::ops::load::Loaded;
 use crate::ops::parse_duration;
 
@@ -125,6 +125,24 @@ async fn run_with(
     printed.map(|_| Outcome::Fine)
 }
 
+/// What to do with a Helm release whose objects are ours now: `helm upgrade` would take them back.
+fn helm_left(helm: &Helm) -> String {
+    let Helm { release, namespace, not_adopted } = helm;
+    let mut text = format!(
+        "Helm release {release} in namespace {namespace} lost objects to this release. Remove it now, a helm upgrade \
+         would take them back:\n  kubectl delete secrets -n {namespace} -l owner=helm,name={release}"
+    );
+    if not_adopted.is_empty() {
+        text.push_str("\nNothing else belongs to it");
+    } else {
+        text.push_str("\nThese still belong to it and stay:");
+        for object in not_adopted {
+            text.push_str(&format!("\n  {object}"));
+        }
+    }
+    text
+}
+
 fn read_plan(path: &Path) -> Result<PlanFile> {
     let failed = |why: String| {
         Error::usage(format!("plan {} cannot be read: {why}", path.display()))
@@ -179,6 +197,10 @@ fn print(app: &App<'_>, operation: &cli::Operation, report: &Report) -> Result<(
         return Ok(());
     }
     app.ui.note(&format!("release {} is {} (revision {})", report.release, report.status, report.revision));
+    for helm in &report.helm {
+        app.ui.note("");
+        app.ui.note(&helm_left(helm));
+    }
     if !report.notes.trim().is_empty() {
         app.ui.note("");
         for line in report.notes.trim_end().lines() {

@@ -60,6 +60,7 @@ fn entry(drifted: &Drifted) -> diff::Entry {
         .iter()
         .map(|field| diff::Change {
             path: field.path.clone(),
+            steps: Vec::new(),
             from: field.wanted.clone(),
             to: field.live.clone(),
             secret: field.secret,

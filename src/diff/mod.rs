@@ -12,6 +12,7 @@ mod tests;
 mod text;
 mod walk;
 
+pub use path::{Step, path_text};
 pub use text::{Entry, Line, LineKind, Mark, render, text_difference};
 
 use std::ops::ControlFlow;
@@ -35,6 +36,8 @@ pub enum Scope {
 pub struct Change {
     /// `spec.template.spec.containers[grafana].image`
     pub path: String,
+    /// The same way, step by step.
+    pub steps: Vec<Step>,
     /// The live value; None when absent. Of a Secret always the mask.
     pub from: Option<Value>,
     /// The desired value; None when absent. Of a Secret always the mask.
@@ -55,7 +58,8 @@ pub fn fields(live: &Value, desired: &Value, scope: Scope) -> Vec<Change> {
             Some(_) if secret => Some(Value::String(MASK.to_owned())),
             other => other.cloned(),
         };
-        changes.push(Change { path: path.to_string(), from: shown(from), to: shown(to), secret });
+        let steps = path.steps();
+        changes.push(Change { path: path_text(&steps), steps, from: shown(from), to: shown(to), secret });
         ControlFlow::Continue(())
     });
     changes

@@ -57,6 +57,25 @@ fn items_of_lists_are_named_by_what_identifies_them() {
 }
 
 #[test]
+fn the_steps_of_a_change_lead_to_its_value() {
+    let live = pod_spec(json!({"volumes": [{"name": "b"}, {"name": "a", "configMap": {"name": "x"}}],
+        "containers": [{"name": "c", "ports": [{"containerPort": 1, "name": "old"}]}], "args": [{"x": 1}]}));
+    let desired = pod_spec(json!({"volumes": [{"name": "a", "configMap": {"name": "y"}}],
+        "containers": [{"name": "c", "ports": [{"containerPort": 1, "name": "new"}]}], "args": [{"x": 2}]}));
+    let changes = fields(&live, &desired, Scope::Desired);
+    assert_eq!(changes.len(), 3);
+    for change in changes {
+        let value = |object| change.steps.iter().try_fold(object, |value, step| step.find(value));
+        assert_eq!(
+            (value(&live), value(&desired)),
+            (change.from.as_ref(), change.to.as_ref()),
+            "{}",
+            change.path
+        );
+    }
+}
+
+#[test]
 fn keys_that_are_no_words_stand_in_brackets() {
     let live = json!({"metadata": {"annotations": {"kubectl-obs.dev/config": "a"}}, "data": {"prometheus.yml": "a"}});
     let desired = json!({"metadata": {"annotations": {"kubectl-obs.dev/config": "b"}}, "data": {"prometheus.yml": "b"}});

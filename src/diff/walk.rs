@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Scope;
 use super::keys::{self, Kind, pairing};
-use super::path::{Path, Step};
+use super::path::{Hop, Path};
 use super::quantity;
 use crate::object::split_api_version;
 use crate::readiness::is_builtin;
@@ -109,14 +109,14 @@ impl Walk<'_> {
         desired: &Map<String, Value>,
     ) -> ControlFlow<()> {
         for (key, value) in desired {
-            let here = Path { parent: path, step: Step::Key(key) };
+            let here = Path { parent: path, hop: Hop::Key(key) };
             if !ignored(&here) {
                 self.values(&here, live.get(key), Some(value))?;
             }
         }
         if self.scope == Scope::All {
             for (key, value) in live.iter().filter(|(key, _)| !desired.contains_key(*key)) {
-                let here = Path { parent: path, step: Step::Key(key) };
+                let here = Path { parent: path, hop: Hop::Key(key) };
                 if !ignored(&here) {
                     self.values(&here, Some(value), None)?;
                 }
@@ -181,7 +181,7 @@ impl Walk<'_> {
             return self.by_position(path, live, desired);
         };
         for item in desired {
-            let here = Path { parent: Some(path), step: Step::Item(item, pairing.keys) };
+            let here = Path { parent: Some(path), hop: Hop::Item(item, pairing.keys) };
             match live.iter().find(|other| keys::same(pairing.keys, item, other)) {
                 Some(other) => self.values(&here, Some(other), Some(item))?,
                 None => (self.report)(&here, None, Some(item))?,
@@ -190,7 +190,7 @@ impl Walk<'_> {
         if self.scope == Scope::All || pairing.kind == Kind::Atomic {
             for item in live {
                 if !desired.iter().any(|other| keys::same(pairing.keys, item, other)) {
-                    let here = Path { parent: Some(path), step: Step::Item(item, pairing.keys) };
+                    let here = Path { parent: Some(path), hop: Hop::Item(item, pairing.keys) };
                     (self.report)(&here, Some(item), None)?;
                 }
             }
@@ -218,7 +218,7 @@ impl Walk<'_> {
 
     fn by_position(&mut self, path: &Path, live: &[Value], desired: &[Value]) -> ControlFlow<()> {
         for i in 0..live.len().max(desired.len()) {
-            let here = Path { parent: Some(path), step: Step::Index(i) };
+            let here = Path { parent: Some(path), hop: Hop::Index(i) };
             match (live.get(i), desired.get(i)) {
                 (Some(a), Some(b)) => self.values(&here, Some(a), Some(b))?,
                 // The list is replaced as a whole: an item more or less is a difference, even {}.

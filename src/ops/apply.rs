@@ -119,7 +119,9 @@ async fn verdict(ctx: &Context<'_>, step: &Step, brought: &Brought) -> Result<Ve
         let Some(fallback) = &brought.fallback else { return Ok(Verdict::Later) };
         object.value_mut()["metadata"]["namespace"] = json!(fallback);
     }
-    let options = ApplyOptions { dry_run: true, force: false, uid: step.uid.clone() };
+    // an object that is taken over is no longer anybody else's then
+    let force = step.force || matches!(step.change, Change::Adopt(_));
+    let options = ApplyOptions { dry_run: true, force, uid: step.uid.clone() };
     Ok(match ctx.cluster.apply(&kind, &object, &options).await {
         Ok(_) if elsewhere => Verdict::Accepted,
         Ok(applied) if step.change == Change::Create && !applied.created => {
@@ -267,9 +269,12 @@ pub async fn apply_step(
         }
     };
     let kind = kind_of(ctx, &step.object).await?.ok_or_else(|| unknown_kind(&step.object))?;
+    if matches!(step.change, Change::Adopt(_)) {
+        take_over(run, step, &kind).await?;
+    }
     let filled = fill_generated(ctx, &kind, &step.object, generated).await?;
     run.lock.still_held()?;
-    let options = ApplyOptions { dry_run: false, force: false, uid: step.uid.clone() };
+    let options = ApplyOptions { dry_run: false, force: step.force, uid: step.uid.clone() };
     let object = filled.as_ref().unwrap_or(&step.object);
     let applied = match ctx.cluster.apply(&kind, object, &options).await {
         Ok(applied) => applied,
@@ -281,6 +286,17 @@ pub async fn apply_step(
     ctx.observer.event(Event::Object { action, object: id.clone() });
     let uid = applied.object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
     Ok(Some((id, uid)))
+}
+
+/// Makes the fields that kubectl and Helm own ours, so that what the release does not want goes.
+async fn take_over(run: &Run<'_>, step: &Step, kind: &Kind) -> Result<()> {
+    let ctx = &run.ctx;
+    let Some(live) = ctx.cluster.get(kind, step.object.namespace(), step.object.name()).await? else {
+        return Ok(());
+    };
+    let Some(takeover) = plan::takeover(&live) else { return Ok(()) };
+    run.lock.still_held()?;
+    ctx.cluster.take_over(kind, &live, &takeover).await.map(drop)
 }
 
 /// Fills the generated values of a Secret: from the live one, or new ones.

@@ -9,7 +9,7 @@ use crate::cluster::records::Store;
 use crate::diff;
 use crate::error::Result;
 use crate::object::{Object, ObjectId};
-use crate::plan::{generated, is_ours};
+use crate::plan::{generated, is_ours, owners};
 use crate::release::{Revision, Status};
 
 /// What was found.
@@ -113,13 +113,16 @@ fn drifted(object: &Object, live: Option<&Value>) -> Option<Drifted> {
     let desired = filled.as_ref().unwrap_or(object).value();
     let fields: Vec<Field> = diff::fields(live, desired, diff::Scope::Desired)
         .into_iter()
-        .map(|change| Field {
-            path: change.path,
-            wanted: change.to,
-            live: change.from,
-            secret: change.secret,
-            manager: None,
-            since: None,
+        .map(|change| {
+            let owner = owners(live, &change).into_iter().find(|owner| !owner.is_us());
+            Field {
+                path: change.path,
+                wanted: change.to,
+                live: change.from,
+                secret: change.secret,
+                manager: owner.as_ref().map(|owner| owner.manager.clone()),
+                since: owner.and_then(|owner| owner.time),
+            }
         })
         .collect();
     (!fields.is_empty()).then(|| blank(false, false, fields))

@@ -11,7 +11,7 @@ use super::run::Run;
 use crate::cluster::Kinds;
 use crate::error::{Error, Result};
 use crate::object::{Kind, Object, ObjectId, labels};
-use crate::plan::{Change, Live, Plan, Step};
+use crate::plan::{Change, HelmRelease, Live, Plan, Step};
 use crate::release::{Entry, EntryState};
 
 /// A kind and where to look for it: a namespace, or None for cluster-scoped kinds.
@@ -130,6 +130,26 @@ pub async fn namesakes(ctx: &Context<'_>, desired: &[Object], live: &Live) -> Re
     Ok(found)
 }
 
+/// What scales the workloads that state a number of replicas: HorizontalPodAutoscalers and KEDA's
+/// ScaledObjects in their namespaces. None where they may not be listed.
+pub async fn autoscalers(ctx: &Context<'_>, desired: &[Object]) -> Result<Vec<Value>> {
+    let kinds = ctx.cluster.kinds().await?;
+    let namespaces: BTreeSet<&str> = desired
+        .iter()
+        .filter(|object| object.value()["spec"]["replicas"].is_u64())
+        .filter_map(Object::namespace)
+        .collect();
+    let sources = [("autoscaling", "HorizontalPodAutoscaler"), ("keda.sh", "ScaledObject")];
+    let places = sources
+        .into_iter()
+        .filter_map(|(group, kind)| kinds.preferred(group, kind))
+        .flat_map(|kind| namespaces.iter().map(move |namespace| (kind.clone(), *namespace)));
+    let lists = places.map(|(kind, namespace)| async move {
+        ctx.cluster.list(&kind, Some(namespace), "").await.unwrap_or_default()
+    });
+    Ok(futures::future::join_all(lists).await.into_iter().flatten().collect())
+}
+
 /// The kinds and namespaces of inventory entries; a kind that is no longer served counts as gone.
 fn entry_places(kinds: &Kinds, entries: &[Entry]) -> BTreeSet<Place> {
     entries
@@ -206,6 +226,28 @@ pub async fn scan(ctx: &Context<'_>) -> Result<Vec<(Entry, Value)>> {
 pub fn is_dependent(id: &ObjectId, value: &Value) -> bool {
     matches!(id.kind.as_str(), "Endpoints" | "EndpointSlice" | "Event")
         || value["metadata"]["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty())
+}
+
+/// What a Helm release still has on the cluster, by Helm's own label and annotations.
+pub async fn of_helm(ctx: &Context<'_>, release: &HelmRelease) -> Result<Vec<ObjectId>> {
+    let kinds = ctx.cluster.kinds().await?;
+    let lists = kinds.preferred_with("list").map(|kind| async move {
+        let found = ctx.cluster.list_metadata(kind, None, "app.kubernetes.io/managed-by=Helm").await;
+        (kind, found.unwrap_or_default())
+    });
+    let lists = futures::future::join_all(lists).await;
+    let mut found: Vec<ObjectId> = lists
+        .iter()
+        .flat_map(|(kind, list)| list.iter().map(move |value| (kind, value)))
+        .filter(|(_, value)| {
+            let annotation = |key: &str| value["metadata"]["annotations"][key].as_str();
+            annotation("meta.helm.sh/release-name") == Some(&release.name)
+                && annotation("meta.helm.sh/release-namespace") == Some(&release.namespace)
+        })
+        .map(|(kind, value)| id_of(kind, value))
+        .collect();
+    found.sort();
+    Ok(found)
 }
 
 /// Before `deployed`: is every object of the plan there, and the one that was applied? What was

@@ -13,7 +13,7 @@ use crate::cluster::{Access, ApplyError, ApplyOptions};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::object::{Kind, Object, labels};
-use crate::plan::{Change, Plan};
+use crate::plan::{Change, Plan, Step};
 use crate::release::ComponentRef;
 use crate::words::count;
 
@@ -68,7 +68,7 @@ pub async fn check(ctx: &Context<'_>, subject: &Subject<'_>) -> Result<()> {
         second_release(ctx, subject.components),
         super::namespace::read(ctx, subject.node_namespace),
     );
-    let mut problems: Vec<Problem> = foreign(subject.plan).map(Problem::from).collect();
+    let mut problems: Vec<Problem> = obstacles(subject.plan).map(Problem::from).collect();
     problems.extend(storage?);
     problems.extend(nodes?);
     problems.extend(pod_security(ctx, subject, node_namespace?.as_ref()));
@@ -113,12 +113,39 @@ fn into_result(mut problems: Vec<Problem>) -> Result<()> {
     Err(error)
 }
 
-/// Objects of others that have the names of ours, each as an error.
-pub fn foreign(plan: &Plan) -> impl Iterator<Item = Error> {
+/// What the plan itself cannot get past, each as an error: objects of others that have the names
+/// of ours, and fields that others own.
+pub fn obstacles(plan: &Plan) -> impl Iterator<Item = Error> {
     plan.steps.iter().filter_map(|step| match &step.change {
         Change::Foreign(managers) => Some(apply::taken(&step.object.id(), managers)),
-        _ => None,
+        _ if step.obstacles().is_empty() => None,
+        _ => Some(conflict(step)),
     })
+}
+
+fn conflict(step: &Step) -> Error {
+    let mut error = Error::failed(format!("{}: somebody else set what the release wants otherwise", step.object.id()));
+    for conflict in step.obstacles() {
+        let word = |value: &Option<Value>| match value {
+            None => "(absent)".to_owned(),
+            Some(Value::String(text)) if text.contains('\n') => "…".to_owned(),
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Object(_) | Value::Array(_)) => "…".to_owned(),
+            Some(other) => other.to_string(),
+        };
+        error = error.detail(format!(
+            "{}: ours {}, live {}, set by {}",
+            conflict.path,
+            word(&conflict.ours),
+            word(&conflict.live),
+            super::who::owner(&conflict.owner)
+        ));
+    }
+    if step.obstacles().iter().all(|conflict| conflict.owner.is_hand_tool()) {
+        error.hint("--force-conflicts takes these fields back; to keep a live value, set it in the release's values")
+    } else {
+        error.hint("a controller owns fields that the release sets: change the controller, or the values of the release")
+    }
 }
 
 /// May the caller do everything? Then no single right need be asked for.
@@ -386,7 +413,9 @@ async fn dry_run(ctx: &Context<'_>, subject: &Subject<'_>) -> Result<Vec<Problem
     // where the release's own namespace is not there (a dry-run), any other serves for the check
     let fallback = if subject.namespace.is_some() { ctx.namespace.as_str() } else { "default" };
     let brought = apply::Brought::by(subject.plan, Some(fallback));
-    let verdicts = apply::dry_run(ctx, subject.plan.steps.iter(), &brought).await?;
+    // what is known to stand in the way need not be asked about
+    let steps = subject.plan.steps.iter().filter(|step| step.obstacles().is_empty());
+    let verdicts = apply::dry_run(ctx, steps, &brought).await?;
     let mut problems = Vec::new();
     let mut forbidden = Problem::new("");
     for (step, verdict) in verdicts {

@@ -1,7 +1,16 @@
 //! Who runs this operation, and when: what records and the lock say about it.
 
 pub use crate::cluster::who::who;
+use crate::plan::Owner;
 use crate::readiness::spans::age;
+
+/// A field's owner in words: `kubectl-edit 3 days ago`.
+pub fn owner(owner: &Owner) -> String {
+    match &owner.time {
+        Some(time) => format!("{} {}", owner.manager, ago(time)),
+        None => owner.manager.clone(),
+    }
+}
 
 /// Now, RFC 3339 in UTC with seconds.
 pub fn now() -> String {

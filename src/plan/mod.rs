@@ -5,6 +5,7 @@
 pub mod effects;
 pub mod generated;
 pub mod local;
+mod decide;
 mod order;
 mod ownership;
 
@@ -13,7 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 pub use order::{WAVES, removal_rank, wave};
-pub use ownership::{is_ours, owns_more_than};
+pub use ownership::{
+    Conflict, HelmRelease, Owner, Takeover, conflicts, conflicts_with_ourselves, is_hand_tool, is_ours,
+    owners, owns_more_than, scaled_elsewhere, takeover,
+};
 
 use crate::diff;
 use crate::object::{Object, ObjectId, labels};
@@ -54,11 +58,15 @@ impl Change {
     }
 }
 
-/// What a plan may do beyond what is safe without asking.
+/// What a plan may do beyond what is safe without asking, and what it should know.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Rules {
+pub struct Rules<'a> {
     /// Take over objects that are not ours.
     pub adopt: bool,
+    /// Take back fields that people set with kubectl or Helm.
+    pub force_conflicts: bool,
+    /// Live HorizontalPodAutoscalers and ScaledObjects of the release's namespaces.
+    pub autoscalers: &'a [Value],
 }
 
 /// One desired object and what happens to it.
@@ -74,6 +82,21 @@ pub struct Step {
     pub component: String,
     /// The live object's uid, for updates.
     pub uid: Option<String>,
+    /// Fields that others own and that would have to be taken from them.
+    pub conflicts: Vec<Conflict>,
+    /// Take them: all of their owners are people's tools, or this tool by other means than apply.
+    pub force: bool,
+    /// Who owns the live value of a field that changes, by its path.
+    pub owners: BTreeMap<String, Owner>,
+    /// Of an object that is taken over: the Helm release that it belonged to.
+    pub helm: Option<HelmRelease>,
+}
+
+impl Step {
+    /// Fields that stand in the way: they are not to be taken, or not without being told to.
+    pub fn obstacles(&self) -> &[Conflict] {
+        if self.force { &[] } else { &self.conflicts }
+    }
 }
 
 /// What an operation will do.
@@ -119,20 +142,9 @@ impl Plan {
 /// Makes the plan. `live` holds every live object that carries the release's labels, and every
 /// live object that has the identity of a desired one. `earlier` are the entries of the prune
 /// baseline.
-pub fn plan(desired: &[Object], live: &Live, earlier: &[Entry], rules: &Rules) -> Plan {
-    let mut steps: Vec<Step> = desired
-        .iter()
-        .map(|object| {
-            let current = live.get(&object.id());
-            Step {
-                object: object.clone(),
-                change: change(object, current, rules),
-                wave: wave(object.kind()),
-                component: object.label(labels::OBS_COMPONENT).unwrap_or_default().to_owned(),
-                uid: current.and_then(|v| v["metadata"]["uid"].as_str()).map(str::to_owned),
-            }
-        })
-        .collect();
+pub fn plan(desired: &[Object], live: &Live, earlier: &[Entry], rules: &Rules<'_>) -> Plan {
+    let mut steps: Vec<Step> =
+        desired.iter().map(|object| decide::step(object, desired, live.get(&object.id()), rules)).collect();
     steps.sort_by_key(|step| step.wave);
 
     let wanted: BTreeSet<ObjectId> = desired.iter().map(Object::id).collect();
@@ -161,24 +173,6 @@ pub fn stays(live: &Value) -> bool {
     matches!(live["kind"].as_str(), Some("PersistentVolumeClaim" | "CustomResourceDefinition" | "Namespace"))
         || live["metadata"]["annotations"][labels::KEEP] == "true"
         || (live["kind"] == "Secret" && annotated(labels::GENERATED))
-}
-
-fn change(object: &Object, live: Option<&Value>, rules: &Rules) -> Change {
-    let Some(live) = live else { return Change::Create };
-    let ours = is_ours(live, object);
-    if object.kind() == "Namespace" && !ours {
-        return Change::Use;
-    }
-    if !ours && !rules.adopt {
-        return Change::Foreign(managers(live));
-    }
-    let filled = generated::with_live_values(object, live);
-    let desired = filled.as_ref().unwrap_or(object).value();
-    if ours && diff::equal_subset(desired, live) && !owns_more_than(desired, live, labels::MANAGER) {
-        return Change::Unchanged;
-    }
-    let fields = diff::fields(live, desired, diff::Scope::Desired);
-    if ours { Change::Update(fields) } else { Change::Adopt(fields) }
 }
 
 /// Who manages an object, other than this tool: from its managedFields.

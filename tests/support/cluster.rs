@@ -127,11 +127,25 @@ impl Cluster {
 
 /// devcluster's kubectl has the cluster's version; elsewhere it is the one on PATH.
 fn kubectl_program() -> Result<PathBuf, Reason> {
-    static PROGRAM: LazyLock<Result<PathBuf, Reason>> = LazyLock::new(|| {
-        let Ok(devcluster) = devcluster_program() else { return Ok("kubectl".into()) };
-        let output =
-            Command::tool(devcluster).args(["tool", "kubectl"]).deadline(Duration::from_secs(1800)).run();
-        if output.code == 0 { Ok(output.stdout.trim().into()) } else { Err(output.to_string()) }
-    });
+    static PROGRAM: LazyLock<Result<PathBuf, Reason>> = LazyLock::new(|| tool("kubectl"));
     PROGRAM.clone()
+}
+
+/// Helm, for tests of objects that it made.
+pub fn helm_program() -> Result<PathBuf, Reason> {
+    static PROGRAM: LazyLock<Result<PathBuf, Reason>> = LazyLock::new(|| tool("helm"));
+    PROGRAM.clone()
+}
+
+/// Can [`helm_program`] be had?
+pub fn has_helm() -> bool {
+    let on_path = || std::env::split_paths(&std::env::var_os("PATH")?).find(|dir| dir.join("helm").is_file());
+    variable("OBS_DEVCLUSTER").is_some() || on_path().is_some()
+}
+
+/// The path of a tool that devcluster builds, or its name where there is no devcluster.
+fn tool(name: &str) -> Result<PathBuf, Reason> {
+    let Ok(devcluster) = devcluster_program() else { return Ok(name.into()) };
+    let output = Command::tool(devcluster).args(["tool", name]).deadline(Duration::from_secs(1800)).run();
+    if output.code == 0 { Ok(output.stdout.trim().into()) } else { Err(output.to_string()) }
 }

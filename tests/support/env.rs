@@ -74,6 +74,18 @@ impl Env {
             .args(args.into_iter().map(|arg| arg.as_ref().to_owned()))
     }
 
+    /// `helm ARGS` on the cluster, in the namespace.
+    #[track_caller]
+    pub fn helm<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let program = super::cluster::helm_program().unwrap_or_else(|reason| panic!("no helm: {reason}"));
+        Command::new(program)
+            .env("HOME", self.home())
+            .args(args.into_iter().map(|arg| arg.as_ref().to_owned()))
+            .arg("--kubeconfig")
+            .arg(&self.cluster.kubeconfig)
+            .args(["--kube-context", &self.cluster.context, "--namespace", &self.namespace])
+    }
+
     /// Objects as the API server has them: `kubectl get WHAT -o json`; None if there is none.
     #[track_caller]
     pub fn get(&self, what: &str) -> Option<Value> {

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::aim::Aim;
 use super::{Goal, Options, Target, Verb};
 use crate::cluster::records::Store;
@@ -107,10 +109,8 @@ pub struct Look {
     pub goal: Goal,
     /// What it was rendered with.
     pub facts: Facts,
-    /// The live objects.
-    pub live: Live,
-    /// The entries of the prune baseline.
-    pub earlier: Vec<Entry>,
+    /// What is there.
+    pub around: Around,
     /// What will be done.
     pub plan: Plan,
 }
@@ -141,12 +141,27 @@ impl Look {
     }
 
     fn replan(&mut self, options: &Options) {
-        self.plan = plan(&self.goal.objects, &self.live, &self.earlier, &rules(options));
+        let rules = rules(options, &self.around);
+        self.plan = plan(&self.goal.objects, &self.around.live, &self.around.earlier, &rules);
     }
 }
 
-fn rules(options: &Options) -> Rules {
-    Rules { adopt: options.adopt }
+/// What a plan is made from besides the goal.
+pub struct Around {
+    /// The live objects.
+    pub live: Live,
+    /// The entries of the prune baseline.
+    pub earlier: Vec<Entry>,
+    /// HorizontalPodAutoscalers and ScaledObjects in the namespaces of the workloads.
+    autoscalers: Vec<Value>,
+}
+
+fn rules<'a>(options: &Options, around: &'a Around) -> Rules<'a> {
+    Rules {
+        adopt: options.adopt,
+        force_conflicts: options.force_conflicts,
+        autoscalers: &around.autoscalers,
+    }
 }
 
 /// Renders, gathers the live objects and plans.
@@ -167,13 +182,13 @@ pub async fn look(
     }
     let goal = Goal::new(&target, &facts, &seen.kinds)?;
     preflight::rights(ctx, &goal.objects, seen.all_rights).await?;
-    let (live, earlier) = surroundings(ctx, &seen, &goal).await?;
-    let plan = plan(&goal.objects, &live, &earlier, &rules(options));
-    Ok(Look { seen, verb, goal, facts, live, earlier, plan })
+    let around = around(ctx, &seen, &goal).await?;
+    let mut look = Look { seen, verb, goal, facts, around, plan: Plan::default() };
+    look.replan(options);
+    Ok(look)
 }
 
-/// The live objects, and the entries of the prune baseline.
-async fn surroundings(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<(Live, Vec<Entry>)> {
+async fn around(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<Around> {
     let records: Vec<&Record> = seen.records.iter().collect();
     let mut earlier = merge_inventory(Vec::new(), &records);
     if seen.blind {
@@ -182,9 +197,15 @@ async fn surroundings(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<(Li
         earlier
             .extend(found.into_iter().map(|(entry, _)| entry).filter(|entry| !known.contains(&entry.id())));
     }
-    let mut live = live::gather(ctx, &goal.objects, &earlier, Default::default()).await?;
-    live.extend(live::namesakes(ctx, &goal.objects, &live).await?);
-    Ok((live, earlier))
+    let (live, autoscalers) = tokio::try_join!(
+        async {
+            let mut live = live::gather(ctx, &goal.objects, &earlier, Default::default()).await?;
+            live.extend(live::namesakes(ctx, &goal.objects, &live).await?);
+            Ok(live)
+        },
+        live::autoscalers(ctx, &goal.objects)
+    )?;
+    Ok(Around { live, earlier, autoscalers })
 }
 
 /// Under the lock: the same look when nothing can have moved since, a new one otherwise.
@@ -212,7 +233,7 @@ pub async fn again(
         // planned as absent, made since
         let id = namespace::id(ctx.namespace.as_str());
         if let Some(value) = ctx.cluster.get(&namespace::kind(), None, &id.name).await? {
-            look.live.insert(id, value);
+            look.around.live.insert(id, value);
             look.replan(options);
         }
     }

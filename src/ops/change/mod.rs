@@ -26,7 +26,7 @@ pub use goal::{Goal, Target};
 pub use look::{Look, Seen, read};
 pub use plan_file::PlanFile;
 pub use preview::Preview;
-pub use report::Report;
+pub use report::{Helm, Report};
 
 use super::run::Run;
 use super::{Context, namespace, preflight};
@@ -152,7 +152,7 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
     let asked = options.always_ask || preview.wants_an_answer();
     if asked {
         // what cannot be done is refused before anybody is asked
-        preflight::foreign(&look.plan).next().map_or(Ok(()), Err)?;
+        preflight::obstacles(&look.plan).next().map_or(Ok(()), Err)?;
         confirm(&preview)?;
     }
 
@@ -183,7 +183,9 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
             let header = carry_out::intent(&run, &look, options).await?;
             carry_out::carry_out(&run, &look, options, made_now).await?;
             carry_out::finish(&run, &look, &header).await?;
-            Ok(report::report(&ctx, &look, header.revision, Status::Deployed.as_str()))
+            let mut report = report::report(&ctx, &look, header.revision, Status::Deployed.as_str());
+            report.helm = report::helm(&ctx, &look).await;
+            Ok(report)
         })
         .await;
 

@@ -171,7 +171,7 @@ fn canonical(look: &Look) -> String {
         }
         // the fields of a Secret are masked
         if step.object.kind() == "Secret" && step.change.writes() {
-            let live = look.live.get(&step.object.id());
+            let live = look.around.live.get(&step.object.id());
             let _ = write!(line, " {}", live.map_or(&Value::Null, |live| &live["data"]));
         }
         lines.push(line);

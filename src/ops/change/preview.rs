@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::Look;
 use crate::diff::{self, Mark};
 use crate::object::{ObjectId, labels};
-use crate::plan::{Change, effects};
+use crate::ops::who;
+use crate::plan::{Change, Step, effects};
 use crate::release::Revision;
 
 /// What will happen.
@@ -87,7 +88,7 @@ impl Preview {
         let plan = &look.plan;
         let mut changes = Vec::new();
         for step in &plan.steps {
-            let live = look.live.get(&step.object.id());
+            let live = look.around.live.get(&step.object.id());
             let action = match &step.change {
                 Change::Create => "create",
                 Change::Update(_) => "update",
@@ -95,9 +96,10 @@ impl Preview {
                 Change::Foreign(_) => "conflict",
                 Change::Unchanged | Change::Use => continue,
             };
+            let action = if step.obstacles().is_empty() { action } else { "conflict" };
             let restart = live.and_then(|live| effects::restart(step, live));
             let mut fields: Vec<Field> =
-                step.change.fields().iter().map(|change| Field::new(change, restart.as_ref())).collect();
+                step.change.fields().iter().map(|change| Field::new(change, step, restart.as_ref())).collect();
             if let Some(field) = fields.iter_mut().find(|field| field.path.starts_with("spec.template"))
                 && field.note.is_none()
                 && let Some(restart) = &restart
@@ -109,6 +111,13 @@ impl Preview {
                     Some(format!("exists already, managed by {}", managers.join(", "))),
                     Some("--adopt takes it over; or remove it, or choose another --release".to_owned()),
                 ),
+                _ if !step.obstacles().is_empty() => (
+                    None,
+                    Some("--force-conflicts takes back what people set; to keep the live value, set it in the values".to_owned()),
+                ),
+                Change::Adopt(_) => (step.helm.as_ref().map(|helm| {
+                    format!("from Helm release {} in namespace {}", helm.name, helm.namespace)
+                }), None),
                 Change::Update(fields) if fields.is_empty() => (Some("gives up fields".to_owned()), None),
                 _ => (None, None),
             };
@@ -125,13 +134,15 @@ impl Preview {
         }
         // what was kept before is no news
         let old: Vec<ObjectId> = look
+            .around
             .earlier
             .iter()
             .filter(|e| e.state == crate::release::EntryState::Kept)
             .map(crate::release::Entry::id)
             .collect();
         changes.retain(|change| change.action != "keep" || !old.contains(&change.object));
-        let stay = plan.steps.iter().filter(|step| !step.change.writes()).count();
+        let stays = |change: &Change| matches!(change, Change::Unchanged | Change::Use);
+        let stay = plan.steps.iter().filter(|step| stays(&step.change)).count();
         Self {
             release: look.facts.release.clone(),
             verb: look.verb.word().to_owned(),
@@ -142,8 +153,8 @@ impl Preview {
                 _ => None,
             },
             conflicts: changes.iter().filter(|change| change.action == "conflict").count(),
-            stay: stay - changes.iter().filter(|c| c.action == "conflict").count(),
-            restarts: effects::restarts(plan, &look.live).into_iter().map(|restart| restart.what).collect(),
+            stay,
+            restarts: effects::restarts(plan, &look.around.live).into_iter().map(|restart| restart.what).collect(),
             data_at_risk: Vec::new(),
             changes,
         }
@@ -207,14 +218,14 @@ impl Preview {
 }
 
 impl Field {
-    fn new(change: &diff::Change, restart: Option<&effects::Restart>) -> Self {
+    fn new(change: &diff::Change, step: &Step, restart: Option<&effects::Restart>) -> Self {
         let is_hash = change.path.ends_with(&format!("annotations[{}]", labels::CONFIG_HASH));
         Self {
             path: change.path.clone(),
             from: change.from.clone(),
             to: change.to.clone(),
             secret: change.secret,
-            owner: None,
+            owner: step.owners.get(&change.path).map(who::owner),
             note: restart.filter(|_| is_hash).map(|restart| restart_note(restart.pods)),
         }
     }
@@ -240,6 +251,7 @@ impl ObjectChange {
             .iter()
             .map(|field| diff::Change {
                 path: field.path.clone(),
+                steps: Vec::new(),
                 from: field.from.clone(),
                 to: field.to.clone(),
                 secret: field.secret,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Look, PlanFile, Preview, Verb};
-use crate::ops::Context;
+use crate::ops::{Context, live};
 use crate::plan::Change;
 
 /// What came of it.
@@ -40,12 +40,45 @@ pub struct Report {
     pub kept: Vec<String>,
     /// The rendered NOTES.txt.
     pub notes: String,
+    /// Helm releases that objects were taken from, with what they still have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub helm: Vec<Helm>,
     /// Of a dry-run: what would happen, field by field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preview: Option<Preview>,
     /// The plan for a file, when one was asked for.
     #[serde(skip)]
     pub plan_file: Option<PlanFile>,
+}
+
+/// A Helm release that objects were taken from.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Helm {
+    /// Its name.
+    pub release: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Objects that it still has.
+    pub not_adopted: Vec<String>,
+}
+
+/// The Helm releases that a plan takes objects from.
+pub async fn helm(ctx: &Context<'_>, look: &Look) -> Vec<Helm> {
+    let mut releases: Vec<_> = look.plan.steps.iter().filter_map(|step| step.helm.clone()).collect();
+    releases.sort();
+    releases.dedup();
+    let mut out = Vec::new();
+    for release in releases {
+        // a closing remark: the operation has succeeded whether it can be made or not
+        let left = live::of_helm(ctx, &release).await.unwrap_or_default();
+        out.push(Helm {
+            release: release.name,
+            namespace: release.namespace,
+            not_adopted: left.iter().map(ToString::to_string).collect(),
+        });
+    }
+    out
 }
 
 /// The report of an operation.
@@ -74,6 +107,7 @@ pub fn report(ctx: &Context<'_>, look: &Look, revision: u32, status: &str) -> Re
         pruned: look.plan.prune.iter().map(|entry| entry.id().to_string()).collect(),
         kept: look.plan.keep.iter().map(|entry| entry.id().to_string()).collect(),
         notes: look.goal.notes.clone(),
+        helm: Vec::new(),
         preview: None,
         plan_file: None,
     }

@@ -1,6 +1,27 @@
-//! Whose object is it, and which fields of it do we own? Read from labels and managedFields.
+//! Whose object is it, and who owns which of its fields? Read from labels and managedFields.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `fields` | the trees of managedFields |
+//! | `owner` | who owns the field that a difference is about; kubectl and Helm among them |
+//! | `conflicts` | what the server would refuse |
+//! | `scale` | replicas that an autoscaler decides |
+//! | `takeover` | how an object that kubectl or Helm made becomes ours |
+
+mod conflicts;
+mod fields;
+mod owner;
+mod scale;
+mod takeover;
 
 use serde_json::Value;
+
+use fields::Element;
+
+pub use conflicts::{Conflict, conflicts, conflicts_with_ourselves};
+pub use owner::{Owner, is_hand_tool, owners};
+pub use scale::scaled_elsewhere;
+pub use takeover::{HelmRelease, Takeover, takeover};
 
 use crate::object::{Object, labels};
 
@@ -26,30 +47,16 @@ pub fn owns_more_than(desired: &Value, live: &Value, manager: &str) -> bool {
     }
 }
 
-/// Walks a fieldsV1 tree beside the desired value (structured-merge-diff's path elements: `f:`
-/// field, `k:` list item by keys, `v:` set item, `i:` index, `.` the node itself).
+/// Walks a fieldsV1 tree beside the desired value.
 fn beyond(fields: &Value, desired: &Value) -> bool {
     let Some(fields) = fields.as_object() else { return false };
-    fields.iter().any(|(element, below)| match element.split_once(':') {
-        None => false,
-        Some(("f", name)) => desired.get(name).is_none_or(|value| beyond(below, value)),
-        Some(("k", keys)) => {
-            let Ok(Value::Object(keys)) = serde_json::from_str::<Value>(keys) else { return true };
-            let item = desired.as_array().and_then(|items| {
-                // a key that the desired item leaves to its default (protocol: TCP) matches
-                items.iter().find(|item| keys.iter().all(|(k, v)| item.get(k).is_none_or(|own| own == v)))
-            });
-            item.is_none_or(|item| beyond_item(below, item, &keys))
-        }
-        Some(("v", value)) => {
-            let Ok(value) = serde_json::from_str::<Value>(value) else { return true };
-            !desired.as_array().is_some_and(|items| items.contains(&value))
-        }
-        Some(("i", index)) => {
-            let item = index.parse::<usize>().ok().and_then(|i| desired.get(i));
-            item.is_none_or(|item| beyond(below, item))
-        }
-        Some(_) => true,
+    fields.iter().any(|(element, below)| match Element::parse(element) {
+        // the node itself; what cannot be read may be anything
+        None => element.contains(':'),
+        Some(element) => element.find(desired).is_none_or(|found| match &element {
+            Element::Item(keys) => beyond_item(below, found, keys),
+            _ => beyond(below, found),
+        }),
     })
 }
 
