@@ -312,6 +312,8 @@ fn record(
                 version: c.version.clone(),
                 app_version: c.app_version.clone(),
                 node_level: c.node_level,
+                data_format: c.data_format,
+                downgrade_to: c.downgrade_to.clone(),
                 health: c.health.clone(),
             })
             .collect(),

@@ -2,6 +2,7 @@
 //! object, in waves, and what goes. Pure; the server's own opinion (dry-run) is added later by
 //! `ops`.
 
+pub mod data_format;
 pub mod local;
 mod order;
 mod ownership;
