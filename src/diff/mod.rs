@@ -12,6 +12,7 @@ mod tests;
 mod text;
 mod walk;
 
+pub(crate) use quantity::compare as compare_quantities;
 pub use text::{Entry, Line, LineKind, Mark, render};
 
 use std::ops::ControlFlow;

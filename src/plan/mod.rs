@@ -2,10 +2,13 @@
 //! object, in waves, and what goes. Pure; the server's own opinion (dry-run) is added later by
 //! `ops`.
 
+pub mod crd;
 pub mod data_format;
+pub mod immutable;
 pub mod local;
 mod order;
 mod ownership;
+mod successor;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +16,7 @@ use serde_json::Value;
 
 pub use order::{WAVES, removal_rank, wave};
 pub use ownership::{is_ours, owns_more_than};
+pub use successor::must_go_first;
 
 use crate::diff;
 use crate::object::{Object, ObjectId, labels};
