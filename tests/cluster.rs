@@ -19,6 +19,7 @@ use libtest_mimic::Arguments;
 mod cluster {
     pub(crate) mod client;
     pub(crate) mod harness;
+    pub(crate) mod immutable;
     pub(crate) mod install;
     pub(crate) mod kill;
     pub(crate) mod preflight;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     let trials = [
         cluster::client::trials(),
         cluster::harness::trials(),
+        cluster::immutable::trials(),
         cluster::install::trials(),
         cluster::kill::trials(),
         cluster::preflight::trials(),

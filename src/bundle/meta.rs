@@ -63,7 +63,7 @@ pub struct ComponentRef {
     pub with: Option<Value>,
 }
 
-/// Value keys that changed with a version. Reserved: checked and kept, not applied yet.
+/// Value keys that changed with a version: see [`crate::values::migrate()`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Migration {
     /// The first version with the new keys.

@@ -176,6 +176,36 @@ impl Cluster {
         self.guarded(kind, namespace, name, &nonce, &call).await
     }
 
+    /// Changes fields by a JSON merge patch, of the object with this uid alone. Doing it twice is
+    /// doing it once.
+    pub async fn merge_patch(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        name: &str,
+        uid: Option<&str>,
+        patch: &Value,
+    ) -> Result<Value, ReplaceError> {
+        let mut body = patch.clone();
+        if let (Some(uid), Some(body)) = (uid, body.as_object_mut()) {
+            let metadata = body.entry("metadata").or_insert_with(|| json!({}));
+            if let Some(metadata) = metadata.as_object_mut() {
+                metadata.insert("uid".into(), json!(uid));
+            }
+        }
+        let url = with_query(&path(kind, namespace, Some(name)), &[("fieldManager", MANAGER)]);
+        let subject = Subject::new("patch", kind, namespace, Some(name));
+        let call = Call::with_body(Method::PATCH, url, &body, subject).content_type(MERGE_PATCH);
+        match self.call(&call).await {
+            Ok(reply) => Ok(reply.value),
+            Err(failure) if failure.code() == 404 => Err(ReplaceError::Gone(self.error(failure, &call))),
+            Err(failure) if failure.status().is_some_and(is_uid_mismatch) => {
+                Err(ReplaceError::Conflict(self.error(failure, &call)))
+            }
+            Err(failure) => Err(ReplaceError::Other(self.error(failure, &call))),
+        }
+    }
+
     /// Deletes an object. 404 after a lost answer means that our own request did it.
     pub async fn delete(
         &self,

@@ -14,6 +14,7 @@ mod walk;
 
 pub use path::{Step, path_text};
 pub use text::{Entry, Line, LineKind, Mark, render, text_difference};
+pub(crate) use quantity::compare as compare_quantities;
 
 use std::ops::ControlFlow;
 

@@ -1,5 +1,7 @@
 //! Quantities: `1` and `1000m`, `1Gi` and `1024Mi` are the same (apimachinery: resource.Quantity).
 
+use std::cmp::Ordering;
+
 use serde_json::Value;
 
 use super::path::Path;
@@ -28,10 +30,12 @@ pub(super) fn is_quantity(path: &Path) -> bool {
 
 /// Are both the same quantity?
 pub(super) fn equal(a: &Value, b: &Value) -> bool {
-    match (nanos(a), nanos(b)) {
-        (Some(a), Some(b)) => a == b,
-        _ => false,
-    }
+    compare(a, b) == Some(Ordering::Equal)
+}
+
+/// Which is larger? None when one of them is not a quantity.
+pub(crate) fn compare(a: &Value, b: &Value) -> Option<Ordering> {
+    Some(nanos(a)?.cmp(&nanos(b)?))
 }
 
 /// In billionths, the finest unit that quantities have. None for what is not a quantity, or too
@@ -110,6 +114,18 @@ mod tests {
             (json!("7Ei"), json!("7168Pi")),
         ] {
             assert!(equal(&a, &b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_compared_by_value() {
+        for (a, b, order) in [
+            ("1Gi", "1G", Some(Ordering::Greater)),
+            ("9Gi", "10Gi", Some(Ordering::Less)),
+            ("1024Mi", "1Gi", Some(Ordering::Equal)),
+            ("large", "1Gi", None),
+        ] {
+            assert_eq!(compare(&json!(a), &json!(b)), order, "{a} {b}");
         }
     }
 

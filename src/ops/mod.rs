@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod change;
 pub mod drift;
+pub mod claims;
 pub mod folder;
 pub mod health;
 pub mod list;

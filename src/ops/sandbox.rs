@@ -263,14 +263,44 @@ fn rendered(answer: Answer) -> Result<Rendered> {
 }
 
 fn component_to_json(component: Component) -> Value {
-    let Component { name, version, app_version, node_level, needs, exports, health } = component;
-    serde_json::json!([name, version, app_version, node_level, needs, exports, health])
+    let Component {
+        name,
+        version,
+        app_version,
+        node_level,
+        data_format,
+        downgrade_to,
+        needs,
+        exports,
+        health,
+    } = component;
+    serde_json::json!([
+        name,
+        version,
+        app_version,
+        node_level,
+        data_format,
+        downgrade_to,
+        needs,
+        exports,
+        health
+    ])
 }
 
 fn component_from_json(value: Value) -> Option<Component> {
-    let (name, version, app_version, node_level, needs, exports, health) =
+    let (name, version, app_version, node_level, data_format, downgrade_to, needs, exports, health) =
         serde_json::from_value(value).ok()?;
-    Some(Component { name, version, app_version, node_level, needs, exports, health })
+    Some(Component {
+        name,
+        version,
+        app_version,
+        node_level,
+        data_format,
+        downgrade_to,
+        needs,
+        exports,
+        health,
+    })
 }
 
 #[cfg(test)]

@@ -4,10 +4,14 @@
 
 pub mod effects;
 pub mod generated;
+pub mod crd;
+pub mod data_format;
+pub mod immutable;
 pub mod local;
 mod decide;
 mod order;
 mod ownership;
+mod successor;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +22,7 @@ pub use ownership::{
     Conflict, HelmRelease, Owner, Takeover, conflicts, conflicts_with_ourselves, is_hand_tool, is_ours,
     owners, owns_more_than, scaled_elsewhere, takeover,
 };
+pub use successor::must_go_first;
 
 use crate::diff;
 use crate::object::{Object, ObjectId, labels};

@@ -70,6 +70,12 @@ pub struct ComponentRef {
     /// Does it work on the node itself?
     #[serde(default)]
     pub node_level: bool,
+    /// Format of the data on its volumes; None when its bundle does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_format: Option<u32>,
+    /// Formats that it can go back to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub downgrade_to: Vec<u32>,
     /// Its health checks, evaluated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub health: Vec<Value>,
@@ -204,5 +210,18 @@ mod tests {
         let record: Record = serde_json::from_str(fixture).unwrap();
         assert_eq!(record.inventory[1].state, EntryState::Leftover);
         assert_eq!(serde_json::to_value(&record).unwrap()["bundle"]["source"], "embedded");
+    }
+
+    #[test]
+    fn data_formats_are_optional_in_format_1() {
+        let before = json!({"name": "loki", "version": "1.0.0", "appVersion": "3.5.0", "nodeLevel": false});
+        let mut component: ComponentRef = serde_json::from_value(before.clone()).unwrap();
+        assert_eq!((component.data_format, component.downgrade_to.as_slice()), (None, [].as_slice()));
+        assert_eq!(serde_json::to_value(&component).unwrap(), before, "and what is not said is not written");
+        component.data_format = Some(3);
+        component.downgrade_to = vec![2];
+        let written = serde_json::to_value(&component).unwrap();
+        assert_eq!((&written["dataFormat"], &written["downgradeTo"]), (&json!(3), &json!([2])));
+        assert_eq!(serde_json::from_value::<ComponentRef>(written).unwrap(), component);
     }
 }

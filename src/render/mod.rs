@@ -87,6 +87,10 @@ pub struct Component {
     pub app_version: String,
     /// Does it work on the node itself?
     pub node_level: bool,
+    /// Format of the data on its volumes; None when its bundle does not say.
+    pub data_format: Option<u32>,
+    /// Formats that it can go back to.
+    pub downgrade_to: Vec<u32>,
     /// Components that must be ready before it is applied (operators, webhooks).
     pub needs: Vec<String>,
     /// Its `exports`, evaluated (service, port, url, …).
@@ -158,6 +162,8 @@ fn component(part: &Part, health: Vec<Value>) -> Component {
         version: meta.version.to_string(),
         app_version: part.bundle.app_version(),
         node_level: meta.node_level,
+        data_format: meta.data_format,
+        downgrade_to: meta.downgrade_to.clone(),
         needs: part.needs.clone(),
         exports: part.exports.clone(),
         health,

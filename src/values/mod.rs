@@ -13,12 +13,14 @@
 mod builder;
 mod layer;
 mod merge;
+mod migrate;
 pub mod pointer;
 pub mod schema;
 pub mod set;
 mod suggest;
 
 pub use builder::Builder;
+pub use migrate::{Warning, migrate};
 pub use set::SetFlag;
 pub use suggest::did_you_mean;
 

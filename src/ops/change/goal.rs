@@ -83,6 +83,8 @@ impl Goal {
                     version: c.version,
                     app_version: c.app_version,
                     node_level: c.node_level,
+                    data_format: c.data_format,
+                    downgrade_to: c.downgrade_to,
                     health: c.health,
                 })
                 .collect(),
