@@ -287,6 +287,15 @@ pub struct Change {
     /// Take fields back that people changed with kubectl or Helm
     #[arg(long)]
     pub force_conflicts: bool,
+    /// Delete this object and make it anew when it cannot change in place; can be repeated
+    #[arg(long, value_name = "KIND/NAME")]
+    pub recreate: Vec<String>,
+    /// Leave volume claims that are larger than wanted at their size
+    #[arg(long)]
+    pub keep_claim_sizes: bool,
+    /// Go on though this component cannot read its data any more; can be repeated
+    #[arg(long, value_name = "COMPONENT")]
+    pub accept_data_loss: Vec<String>,
 }
 
 /// `upgrade`

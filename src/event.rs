@@ -126,6 +126,8 @@ pub enum Action {
     Created,
     /// It was changed.
     Updated,
+    /// It was deleted and made anew.
+    Recreated,
     /// It was somebody else's and is ours now.
     Adopted,
     /// It was as it should be.

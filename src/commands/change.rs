@@ -78,6 +78,9 @@ fn options(change: &cli::Change, operation: &cli::Operation) -> Result<Options> 
         description: change.description.clone(),
         history_max: change.history_max,
         force_conflicts: change.force_conflicts,
+        recreate: change.recreate.clone(),
+        keep_claim_sizes: change.keep_claim_sizes,
+        accept_data_loss: change.accept_data_loss.clone(),
         ..Options::default()
     })
 }

@@ -13,8 +13,8 @@ mod text;
 mod walk;
 
 pub use path::{Step, path_text};
-pub use text::{Entry, Line, LineKind, Mark, render, text_difference};
 pub(crate) use quantity::compare as compare_quantities;
+pub use text::{Entry, Line, LineKind, Mark, render, text_difference};
 
 use std::ops::ControlFlow;
 

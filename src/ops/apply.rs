@@ -9,12 +9,13 @@ use tokio::time::{Duration, Instant};
 use super::Context;
 use super::run::Run;
 use crate::cluster::records::base64;
-use crate::cluster::{ApplyError, ApplyOptions};
+use crate::cluster::{ApplyError, ApplyOptions, DeleteOptions, Propagation};
 use crate::error::{Error, Result};
 use crate::event::{Action, Event};
 use crate::object::{Kind, Object, ObjectId, labels};
 use crate::plan::{self, Change, Plan, Step, WAVES, local};
 use crate::readiness::{self, Readiness};
+use crate::release::{Entry, EntryState};
 
 /// Requests at a time.
 pub const PARALLEL: usize = 8;
@@ -122,6 +123,15 @@ async fn verdict(ctx: &Context<'_>, step: &Step, brought: &Brought) -> Result<Ve
     // an object that is taken over is no longer anybody else's then
     let force = step.force || matches!(step.change, Change::Adopt(_));
     let options = ApplyOptions { dry_run: true, force, uid: step.uid.clone() };
+    if matches!(step.change, Change::Recreate { .. }) {
+        // asked under a name that is free: under its own the old one stands in the way
+        object.value_mut()["metadata"]["name"] = json!(free_name(step.object.name()));
+        return Ok(match ctx.cluster.apply(&kind, &object, &ApplyOptions { uid: None, ..options }).await {
+            Ok(_) | Err(ApplyError::NotFound(_)) => Verdict::Accepted,
+            Err(ApplyError::Forbidden(error)) => Verdict::Forbidden(error),
+            Err(error) => Verdict::Refused(error.into()),
+        });
+    }
     Ok(match ctx.cluster.apply(&kind, &object, &options).await {
         Ok(_) if elsewhere => Verdict::Accepted,
         Ok(applied) if step.change == Change::Create && !applied.created => {
@@ -140,6 +150,12 @@ async fn verdict(ctx: &Context<'_>, step: &Step, brought: &Brought) -> Result<Ve
             if error.exit() == crate::Exit::Failed { Verdict::Refused(error) } else { return Err(error) }
         }
     })
+}
+
+/// A name of the same length that nobody has.
+fn free_name(name: &str) -> String {
+    let kept: String = name.chars().take(name.len().saturating_sub(5)).collect();
+    format!("{kept}x{:04x}", rand::random::<u16>())
 }
 
 fn unknown_kind(object: &Object) -> Error {
@@ -263,6 +279,7 @@ pub async fn apply_step(
         Change::Create => Action::Created,
         Change::Update(_) => Action::Updated,
         Change::Adopt(_) => Action::Adopted,
+        Change::Recreate { .. } => Action::Recreated,
         Change::Unchanged | Change::Use | Change::Foreign(_) => {
             ctx.observer.event(Event::Object { action: Action::Unchanged, object: id.clone() });
             return Ok(step.uid.clone().map(|uid| (id, uid)));
@@ -272,20 +289,46 @@ pub async fn apply_step(
     if matches!(step.change, Change::Adopt(_)) {
         take_over(run, step, &kind).await?;
     }
+    let mut options = ApplyOptions { dry_run: false, force: step.force, uid: step.uid.clone() };
+    if let Change::Recreate { orphan, .. } = step.change {
+        make_way(run, step, &kind, orphan).await?;
+        options.uid = None;
+    }
     let filled = fill_generated(ctx, &kind, &step.object, generated).await?;
     run.lock.still_held()?;
-    let options = ApplyOptions { dry_run: false, force: step.force, uid: step.uid.clone() };
     let object = filled.as_ref().unwrap_or(&step.object);
     let applied = match ctx.cluster.apply(&kind, object, &options).await {
         Ok(applied) => applied,
         Err(error) => return Err(error.into()),
     };
-    if step.change == Change::Create && !applied.created {
+    if matches!(step.change, Change::Create | Change::Recreate { .. }) && !applied.created {
         return Err(foreign(step, &applied.object));
     }
     ctx.observer.event(Event::Object { action, object: id.clone() });
     let uid = applied.object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
     Ok(Some((id, uid)))
+}
+
+/// Deletes an object that is made anew, after its claims have been asked to grow. A kill in between
+/// is harmless: what has grown has grown, and what is missing is created.
+async fn make_way(run: &Run<'_>, step: &Step, kind: &Kind, orphan: bool) -> Result<()> {
+    let ctx = &run.ctx;
+    for growth in &step.grow {
+        run.lock.still_held()?;
+        super::claims::grow(ctx, growth).await?;
+    }
+    let propagation = match step.object.kind() {
+        _ if orphan => Propagation::Orphan,
+        "Job" => Propagation::Background,
+        // its pods are gone before the new ones come
+        _ => Propagation::Foreground,
+    };
+    run.lock.still_held()?;
+    let options = DeleteOptions { uid: step.uid.clone(), propagation, ..DeleteOptions::default() };
+    let (namespace, name) = (step.object.namespace(), step.object.name());
+    ctx.cluster.delete(kind, namespace, name, &options).await?;
+    let entry = Entry { uid: step.uid.clone(), ..Entry::new(step.object.id(), "", EntryState::Active) };
+    super::prune::gone(ctx, &[&entry]).await
 }
 
 /// Makes the fields that kubectl and Helm own ours, so that what the release does not want goes.

@@ -11,7 +11,7 @@ use super::run::Run;
 use crate::cluster::Kinds;
 use crate::error::{Error, Result};
 use crate::object::{Kind, Object, ObjectId, labels};
-use crate::plan::{Change, HelmRelease, Live, Plan, Step};
+use crate::plan::{Change, HelmRelease, Live, Plan, Step, goes_by_itself};
 use crate::release::{Entry, EntryState};
 
 /// A kind and where to look for it: a namespace, or None for cluster-scoped kinds.
@@ -128,6 +128,28 @@ pub async fn namesakes(ctx: &Context<'_>, desired: &[Object], live: &Live) -> Re
         .await?;
     found.extend(values.into_iter().flatten());
     Ok(found)
+}
+
+/// Claims are made by StatefulSets, not by us: wherever there is one, they are looked for.
+pub fn claim_places(desired: &[Object], entries: &[Entry]) -> BTreeSet<Place> {
+    let wanted = desired.iter().filter(|object| object.kind() == "StatefulSet").map(Object::id);
+    let recorded = entries.iter().filter(|entry| entry.kind == "StatefulSet").map(Entry::id);
+    let claims = || Kind::namespaced("", "PersistentVolumeClaim", "persistentvolumeclaims");
+    wanted.chain(recorded).map(|id| (claims(), id.namespace)).collect()
+}
+
+/// The StorageClasses, where a volume is wanted; none when they may not be listed.
+pub async fn storage_classes(ctx: &Context<'_>, desired: &[Object]) -> Result<Vec<Value>> {
+    let wants = |object: &Object| {
+        object.kind() == "PersistentVolumeClaim" || object.value()["spec"]["volumeClaimTemplates"].is_array()
+    };
+    if !desired.iter().any(wants) {
+        return Ok(Vec::new());
+    }
+    let Some(kind) = ctx.cluster.kinds().await?.preferred("storage.k8s.io", "StorageClass") else {
+        return Ok(Vec::new());
+    };
+    Ok(ctx.cluster.list(&kind, None, "").await.unwrap_or_default())
 }
 
 /// What scales the workloads that state a number of replicas: HorizontalPodAutoscalers and KEDA's
@@ -262,6 +284,7 @@ pub async fn verify(run: &Run<'_>, plan: &Plan, applied: &Applied) -> Result<()>
         for step in steps {
             let id = step.object.id();
             match found.get(&id) {
+                None if goes_by_itself(&step.object) => {}
                 None => lost.push(step),
                 Some(uid) if applied.get(&id).is_none_or(|ours| ours == uid) => {}
                 Some(_) => {

@@ -38,8 +38,15 @@ impl Loaded {
         let opened = source::open(reference)?;
         let bundle = Bundle::load(&opened.files)?;
         let profile = flags.profile.clone().or_else(|| previous?.profile.clone());
-        let previous = previous.map(|record| Layer::previous(record.revision, record.values.clone()));
-        let (values, warnings) = merge(&bundle, flags, profile.as_deref(), previous.transpose()?.as_ref())?;
+        let (previous, moved) = match previous {
+            Some(record) => {
+                let (values, moved) = migrated(&bundle, record);
+                (Some(Layer::previous(record.revision, values)?), moved)
+            }
+            None => (None, Vec::new()),
+        };
+        let (values, mut warnings) = merge(&bundle, flags, profile.as_deref(), previous.as_ref())?;
+        warnings.extend(moved);
         if let Some(schema) = bundle.effective_schema() {
             values::schema::check(schema, &values, &format!("bundle {}", title(&bundle)))?;
         }
@@ -134,6 +141,17 @@ impl Loaded {
     pub fn values(&self) -> &Value {
         &self.values.tree
     }
+}
+
+/// The recorded values under the keys of the new version, and what was done to them.
+fn migrated(bundle: &Bundle, record: &Record) -> (Value, Vec<String>) {
+    let meta = bundle.meta();
+    let same = record.bundle.name == meta.name;
+    let Some(from) = semver::Version::parse(&record.bundle.version).ok().filter(|_| same) else {
+        return (record.values.clone(), Vec::new());
+    };
+    let (values, warnings) = values::migrate(&record.values, &meta.migrations, &from, &meta.version);
+    (values, warnings.iter().map(ToString::to_string).collect())
 }
 
 fn title(bundle: &Bundle) -> String {

@@ -3,8 +3,8 @@
 
 pub mod apply;
 pub mod change;
-pub mod drift;
 pub mod claims;
+pub mod drift;
 pub mod folder;
 pub mod health;
 pub mod list;

@@ -118,13 +118,17 @@ fn into_result(mut problems: Vec<Problem>) -> Result<()> {
 pub fn obstacles(plan: &Plan) -> impl Iterator<Item = Error> {
     plan.steps.iter().filter_map(|step| match &step.change {
         Change::Foreign(managers) => Some(apply::taken(&step.object.id(), managers)),
-        _ if step.obstacles().is_empty() => None,
-        _ => Some(conflict(step)),
+        _ => match &step.refusal {
+            Some((why, hint)) => Some(Error::failed(why.clone()).hint(hint.clone())),
+            None if step.obstacles().is_empty() => None,
+            None => Some(conflict(step)),
+        },
     })
 }
 
 fn conflict(step: &Step) -> Error {
-    let mut error = Error::failed(format!("{}: somebody else set what the release wants otherwise", step.object.id()));
+    let mut error =
+        Error::failed(format!("{}: somebody else set what the release wants otherwise", step.object.id()));
     for conflict in step.obstacles() {
         let word = |value: &Option<Value>| match value {
             None => "(absent)".to_owned(),
@@ -142,7 +146,9 @@ fn conflict(step: &Step) -> Error {
         ));
     }
     if step.obstacles().iter().all(|conflict| conflict.owner.is_hand_tool()) {
-        error.hint("--force-conflicts takes these fields back; to keep a live value, set it in the release's values")
+        error.hint(
+            "--force-conflicts takes these fields back; to keep a live value, set it in the release's values",
+        )
     } else {
         error.hint("a controller owns fields that the release sets: change the controller, or the values of the release")
     }
@@ -414,7 +420,8 @@ async fn dry_run(ctx: &Context<'_>, subject: &Subject<'_>) -> Result<Vec<Problem
     let fallback = if subject.namespace.is_some() { ctx.namespace.as_str() } else { "default" };
     let brought = apply::Brought::by(subject.plan, Some(fallback));
     // what is known to stand in the way need not be asked about
-    let steps = subject.plan.steps.iter().filter(|step| step.obstacles().is_empty());
+    let steps =
+        subject.plan.steps.iter().filter(|step| step.obstacles().is_empty() && step.refusal.is_none());
     let verdicts = apply::dry_run(ctx, steps, &brought).await?;
     let mut problems = Vec::new();
     let mut forbidden = Problem::new("");
@@ -444,7 +451,8 @@ pub fn summary(plan: &Plan) -> String {
 /// What a plan found, in one line: `61 objects compared, none differs`.
 pub fn compared(plan: &Plan) -> String {
     let all = count(plan.steps.len(), "object");
-    match plan.steps.iter().filter(|step| step.change.writes()).count() + plan.prune.len() {
+    match plan.steps.iter().filter(|step| step.change.writes()).count() + plan.first.len() + plan.prune.len()
+    {
         0 => format!("{all} compared, none differs"),
         1 => format!("{all} compared, 1 differs"),
         n => format!("{all} compared, {n} differ"),

@@ -51,7 +51,7 @@ async fn remove(run: &Run<'_>, entry: &Entry) -> Result<()> {
 }
 
 /// Waits until the objects are gone; at the deadline says which finalizers hold them.
-async fn gone(ctx: &Context<'_>, entries: &[&Entry]) -> Result<()> {
+pub async fn gone(ctx: &Context<'_>, entries: &[&Entry]) -> Result<()> {
     for entry in entries {
         let Some(kind) = ctx.cluster.kinds().await?.preferred(&entry.group, &entry.kind) else { continue };
         let mut pause = Duration::from_millis(20);

@@ -179,7 +179,7 @@ async fn removal(ctx: &Context<'_>, store: &Store, history: &History, delete_dat
     }
     let found: Vec<(ObjectId, Value)> = if readable {
         let entries: Vec<Entry> = recorded.values().cloned().collect();
-        live::gather(ctx, &[], &entries, claim_places(&entries)).await?.into_iter().collect()
+        live::gather(ctx, &[], &entries, live::claim_places(&[], &entries)).await?.into_iter().collect()
     } else {
         live::scan(ctx).await?.into_iter().map(|(entry, value)| (entry.id(), value)).collect()
     };
@@ -227,15 +227,6 @@ async fn removal(ctx: &Context<'_>, store: &Store, history: &History, delete_dat
         }
     }
     Ok(removal)
-}
-
-/// Claims are made by StatefulSets, not by us: look for them wherever there is one.
-fn claim_places(entries: &[Entry]) -> BTreeSet<live::Place> {
-    let sets = entries.iter().filter(|entry| entry.kind == "StatefulSet");
-    sets.map(|set| {
-        (Kind::namespaced("", "PersistentVolumeClaim", "persistentvolumeclaims"), set.namespace.clone())
-    })
-    .collect()
 }
 
 /// Waits until the pods and what else hung on the removed objects are gone.

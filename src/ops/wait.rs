@@ -59,6 +59,8 @@ struct Target {
     component: String,
     live: Option<Value>,
     readiness: Readiness,
+    /// Does it go by itself when it is done?
+    goes_by_itself: bool,
 }
 
 /// Waits for `objects`. The error at the deadline, or earlier, explains each unready object.
@@ -70,7 +72,8 @@ pub async fn ready(ctx: &Context<'_>, objects: &[Object]) -> Result<usize> {
             .map(|object| {
                 let component = object.label(labels::OBS_COMPONENT).unwrap_or_default().to_owned();
                 let readiness = Readiness::Progressing("not seen yet".into());
-                (object.id(), Target { component, live: None, readiness })
+                let goes_by_itself = crate::plan::goes_by_itself(object);
+                (object.id(), Target { component, live: None, readiness, goes_by_itself })
             })
             .collect(),
         pods: BTreeMap::new(),
@@ -168,7 +171,9 @@ impl Board {
             name: text("/metadata/name").unwrap_or_default(),
         };
         if let Some(target) = self.targets.get_mut(&id) {
-            target.readiness = if gone {
+            target.readiness = if gone && target.goes_by_itself {
+                Readiness::Ready
+            } else if gone {
                 Readiness::Progressing("it was deleted".into())
             } else {
                 let around = readiness::Context { storage_classes: &self.classes, pods: &[] };

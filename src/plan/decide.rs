@@ -2,41 +2,61 @@
 
 use std::collections::BTreeMap;
 
+use semver::Version;
 use serde_json::Value;
 
+use super::immutable::{self, Outcome};
 use super::ownership::{
-    Conflict, conflicts, conflicts_with_ourselves, is_ours, owners, owns_more_than, scaled_elsewhere, takeover,
+    conflicts, conflicts_with_ourselves, is_ours, owners, owns_more_than, scaled_elsewhere, takeover,
 };
-use super::{Change, Rules, Step, generated, managers, wave};
+use super::{Change, Rules, Step, crd, generated, goes_by_itself, managers, wave};
 use crate::diff;
 use crate::object::{Object, labels};
 
-/// Decides about `object`, one of `all`, whose live counterpart is `live`.
-pub fn step(object: &Object, all: &[Object], live: Option<&Value>, rules: &Rules<'_>) -> Step {
+/// What decides besides the object itself.
+pub struct All<'a> {
+    /// All desired objects.
+    pub desired: &'a [Object],
+    /// Live volume claims by namespace.
+    pub claims: BTreeMap<&'a str, Vec<Value>>,
+    /// What is allowed.
+    pub rules: &'a Rules<'a>,
+}
+
+/// Decides about `object`, whose live counterpart is `live`.
+pub fn step(object: &Object, live: Option<&Value>, all: &All<'_>) -> Step {
     // replicas that an autoscaler decides are not ours to set
-    let object = scaled_elsewhere(object, all, rules.autoscalers, live).into_owned();
-    let change = change(&object, live, rules);
+    let object = scaled_elsewhere(object, all.desired, all.rules.autoscalers, live).into_owned();
     let mut step = Step {
         wave: wave(object.kind()),
         component: object.label(labels::OBS_COMPONENT).unwrap_or_default().to_owned(),
         uid: live.and_then(|v| v["metadata"]["uid"].as_str()).map(str::to_owned),
+        change: change(&object, live, all.rules),
+        object,
         conflicts: Vec::new(),
         force: false,
         owners: BTreeMap::new(),
+        refusal: None,
+        grow: Vec::new(),
         helm: None,
-        change,
-        object,
     };
     if let (Some(live), true) = (live, step.change.writes()) {
-        meet_others(&mut step, live, rules);
+        meet_immutable_fields(&mut step, live, all);
+        meet_others(&mut step, live, all.rules);
     }
     step
 }
 
 fn change(object: &Object, live: Option<&Value>, rules: &Rules<'_>) -> Change {
-    let Some(live) = live else { return Change::Create };
+    let Some(live) = live else {
+        let done = goes_by_itself(object) && rules.deployed.contains(object.value());
+        return if done { Change::Unchanged } else { Change::Create };
+    };
     let ours = is_ours(live, object);
     if object.kind() == "Namespace" && !ours {
+        return Change::Use;
+    }
+    if object.kind() == "CustomResourceDefinition" && leave_definition(object, live, ours, rules) {
         return Change::Use;
     }
     if !ours && !rules.adopt {
@@ -51,25 +71,59 @@ fn change(object: &Object, live: Option<&Value>, rules: &Rules<'_>) -> Change {
     if ours { Change::Update(fields) } else { Change::Adopt(fields) }
 }
 
+/// A CustomResourceDefinition belongs to the cluster: that of others is used if it serves what is
+/// needed, and a newer one of ours is not taken back.
+fn leave_definition(object: &Object, live: &Value, ours: bool, rules: &Rules<'_>) -> bool {
+    let version = |text: Option<&str>| Version::parse(text?.trim_start_matches('v')).ok();
+    let wanted = version(object.label(labels::VERSION));
+    let running = version(live["metadata"]["labels"][labels::VERSION].as_str());
+    let newer = ours && wanted.zip(running).is_some_and(|(wanted, running)| wanted < running);
+    (newer || !ours && !rules.adopt) && crd::serves(live, object.value())
+}
+
+/// Fields that cannot change in place.
+fn meet_immutable_fields(step: &mut Step, live: &Value, all: &All<'_>) {
+    let namespace = step.object.namespace().unwrap_or_default();
+    let named = format!("{}/{}", step.object.kind(), step.object.name());
+    let around = immutable::Around {
+        claims: all.claims.get(namespace).map_or(&[], Vec::as_slice),
+        classes: all.rules.classes,
+        recreate_allowed: all.rules.recreate.iter().any(|name| name.eq_ignore_ascii_case(&named)),
+    };
+    match immutable::judge(step.object.value(), live, &around) {
+        Outcome::InPlace => {}
+        Outcome::Grow(grow) => step.grow = grow,
+        Outcome::Recreate { orphan, grow, why } => {
+            step.grow = grow;
+            let fields = step.change.fields().to_vec();
+            step.change = Change::Recreate { fields, orphan, why };
+        }
+        Outcome::Refuse { why, hint } => step.refusal = Some((why, hint)),
+    }
+}
+
 /// Who else has a say in the fields that change?
 fn meet_others(step: &mut Step, live: &Value, rules: &Rules<'_>) {
     let filled = generated::with_live_values(&step.object, live);
     let desired = filled.as_ref().unwrap_or(&step.object).value();
-    let mut found = conflicts(desired, live);
-    let adopting = matches!(step.change, Change::Adopt(_));
-    if adopting {
-        // what kubectl and Helm own comes with the object
-        found.retain(|conflict| !(conflict.owner.is_hand_tool() && conflict.owner.subresource.is_none()));
-        step.helm = takeover(live).and_then(|takeover| takeover.helm);
-    }
-    let by_people = |conflict: &Conflict| conflict.owner.is_hand_tool();
-    // what we wrote by other means than apply is nobody's decision against ours
-    let own = !conflicts_with_ourselves(desired, live).is_empty();
-    step.force = if found.is_empty() { own } else { rules.force_conflicts && found.iter().all(by_people) };
-    step.conflicts = found;
     for change in step.change.fields() {
         if let Some(owner) = owners(live, change).into_iter().find(|owner| !owner.is_us()) {
             step.owners.insert(change.path.clone(), owner);
         }
     }
+    // what is made anew has no owners yet
+    if matches!(step.change, Change::Recreate { .. }) {
+        return;
+    }
+    let mut found = conflicts(desired, live);
+    if matches!(step.change, Change::Adopt(_)) {
+        // what kubectl and Helm own comes with the object
+        found.retain(|conflict| !(conflict.owner.is_hand_tool() && conflict.owner.subresource.is_none()));
+        step.helm = takeover(live).and_then(|takeover| takeover.helm);
+    }
+    // what we wrote by other means than apply is nobody's decision against ours
+    let own = !conflicts_with_ourselves(desired, live).is_empty();
+    let by_people = found.iter().all(|conflict| conflict.owner.is_hand_tool());
+    step.force = if found.is_empty() { own } else { rules.force_conflicts && by_people };
+    step.conflicts = found;
 }

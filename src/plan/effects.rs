@@ -3,6 +3,8 @@
 use serde_json::Value;
 
 use super::{Change, Live, Plan, Step};
+use crate::object::ObjectId;
+use crate::release::Entry;
 
 /// Pods that a workload's change restarts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,19 @@ pub struct Restart {
 /// The restarts that a plan leads to, in its order.
 pub fn restarts(plan: &Plan, live: &Live) -> Vec<Restart> {
     plan.steps.iter().filter_map(|step| restart(step, live.get(&step.object.id())?)).collect()
+}
+
+/// What of the data may be lost: claims that go with their StatefulSet.
+pub fn data_at_risk(plan: &Plan, live: &Live) -> Vec<String> {
+    let gone = plan.first.iter().chain(&plan.prune).map(Entry::id);
+    let anew = plan.steps.iter().filter(|step| matches!(step.change, Change::Recreate { orphan: false, .. }));
+    let sets = gone.chain(anew.map(|step| step.object.id())).filter(|id| id.kind == "StatefulSet");
+    let with_claims = |id: &ObjectId| {
+        let policy =
+            live.get(id).map(|set| &set["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"]);
+        policy.is_some_and(|policy| policy == "Delete")
+    };
+    sets.filter(with_claims).map(|id| format!("the volumes of {id}")).collect()
 }
 
 /// The restart that one step leads to.
@@ -44,6 +59,9 @@ pub fn restart(step: &Step, live: &Value) -> Option<Restart> {
 }
 
 fn restarts_pods(change: &Change) -> bool {
+    if matches!(change, Change::Recreate { orphan: false, .. }) {
+        return true;
+    }
     change.fields().iter().any(|field| field.path.starts_with("spec.template"))
 }
 

@@ -2,13 +2,13 @@
 //! object, in waves, and what goes. Pure; the server's own opinion (dry-run) is added later by
 //! `ops`.
 
-pub mod effects;
-pub mod generated;
 pub mod crd;
 pub mod data_format;
+mod decide;
+pub mod effects;
+pub mod generated;
 pub mod immutable;
 pub mod local;
-mod decide;
 mod order;
 mod ownership;
 mod successor;
@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use immutable::Growth;
 pub use order::{WAVES, removal_rank, wave};
 pub use ownership::{
     Conflict, HelmRelease, Owner, Takeover, conflicts, conflicts_with_ourselves, is_hand_tool, is_ours,
@@ -40,24 +41,33 @@ pub enum Change {
     Update(Vec<diff::Change>),
     /// Somebody else's object of that name is taken over: the fields that change.
     Adopt(Vec<diff::Change>),
+    /// It is deleted and made anew.
+    Recreate {
+        /// The fields that change.
+        fields: Vec<diff::Change>,
+        /// Do its pods stay, for the new one to take over?
+        orphan: bool,
+        /// Which fields cannot change in place.
+        why: String,
+    },
     /// Somebody else's object has the name; who manages it.
     Foreign(Vec<String>),
     /// It is as it should be: nothing is sent.
     Unchanged,
-    /// A namespace that was there before and is not ours: used as it is.
+    /// A Namespace or CustomResourceDefinition of others that serves: used as it is.
     Use,
 }
 
 impl Change {
     /// Is anything sent for it?
     pub fn writes(&self) -> bool {
-        matches!(self, Self::Create | Self::Update(_) | Self::Adopt(_))
+        matches!(self, Self::Create | Self::Update(_) | Self::Adopt(_) | Self::Recreate { .. })
     }
 
     /// The fields that change.
     pub fn fields(&self) -> &[diff::Change] {
         match self {
-            Self::Update(fields) | Self::Adopt(fields) => fields,
+            Self::Update(fields) | Self::Adopt(fields) | Self::Recreate { fields, .. } => fields,
             _ => &[],
         }
     }
@@ -70,6 +80,12 @@ pub struct Rules<'a> {
     pub adopt: bool,
     /// Take back fields that people set with kubectl or Helm.
     pub force_conflicts: bool,
+    /// Objects that may be deleted and made anew, as `KIND/NAME`.
+    pub recreate: &'a [String],
+    /// Live StorageClasses; empty when they may not be read.
+    pub classes: &'a [Value],
+    /// Objects as the deployed revision recorded them: a Job of them that is gone has done its work.
+    pub deployed: &'a [Value],
     /// Live HorizontalPodAutoscalers and ScaledObjects of the release's namespaces.
     pub autoscalers: &'a [Value],
 }
@@ -93,6 +109,10 @@ pub struct Step {
     pub force: bool,
     /// Who owns the live value of a field that changes, by its path.
     pub owners: BTreeMap<String, Owner>,
+    /// Why it cannot be done, and what to do about it.
+    pub refusal: Option<(String, String)>,
+    /// Claims that become larger: before a StatefulSet is made anew, or by the step itself.
+    pub grow: Vec<Growth>,
     /// Of an object that is taken over: the Helm release that it belonged to.
     pub helm: Option<HelmRelease>,
 }
@@ -109,6 +129,9 @@ impl Step {
 pub struct Plan {
     /// Desired objects in the order of their waves.
     pub steps: Vec<Step>,
+    /// Live objects that go before anything is applied: their successors want the same volume or
+    /// the same port of the node.
+    pub first: Vec<Entry>,
     /// Live objects that no longer belong to the release and go, in the order of their removal.
     pub prune: Vec<Entry>,
     /// Live objects that no longer belong to it and stay: volumes, their secrets, kept objects.
@@ -120,7 +143,7 @@ impl Plan {
     pub fn counts(&self) -> (usize, usize, usize) {
         self.steps.iter().fold((0, 0, 0), |(c, u, n), step| match step.change {
             Change::Create => (c + 1, u, n),
-            Change::Update(_) | Change::Adopt(_) => (c, u + 1, n),
+            Change::Update(_) | Change::Adopt(_) | Change::Recreate { .. } => (c, u + 1, n),
             Change::Unchanged | Change::Use | Change::Foreign(_) => (c, u, n + 1),
         })
     }
@@ -128,6 +151,7 @@ impl Plan {
     /// Does it write nothing at all?
     pub fn is_empty(&self) -> bool {
         self.prune.is_empty()
+            && self.first.is_empty()
             && self.steps.iter().all(|step| matches!(step.change, Change::Unchanged | Change::Use))
     }
 
@@ -139,7 +163,11 @@ impl Plan {
             ..Entry::new(step.object.id(), &step.component, EntryState::Active)
         });
         let kept = self.keep.iter().map(|entry| Entry { state: EntryState::Kept, ..entry.clone() });
-        let leftover = self.prune.iter().map(|entry| Entry { state: EntryState::Leftover, ..entry.clone() });
+        let leftover = self
+            .first
+            .iter()
+            .chain(&self.prune)
+            .map(|entry| Entry { state: EntryState::Leftover, ..entry.clone() });
         active.chain(kept).chain(leftover).collect()
     }
 }
@@ -148,8 +176,13 @@ impl Plan {
 /// live object that has the identity of a desired one. `earlier` are the entries of the prune
 /// baseline.
 pub fn plan(desired: &[Object], live: &Live, earlier: &[Entry], rules: &Rules<'_>) -> Plan {
+    let mut claims: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    for (id, value) in live.iter().filter(|(id, _)| id.kind == "PersistentVolumeClaim") {
+        claims.entry(id.namespace.as_deref().unwrap_or_default()).or_default().push(value.clone());
+    }
+    let all = decide::All { desired, claims, rules };
     let mut steps: Vec<Step> =
-        desired.iter().map(|object| decide::step(object, desired, live.get(&object.id()), rules)).collect();
+        desired.iter().map(|object| decide::step(object, live.get(&object.id()), &all)).collect();
     steps.sort_by_key(|step| step.wave);
 
     let wanted: BTreeSet<ObjectId> = desired.iter().map(Object::id).collect();
@@ -162,14 +195,54 @@ pub fn plan(desired: &[Object], live: &Live, earlier: &[Entry], rules: &Rules<'_
         // gone already, or somebody else's by now: nothing to prune
         let Some(current) = live.get(&id) else { continue };
         let entry = Entry { uid: current["metadata"]["uid"].as_str().map(str::to_owned), ..entry.clone() };
+        let made_anew =
+            |step: &Step| step.change == Change::Create && must_go_first(current, step.object.value());
         if entry.state == EntryState::Kept || stays(current) {
             plan.keep.push(entry);
+        } else if plan.steps.iter().any(made_anew) {
+            plan.first.push(entry);
         } else {
             plan.prune.push(entry);
         }
     }
+    let left =
+        plan.first.iter().chain(&plan.prune).flat_map(|entry| claims_of(entry, live)).collect::<Vec<_>>();
+    for entry in left {
+        if !plan.keep.iter().any(|kept| kept.id() == entry.id()) {
+            plan.keep.push(entry);
+        }
+    }
     plan.prune.sort_by_key(|entry| removal_rank(&entry.kind));
     plan
+}
+
+/// The claims that a StatefulSet leaves behind when it goes.
+fn claims_of(entry: &Entry, live: &Live) -> Vec<Entry> {
+    let templates = live.get(&entry.id()).map(|set| &set["spec"]["volumeClaimTemplates"]);
+    let prefixes: Vec<String> = templates
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|template| Some(format!("{}-{}-", template["metadata"]["name"].as_str()?, entry.name)))
+        .collect();
+    let of_set = |id: &ObjectId| {
+        let number = prefixes.iter().find_map(|prefix| id.name.strip_prefix(prefix.as_str()));
+        id.kind == "PersistentVolumeClaim"
+            && id.namespace == entry.namespace
+            && number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let claims = live.iter().filter(|(id, _)| of_set(id));
+    claims
+        .map(|(id, claim)| Entry {
+            uid: claim["metadata"]["uid"].as_str().map(str::to_owned),
+            ..Entry::new(id.clone(), &entry.component, EntryState::Kept)
+        })
+        .collect()
+}
+
+/// Does the object go by itself when it has done its work? A Job with a time to live.
+pub fn goes_by_itself(object: &Object) -> bool {
+    object.kind() == "Job" && object.value()["spec"]["ttlSecondsAfterFinished"].is_u64()
 }
 
 /// Is this an object that only `--delete-data` removes (or nothing at all)?

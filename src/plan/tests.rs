@@ -67,7 +67,9 @@ fn somebody_elses_object_is_taken_over_only_when_asked() {
     let live = live(vec![theirs]);
     let change = |rules| plan(std::slice::from_ref(&wanted), &live, &[], &rules).steps[0].change.clone();
     assert_eq!(change(Rules::default()), Change::Foreign(vec!["helm".into()]));
-    let Change::Adopt(fields) = change(Rules { adopt: true }) else { panic!("it is adopted") };
+    let Change::Adopt(fields) = change(Rules { adopt: true, ..Rules::default() }) else {
+        panic!("it is adopted")
+    };
     assert!(fields.iter().any(|field| field.path == "data"), "{fields:?}");
 }
 

@@ -47,7 +47,8 @@ fn it_asks(env: &Env) {
     let before = versions(env);
     let asked = env.obs(["rollback"]).run();
     assert_eq!(asked.code, 2, "{asked}");
-    for part in ["revision 2 → 3 (content of revision 1)", "- ConfigMap", "spec.replicas: 3 → 0", "pass -y"] {
+    for part in ["revision 2 → 3 (content of revision 1)", "- ConfigMap", "spec.replicas: 3 → 0", "pass -y"]
+    {
         assert!(asked.stderr.contains(part), "{part} is missing in {asked}");
     }
     assert_eq!(versions(env), before, "nothing is written");
@@ -65,7 +66,8 @@ fn a_missing_revision_is_named(env: &Env) {
 
 fn a_failed_upgrade_is_undone(env: &Env) {
     install(env, &["--set", "maps=2"]);
-    let args = ["upgrade", "--wait=ready", "--timeout=3s", "--rollback-on-failure", "--set", "replicas=1,maps=4"];
+    let args =
+        ["upgrade", "--wait=ready", "--timeout=3s", "--rollback-on-failure", "--set", "replicas=1,maps=4"];
     let failed = env.obs(args).run();
     assert_eq!(failed.code, 7, "the first error stays the one that is reported: {failed}");
     assert!(failed.stderr.contains("rolled back: revision 3 has the content of revision 1"), "{failed}");
@@ -75,7 +77,8 @@ fn a_failed_upgrade_is_undone(env: &Env) {
 
 fn a_failed_install_is_undone(env: &Env) {
     let small = crate::support::plugin::fixture("bundles/small");
-    let args = ["install", &small, "--wait=ready", "--timeout=3s", "--rollback-on-failure", "--set", "replicas=1"];
+    let args =
+        ["install", &small, "--wait=ready", "--timeout=3s", "--rollback-on-failure", "--set", "replicas=1"];
     let failed = env.obs(args).run();
     assert_eq!(failed.code, 7, "{failed}");
     assert!(failed.stderr.contains("removed again"), "{failed}");
@@ -105,12 +108,16 @@ fn drift_is_shown(env: &Env) {
     env.kubectl(["scale", "deployment", "obs-small", "--replicas=4"]).run().ok();
     env.kubectl(["patch", "configmap", "obs-small-0", "--patch", r#"{"data":{"flag":"no"}}"#]).run().ok();
     env.kubectl(["delete", "configmap", "obs-small-1"]).run().ok();
-    env.kubectl(["patch", "secret", "obs-small-admin", "--patch", r#"{"data":{"password":"aHVudGVyMg=="}}"#]).run().ok();
+    env.kubectl(["patch", "secret", "obs-small-admin", "--patch", r#"{"data":{"password":"aHVudGVyMg=="}}"#])
+        .run()
+        .ok();
     let output = env.obs(["drift"]).run();
     assert_eq!(output.code, 1, "{output}");
-    for part in
-        ["spec.replicas: 0 → 4  (by kubectl", "flag: yes → no  (by kubectl-patch", "obs-small-1  (is missing)"]
-    {
+    for part in [
+        "spec.replicas: 0 → 4  (by kubectl",
+        "flag: yes → no  (by kubectl-patch",
+        "obs-small-1  (is missing)",
+    ] {
         assert!(output.stdout.contains(part), "{part} is missing in {output}");
     }
     assert!(!output.stdout.contains("hunter2") && !output.stdout.contains("aHVudGVyMg"), "{output}");
@@ -132,7 +139,9 @@ fn diff_shows_the_upgrade(env: &Env) {
     let before = versions(env);
     let output = env.obs(["diff", "--set", "maps=1,replicas=2"]).run();
     assert_eq!(output.code, 1, "{output}");
-    for part in ["revision 1 → 2: 1 change, 1 go", "spec.replicas: 0 → 2", "- ConfigMap", "data at risk: none"] {
+    for part in
+        ["revision 1 → 2: 1 change, 1 go", "spec.replicas: 0 → 2", "- ConfigMap", "data at risk: none"]
+    {
         assert!(output.stdout.contains(part), "{part} is missing in {output}");
     }
     let json = env.obs(["diff", "--set", "maps=1", "-o", "json"]).run().json();

@@ -49,7 +49,10 @@ pub(crate) fn versions(env: &Env) -> BTreeMap<String, String> {
         .flat_map(|kind| env.list(kind))
         .map(|object| {
             let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
-            (format!("{}/{}", object["kind"].as_str().unwrap_or_default(), text("name")), text("resourceVersion"))
+            (
+                format!("{}/{}", object["kind"].as_str().unwrap_or_default(), text("name")),
+                text("resourceVersion"),
+            )
         })
         .collect()
 }
@@ -72,8 +75,11 @@ fn only_what_differs_is_touched(env: &Env) {
     assert_eq!(report["pruned"], serde_json::json!([format!("ConfigMap {}/obs-small-3", env.namespace())]));
     assert_eq!((report["revision"].as_u64(), report["status"].as_str()), (Some(2), Some("deployed")));
     let after = versions(env);
-    let changed: Vec<&String> =
-        before.iter().filter(|(name, version)| after.get(*name) != Some(version)).map(|(name, _)| name).collect();
+    let changed: Vec<&String> = before
+        .iter()
+        .filter(|(name, version)| after.get(*name) != Some(version))
+        .map(|(name, _)| name)
+        .collect();
     assert_eq!(changed, ["ConfigMap/obs-small-3", "Deployment/obs-small", "Secret/obs.obs.v1"]);
     let status = |revision: u32| {
         let record = env.get(&format!("secret obs.obs.v{revision}")).expect("the record is there");
@@ -86,7 +92,8 @@ fn only_what_differs_is_touched(env: &Env) {
 }
 
 fn values_are_kept(env: &Env) {
-    let replicas = |env: &Env| env.get("deployment obs-small").expect("it is there")["spec"]["replicas"].clone();
+    let replicas =
+        |env: &Env| env.get("deployment obs-small").expect("it is there")["spec"]["replicas"].clone();
     install(env, &["--set", "maps=2", "--set", "replicas=3"]);
     upgrade(env, &["--set", "maps=1"]).run().ok();
     assert_eq!(replicas(env), 3, "what was set before still holds");
@@ -187,7 +194,9 @@ fn a_plan_is_carried_out_or_refused(env: &Env) {
     // a field of ours that somebody changes; then it is put back, and a status changes
     let set = |flag: &str| {
         let patch = format!(r#"{{"data":{{"flag":"{flag}"}}}}"#);
-        env.kubectl(["patch", "configmap", "obs-small-0", "--patch", &patch, "--field-manager=kubectl-obs"]).run().ok();
+        env.kubectl(["patch", "configmap", "obs-small-0", "--patch", &patch, "--field-manager=kubectl-obs"])
+            .run()
+            .ok();
     };
     set("no");
     let refused = upgrade(env, &["--set", "maps=2", "--plan", &path]).run();
@@ -200,7 +209,8 @@ fn a_plan_is_carried_out_or_refused(env: &Env) {
 
     upgrade(env, &["--set", "maps=2", "--plan-out", &path]).run().ok();
     let status = r#"{"status":{"conditions":[{"type":"Test","status":"True"}]}}"#;
-    let patch = ["patch", "deployment", "obs-small", "--subresource=status", "--type=merge", "--patch", status];
+    let patch =
+        ["patch", "deployment", "obs-small", "--subresource=status", "--type=merge", "--patch", status];
     env.kubectl(patch).run().ok();
     upgrade(env, &["--set", "maps=2", "--plan", &path]).run().ok();
     assert!(env.get("configmap obs-small-1").is_some());

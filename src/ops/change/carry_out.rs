@@ -5,10 +5,11 @@ use tokio::time::Instant;
 use super::{Look, Options, WaitFor, describe, done};
 use crate::error::Result;
 use crate::event::{Event, Phase};
+use crate::object::Object;
 use crate::ops::apply::{self, Random};
 use crate::ops::run::Run;
-use crate::ops::{health, live, prune, wait, who};
-use crate::plan::Plan;
+use crate::ops::{claims, health, live, prune, wait, who};
+use crate::plan::{Change, Plan, Step};
 use crate::release::{Header, Status};
 use crate::words::count;
 
@@ -53,6 +54,9 @@ pub async fn intent(run: &Run<'_>, look: &Look, options: &Options) -> Result<Hea
 /// operation, before there was a plan.
 pub async fn carry_out(run: &Run<'_>, look: &Look, options: &Options, namespace_made: bool) -> Result<()> {
     let (ctx, plan) = (&run.ctx, &look.plan);
+    if !plan.first.is_empty() {
+        prune::prune(run, &plan.first).await?;
+    }
     let begun = Instant::now();
     let total = Some(plan.steps.len());
     ctx.observer.event(Event::PhaseStarted { phase: Phase::Applied, total });
@@ -67,7 +71,9 @@ pub async fn carry_out(run: &Run<'_>, look: &Look, options: &Options, namespace_
     if options.wait != WaitFor::Nothing {
         let begun = Instant::now();
         ctx.observer.event(Event::PhaseStarted { phase: Phase::Ready, total: None });
-        let components = wait::ready(ctx, &look.goal.objects).await?;
+        let growing: Vec<_> = plan.steps.iter().flat_map(|step| step.grow.clone()).collect();
+        claims::wait_grown(ctx, &growing, ctx.deadline).await?;
+        let components = wait::ready(ctx, &awaited(plan)).await?;
         done(ctx, Phase::Ready, count(components, "component"), begun);
     }
     live::verify(run, plan, &applied).await?;
@@ -100,6 +106,12 @@ pub async fn finish(run: &Run<'_>, look: &Look, header: &Header) -> Result<()> {
         .observer
         .event(Event::Release { revision: header.revision, status: Status::Deployed.to_string() });
     Ok(())
+}
+
+/// What is waited for: not a Job that did its work before and is gone.
+fn awaited(plan: &Plan) -> Vec<Object> {
+    let done = |step: &&Step| step.change == Change::Unchanged && step.uid.is_none();
+    plan.steps.iter().filter(|step| !done(step)).map(|step| step.object.clone()).collect()
 }
 
 fn applied_summary(plan: &Plan, namespace_made: bool) -> String {

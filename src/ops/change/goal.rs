@@ -5,11 +5,14 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::{Options, Seen};
 use crate::cluster::Kinds;
 use crate::error::{Error, Result};
 use crate::object::{Object, labels, split_api_version};
 use crate::ops::Context;
 use crate::ops::load::Loaded;
+use crate::plan::data_format::{self, Formats};
+use crate::plan::{Live, immutable};
 use crate::release::codec::hex;
 use crate::release::record::FORMAT;
 use crate::release::{BundleRef, ComponentRef, Entry, Record, Revision};
@@ -122,6 +125,26 @@ impl Goal {
             notes: record.notes.clone(),
             node_namespace: record.node_namespace.clone(),
         })
+    }
+
+    /// Refuses a version that cannot read the data on the volumes any more.
+    pub fn refuse_old_data_formats(&self, seen: &Seen, options: &Options) -> Result<()> {
+        let Some(running) = seen.latest() else { return Ok(()) };
+        let formats = |components: &[ComponentRef]| components.iter().map(Formats::from).collect::<Vec<_>>();
+        let (running, target) = (formats(&running.components), formats(&self.components));
+        match data_format::refusal(&running, &target, &options.accept_data_loss).first() {
+            Some(refused) => Err(Error::from(refused)),
+            None => Ok(()),
+        }
+    }
+
+    /// Leaves claims that are larger than wanted at their size, so that the rest can be done.
+    pub fn keep_claim_sizes(&mut self, live: &Live) {
+        for object in &mut self.objects {
+            if let Some(live) = live.get(&object.id()) {
+                *object.value_mut() = immutable::with_live_sizes(object.value(), live);
+            }
+        }
     }
 
     /// The Namespace of the release as it is to be.

@@ -154,11 +154,18 @@ pub struct Around {
     pub earlier: Vec<Entry>,
     /// HorizontalPodAutoscalers and ScaledObjects in the namespaces of the workloads.
     autoscalers: Vec<Value>,
+    /// StorageClasses; empty when no volume is wanted, or they may not be read.
+    classes: Vec<Value>,
+    /// The objects of the deployed revision.
+    deployed: Vec<Value>,
 }
 
-fn rules<'a>(options: &Options, around: &'a Around) -> Rules<'a> {
+fn rules<'a>(options: &'a Options, around: &'a Around) -> Rules<'a> {
     Rules {
         adopt: options.adopt,
+        recreate: &options.recreate,
+        classes: &around.classes,
+        deployed: &around.deployed,
         force_conflicts: options.force_conflicts,
         autoscalers: &around.autoscalers,
     }
@@ -180,9 +187,13 @@ pub async fn look(
     if let Some(key) = &seen.key {
         facts.hmac_key.clone_from(key);
     }
-    let goal = Goal::new(&target, &facts, &seen.kinds)?;
+    let mut goal = Goal::new(&target, &facts, &seen.kinds)?;
     preflight::rights(ctx, &goal.objects, seen.all_rights).await?;
+    goal.refuse_old_data_formats(&seen, options)?;
     let around = around(ctx, &seen, &goal).await?;
+    if options.keep_claim_sizes {
+        goal.keep_claim_sizes(&around.live);
+    }
     let mut look = Look { seen, verb, goal, facts, around, plan: Plan::default() };
     look.replan(options);
     Ok(look)
@@ -197,15 +208,20 @@ async fn around(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<Around> {
         earlier
             .extend(found.into_iter().map(|(entry, _)| entry).filter(|entry| !known.contains(&entry.id())));
     }
-    let (live, autoscalers) = tokio::try_join!(
+    let (live, autoscalers, classes) = tokio::try_join!(
         async {
-            let mut live = live::gather(ctx, &goal.objects, &earlier, Default::default()).await?;
+            let claims = live::claim_places(&goal.objects, &earlier);
+            let mut live = live::gather(ctx, &goal.objects, &earlier, claims).await?;
             live.extend(live::namesakes(ctx, &goal.objects, &live).await?);
             Ok(live)
         },
-        live::autoscalers(ctx, &goal.objects)
+        live::autoscalers(ctx, &goal.objects),
+        live::storage_classes(ctx, &goal.objects),
     )?;
-    Ok(Around { live, earlier, autoscalers })
+    let deployed = seen.history.deployed().map(|header| header.revision);
+    let record = seen.records.iter().find(|record| Some(record.revision) == deployed);
+    let deployed = record.map(|record| record.objects.clone()).unwrap_or_default();
+    Ok(Around { live, earlier, autoscalers, classes, deployed })
 }
 
 /// Under the lock: the same look when nothing can have moved since, a new one otherwise.

@@ -95,6 +95,12 @@ pub struct Options {
     pub adopt: bool,
     /// Take fields back that people set with kubectl or Helm.
     pub force_conflicts: bool,
+    /// Objects that may be deleted and made anew, as `KIND/NAME`.
+    pub recreate: Vec<String>,
+    /// Leave volume claims that are larger than wanted at their size.
+    pub keep_claim_sizes: bool,
+    /// Components whose data may be lost to an older format.
+    pub accept_data_loss: Vec<String>,
     /// Ask before anything is changed, whatever the plan.
     pub always_ask: bool,
     /// Return to what was deployed before when the operation fails.
@@ -116,6 +122,9 @@ impl Default for Options {
             history_max: 10,
             adopt: false,
             force_conflicts: false,
+            recreate: Vec::new(),
+            keep_claim_sizes: false,
+            accept_data_loss: Vec::new(),
             always_ask: false,
             rollback_on_failure: false,
             plan_out: false,

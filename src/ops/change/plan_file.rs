@@ -161,6 +161,7 @@ fn canonical(look: &Look) -> String {
             Change::Create => "create",
             Change::Update(_) => "update",
             Change::Adopt(_) => "adopt",
+            Change::Recreate { .. } => "recreate",
             Change::Foreign(_) => "foreign",
             Change::Unchanged => "unchanged",
             Change::Use => "use",
@@ -176,8 +177,13 @@ fn canonical(look: &Look) -> String {
         }
         lines.push(line);
     }
-    let entries =
-        look.plan.prune.iter().map(|e| ("prune", e)).chain(look.plan.keep.iter().map(|e| ("keep", e)));
+    let entries = look
+        .plan
+        .first
+        .iter()
+        .chain(&look.plan.prune)
+        .map(|e| ("prune", e))
+        .chain(look.plan.keep.iter().map(|e| ("keep", e)));
     lines.extend(entries.map(|(action, entry)| format!("{action} {}", entry.id())));
     lines.sort();
     lines.join("\n")

@@ -93,13 +93,19 @@ impl Preview {
                 Change::Create => "create",
                 Change::Update(_) => "update",
                 Change::Adopt(_) => "adopt",
+                Change::Recreate { .. } => "recreate",
                 Change::Foreign(_) => "conflict",
                 Change::Unchanged | Change::Use => continue,
             };
-            let action = if step.obstacles().is_empty() { action } else { "conflict" };
+            let free = step.obstacles().is_empty() && step.refusal.is_none();
+            let action = if free { action } else { "conflict" };
             let restart = live.and_then(|live| effects::restart(step, live));
-            let mut fields: Vec<Field> =
-                step.change.fields().iter().map(|change| Field::new(change, step, restart.as_ref())).collect();
+            let mut fields: Vec<Field> = step
+                .change
+                .fields()
+                .iter()
+                .map(|change| Field::new(change, step, restart.as_ref()))
+                .collect();
             if let Some(field) = fields.iter_mut().find(|field| field.path.starts_with("spec.template"))
                 && field.note.is_none()
                 && let Some(restart) = &restart
@@ -111,6 +117,11 @@ impl Preview {
                     Some(format!("exists already, managed by {}", managers.join(", "))),
                     Some("--adopt takes it over; or remove it, or choose another --release".to_owned()),
                 ),
+                _ if step.refusal.is_some() => step.refusal.clone().map_or((None, None), |(why, hint)| {
+                    let own = format!("{}: ", step.object.id());
+                    (Some(why.trim_start_matches(own.as_str()).to_owned()), Some(hint))
+                }),
+                Change::Recreate { orphan, why, .. } => (Some(recreated(step, *orphan, why)), None),
                 _ if !step.obstacles().is_empty() => (
                     None,
                     Some("--force-conflicts takes back what people set; to keep the live value, set it in the values".to_owned()),
@@ -123,7 +134,7 @@ impl Preview {
             };
             changes.push(ObjectChange { action, object: step.object.id(), note, fields, hint });
         }
-        for (action, entries) in [("delete", &plan.prune), ("keep", &plan.keep)] {
+        for (action, entries) in [("delete", &plan.first), ("delete", &plan.prune), ("keep", &plan.keep)] {
             changes.extend(entries.iter().map(|entry| ObjectChange {
                 action,
                 object: entry.id(),
@@ -154,8 +165,11 @@ impl Preview {
             },
             conflicts: changes.iter().filter(|change| change.action == "conflict").count(),
             stay,
-            restarts: effects::restarts(plan, &look.around.live).into_iter().map(|restart| restart.what).collect(),
-            data_at_risk: Vec::new(),
+            restarts: effects::restarts(plan, &look.around.live)
+                .into_iter()
+                .map(|restart| restart.what)
+                .collect(),
+            data_at_risk: effects::data_at_risk(plan, &look.around.live),
             changes,
         }
     }
@@ -169,7 +183,14 @@ impl Preview {
     /// over or data is at risk.
     pub fn wants_an_answer(&self) -> bool {
         !self.data_at_risk.is_empty()
-            || self.changes.iter().any(|change| matches!(change.action, "recreate" | "adopt"))
+            || self.changes.iter().any(|change| match change.action {
+                "adopt" => true,
+                // a Job that is replaced has done its work, a binding has no state
+                "recreate" => {
+                    !matches!(change.object.kind.as_str(), "Job" | "RoleBinding" | "ClusterRoleBinding")
+                }
+                _ => false,
+            })
     }
 
     /// For the screen.
@@ -229,6 +250,18 @@ impl Field {
             note: restart.filter(|_| is_hash).map(|restart| restart_note(restart.pods)),
         }
     }
+}
+
+/// What making an object anew means.
+fn recreated(step: &Step, orphan: bool, why: &str) -> String {
+    let mut text = why.to_owned();
+    for growth in &step.grow {
+        text.push_str(&format!("; claim {} grows from {} to {}", growth.claim.name, growth.from, growth.to));
+    }
+    if orphan {
+        text.push_str("; its pods and volumes stay");
+    }
+    text
 }
 
 fn restart_note(pods: u64) -> String {

@@ -32,6 +32,9 @@ pub struct Report {
     /// Objects of others that are taken over.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub adopted: Vec<String>,
+    /// Objects that are deleted and made anew.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recreated: Vec<String>,
     /// Objects that were as they should be.
     pub unchanged: Vec<String>,
     /// Objects that go.
@@ -103,8 +106,9 @@ pub fn report(ctx: &Context<'_>, look: &Look, revision: u32, status: &str) -> Re
         created: ids(|change| *change == Change::Create),
         updated: ids(|change| matches!(change, Change::Update(_))),
         adopted: ids(|change| matches!(change, Change::Adopt(_))),
+        recreated: ids(|change| matches!(change, Change::Recreate { .. })),
         unchanged: ids(|change| matches!(change, Change::Unchanged | Change::Use)),
-        pruned: look.plan.prune.iter().map(|entry| entry.id().to_string()).collect(),
+        pruned: look.plan.first.iter().chain(&look.plan.prune).map(|entry| entry.id().to_string()).collect(),
         kept: look.plan.keep.iter().map(|entry| entry.id().to_string()).collect(),
         notes: look.goal.notes.clone(),
         helm: Vec::new(),
