@@ -11,6 +11,7 @@ pub mod load;
 pub mod namespace;
 pub mod preflight;
 pub mod prune;
+pub mod revision;
 pub mod run;
 pub mod sandbox;
 pub mod source;

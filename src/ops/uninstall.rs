@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Phase};
 use crate::object::{Kind, ObjectId, labels};
 use crate::plan::{removal_rank, stays};
-use crate::release::{Entry, EntryState, History, Status};
+use crate::release::{Entry, EntryState, History, Status, Unusable};
 use crate::words::count;
 
 /// How to uninstall.
@@ -165,25 +165,32 @@ async fn exists(ctx: &Context<'_>, history: &History) -> Result<()> {
 /// What goes and what stays.
 async fn removal(ctx: &Context<'_>, store: &Store, history: &History, delete_data: bool) -> Result<Removal> {
     let mut recorded: BTreeMap<ObjectId, Entry> = BTreeMap::new();
-    let mut readable = false;
+    let mut all_readable = history.latest().is_some();
     for header in history.headers().iter().rev() {
-        match store.read(header.revision).await {
+        match store.try_read(header.revision).await? {
             Ok(record) => {
-                readable = true;
                 for entry in record.inventory {
                     recorded.entry(entry.id()).or_insert(entry);
                 }
             }
-            Err(error) => ctx.observer.event(Event::Warning { message: error.message().to_owned() }),
+            // what it keeps, and how, is for the version that wrote it to say
+            Err(newer @ Unusable::Newer(_)) => return Err(store.unusable(header.revision, &newer)),
+            Err(why) => {
+                all_readable = false;
+                let message = store.unusable(header.revision, &why).message().to_owned();
+                ctx.observer.event(Event::Warning { message });
+            }
         }
     }
-    let found: Vec<(ObjectId, Value)> = if readable {
-        let mut entries: Vec<Entry> = recorded.values().cloned().collect();
-        entries.extend(claims_beside(&entries));
-        live::gather(ctx, &[], &entries).await?.into_iter().collect()
-    } else {
-        scan(ctx).await?
-    };
+    let mut entries: Vec<Entry> = recorded.values().cloned().collect();
+    entries.extend(claims_beside(&entries));
+    let mut found = live::gather(ctx, &[], &entries).await?;
+    if !all_readable {
+        // a revision may have had kinds that no other one has
+        for (id, value) in scan(ctx).await? {
+            found.entry(id).or_insert(value);
+        }
+    }
     let mut removal = Removal::default();
     for (id, value) in found {
         if is_dependent(&id, &value) {
