@@ -22,6 +22,7 @@ mod cluster {
     pub(crate) mod install;
     pub(crate) mod kill;
     pub(crate) mod preflight;
+    pub(crate) mod records;
     pub(crate) mod soak;
     pub(crate) mod stack;
     pub(crate) mod template;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         cluster::install::trials(),
         cluster::kill::trials(),
         cluster::preflight::trials(),
+        cluster::records::trials(),
         cluster::soak::trials(),
         cluster::stack::trials(),
         cluster::template::trials(),

@@ -3,8 +3,11 @@
 
 pub mod bundle;
 pub mod completion;
+mod get;
+mod history;
 mod install;
 mod list;
+mod objects;
 mod status;
 pub mod template;
 mod uninstall;
@@ -45,6 +48,8 @@ pub async fn run(cli: Cli, ui: &Ui, cancel: Cancel) -> Result<()> {
         Command::Install(args) => install::run(&app, args).await,
         Command::Status(args) => app.cancel.or(status::run(&app, &args)).await,
         Command::List(args) => app.cancel.or(list::run(&app, &args)).await,
+        Command::History(args) => app.cancel.or(history::run(&app, &args)).await,
+        Command::Get(args) => app.cancel.or(get::run(&app, &args)).await,
         Command::Uninstall(args) => uninstall::run(&app, &args).await,
         Command::Template(args) => template::run(&app, &args),
         Command::Bundle(args) => bundle::run(&app, args),

@@ -3,7 +3,9 @@
 
 pub mod apply;
 pub mod folder;
+pub mod get;
 pub mod health;
+pub mod history;
 pub mod install;
 pub mod list;
 pub mod live;
