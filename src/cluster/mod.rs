@@ -49,7 +49,7 @@ use tokio::time::Instant;
 pub use access::Access;
 pub use apply::{Applied, ApplyError, ApplyOptions};
 pub use discovery::{Kinds, Served};
-pub use errors::{Cause, FieldConflict};
+pub use errors::{Cause, FieldConflict, Tls, causes_of};
 pub use lease::{Holder, HolderInfo, Lock};
 pub use options::ConnectOptions;
 pub use pods::Involved;

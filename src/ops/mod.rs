@@ -2,6 +2,7 @@
 //! observer and returns a report. Commands turn arguments into options and print the report.
 
 pub mod apply;
+pub mod download;
 pub mod folder;
 pub mod get;
 pub mod health;
