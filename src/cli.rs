@@ -39,6 +39,8 @@ impl Cli {
             Command::Drift(args) => (args.output, None, false),
             Command::Status(args) => (args.output, None, false),
             Command::List(args) => (args.output, None, false),
+            Command::History(args) => (args.output, None, false),
+            Command::Get(args) => (args.output(), None, false),
             Command::Version(args) => (args.output, None, false),
             Command::Template(args) => (args.output, None, false),
             Command::Bundle(_) | Command::Completion(_) | Command::Render => (None, None, false),
@@ -176,6 +178,11 @@ pub enum Command {
     /// List releases
     #[command(visible_alias = "ls")]
     List(List),
+    /// List the revisions of a release, newest first
+    History(History),
+    /// Print what is recorded of a revision: values, objects, notes
+    #[command(subcommand)]
+    Get(Get),
     /// Remove a release; volumes stay unless told otherwise
     Uninstall(Uninstall),
     /// Print what would be applied, without a cluster
@@ -417,6 +424,113 @@ pub struct List {
     pub output: Option<Output>,
 }
 
+/// `history`
+#[derive(Debug, Args)]
+pub struct History {
+    /// Only the newest revisions; 0 means all
+    #[arg(long, value_name = "N", default_value = "0", value_parser = number)]
+    pub max: usize,
+    /// Print as json, yaml or names of the records' Secrets
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub output: Option<Output>,
+}
+
+/// `get …`
+#[derive(Debug, Subcommand)]
+pub enum Get {
+    /// Print the values that the user set, as YAML; secret ones are masked
+    Values(GetValues),
+    /// Print the objects as they were rendered; values of Secrets are masked
+    Manifest(GetManifest),
+    /// Print the notes of the bundle
+    Notes(GetNotes),
+    /// List the objects that belong to the revision
+    Inventory(GetInventory),
+    /// Print all of it in one document; what is secret is masked
+    All(GetAll),
+}
+
+impl Get {
+    fn output(&self) -> Option<Output> {
+        match self {
+            Self::Manifest(args) => args.output,
+            Self::Values(GetValues { output, .. })
+            | Self::Inventory(GetInventory { output, .. })
+            | Self::All(GetAll { output, .. }) => output.map(Output::from),
+            Self::Notes(_) => None,
+        }
+    }
+}
+
+/// A revision.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct WhichRevision {
+    /// Revision to look at; the newest one if it is not given
+    #[arg(long, value_name = "N", value_parser = revision)]
+    pub revision: Option<u32>,
+}
+
+/// `get values`
+#[derive(Debug, Args)]
+pub struct GetValues {
+    /// The revision.
+    #[command(flatten)]
+    pub which: WhichRevision,
+    /// Print secret values, too
+    #[arg(long)]
+    pub show_secrets: bool,
+    /// Print as yaml or json
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub output: Option<Document>,
+}
+
+/// `get manifest`
+#[derive(Debug, Args)]
+pub struct GetManifest {
+    /// The revision.
+    #[command(flatten)]
+    pub which: WhichRevision,
+    /// Print the values of Secrets, too
+    #[arg(long)]
+    pub show_secrets: bool,
+    /// Print as yaml, json (one object per line) or names
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub output: Option<Output>,
+}
+
+/// `get notes`
+#[derive(Debug, Args)]
+pub struct GetNotes {
+    /// The revision.
+    #[command(flatten)]
+    pub which: WhichRevision,
+}
+
+/// `get inventory`
+#[derive(Debug, Args)]
+pub struct GetInventory {
+    /// The revision.
+    #[command(flatten)]
+    pub which: WhichRevision,
+    /// Print as json or yaml
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub output: Option<Document>,
+}
+
+/// `get all`
+#[derive(Debug, Args)]
+pub struct GetAll {
+    /// The revision.
+    #[command(flatten)]
+    pub which: WhichRevision,
+    /// Print secret values and the values of Secrets, too
+    #[arg(long)]
+    pub show_secrets: bool,
+    /// Print as yaml (the default) or json
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub output: Option<Document>,
+}
+
 /// `uninstall`
 #[derive(Debug, Args)]
 pub struct Uninstall {
@@ -557,11 +671,37 @@ pub enum Output {
     Name,
 }
 
+/// Output formats of what has no names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Document {
+    /// One JSON document.
+    Json,
+    /// One YAML document.
+    Yaml,
+}
+
+impl From<Document> for Output {
+    fn from(format: Document) -> Self {
+        match format {
+            Document::Json => Self::Json,
+            Document::Yaml => Self::Yaml,
+        }
+    }
+}
+
 /// Event formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Events {
     /// One JSON object per line.
     Json,
+}
+
+fn revision(text: &str) -> Result<u32, &'static str> {
+    text.parse().ok().filter(|revision| *revision > 0).ok_or("a revision is a number from 1")
+}
+
+fn number(text: &str) -> Result<usize, &'static str> {
+    text.parse().map_err(|_| "it is not a number from 0")
 }
 
 #[cfg(test)]

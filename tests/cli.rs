@@ -84,6 +84,8 @@ mod help {
           drift       Show what somebody else changed in the objects of a release
           status      Show each component of a release, and why it is not ready
           list        List releases [alias: ls]
+          history     List the revisions of a release, newest first
+          get         Print what is recorded of a revision: values, objects, notes
           uninstall   Remove a release; volumes stay unless told otherwise
           template    Print what would be applied, without a cluster
           bundle      Look into bundles and package them
@@ -153,25 +155,33 @@ mod help {
                     [default: stack]
 
         Options:
-              --wait <WHAT>              What to wait for before the release counts as deployed [default:
-                                         healthy] [possible values: none, ready, healthy]
-              --description <TEXT>       What the revision is for, shown by history
-              --history-max <N>          How many revisions to keep; 0 keeps all [default: 10]
-              --force-conflicts          Take fields back that people changed with kubectl or Helm
-              --adopt                    Take over objects that exist already and belong to somebody else
-              --rollback-on-failure      Remove what was created when the install fails; volumes stay
-              --timeout <DURATION>       Longest time for the whole operation [default: 10m]
-              --lock-timeout <DURATION>  How long to wait while somebody else works on the release [default:
-                                         0s]
-              --dry-run <HOW>            Show what would happen: client sends no changing request, server
-                                         asks the API server too [possible values: client, server]
-              --exit-code                With --dry-run: end with 1 when something would change, 6 on errors
-          -o, --output <FORMAT>          Print the result as json, yaml or names [possible values: json,
-                                         yaml, name]
-              --events <FORMAT>          Report progress as one JSON object per line on standard output
-                                         [possible values: json]
-          -y, --yes                      Answer yes to every question
-          -h, --help                     Print help (see more with '--help')
+              --wait <WHAT>                   What to wait for before the release counts as deployed
+                                              [default: healthy] [possible values: none, ready, healthy]
+              --description <TEXT>            What the revision is for, shown by history
+              --history-max <N>               How many revisions to keep; 0 keeps all [default: 10]
+              --force-conflicts               Take fields back that people changed with kubectl or Helm
+              --recreate <KIND/NAME>          Delete this object and make it anew when it cannot change in
+                                              place; can be repeated
+              --keep-claim-sizes              Leave volume claims that are larger than wanted at their size
+              --accept-data-loss <COMPONENT>  Go on though this component cannot read its data any more; can
+                                              be repeated
+              --adopt                         Take over objects that exist already and belong to somebody
+                                              else
+              --rollback-on-failure           Remove what was created when the install fails; volumes stay
+              --timeout <DURATION>            Longest time for the whole operation [default: 10m]
+              --lock-timeout <DURATION>       How long to wait while somebody else works on the release
+                                              [default: 0s]
+              --dry-run <HOW>                 Show what would happen: client sends no changing request,
+                                              server asks the API server too [possible values: client,
+                                              server]
+              --exit-code                     With --dry-run: end with 1 when something would change, 6 on
+                                              errors
+          -o, --output <FORMAT>               Print the result as json, yaml or names [possible values:
+                                              json, yaml, name]
+              --events <FORMAT>               Report progress as one JSON object per line on standard output
+                                              [possible values: json]
+          -y, --yes                           Answer yes to every question
+          -h, --help                          Print help (see more with '--help')
 
         Values:
           -f, --values <FILE>           YAML file with values, - for standard input; can be repeated, the
@@ -208,6 +218,114 @@ mod help {
         Options:
           -A, --all-namespaces   Releases of all namespaces
           -o, --output <FORMAT>  Print as json, yaml or names [possible values: json, yaml, name]
+          -h, --help             Print help (see more with '--help')
+        ");
+    }
+
+    #[test]
+    fn of_history() {
+        assert_snapshot!(help("history"), @"
+        List the revisions of a release, newest first
+
+        Usage: kubectl obs history [OPTIONS]
+
+        Options:
+              --max <N>          Only the newest revisions; 0 means all [default: 0]
+          -o, --output <FORMAT>  Print as json, yaml or names of the records' Secrets [possible values:
+                                 json, yaml, name]
+          -h, --help             Print help (see more with '--help')
+        ");
+    }
+
+    #[test]
+    fn of_get() {
+        assert_snapshot!(help("get"), @"
+        Print what is recorded of a revision: values, objects, notes
+
+        Usage: kubectl obs get [OPTIONS] <COMMAND>
+
+        Commands:
+          values     Print the values that the user set, as YAML; secret ones are masked
+          manifest   Print the objects as they were rendered; values of Secrets are masked
+          notes      Print the notes of the bundle
+          inventory  List the objects that belong to the revision
+          all        Print all of it in one document; what is secret is masked
+          help       Print this message or the help of the given subcommand(s)
+
+        Options:
+          -h, --help  Print help (see more with '--help')
+        ");
+    }
+
+    #[test]
+    fn of_get_values() {
+        assert_snapshot!(help("get values"), @"
+        Print the values that the user set, as YAML; secret ones are masked
+
+        Usage: kubectl obs get values [OPTIONS]
+
+        Options:
+              --revision <N>     Revision to look at; the newest one if it is not given
+              --show-secrets     Print secret values, too
+          -o, --output <FORMAT>  Print as yaml or json [possible values: json, yaml]
+          -h, --help             Print help (see more with '--help')
+        ");
+    }
+
+    #[test]
+    fn of_get_manifest() {
+        assert_snapshot!(help("get manifest"), @"
+        Print the objects as they were rendered; values of Secrets are masked
+
+        Usage: kubectl obs get manifest [OPTIONS]
+
+        Options:
+              --revision <N>     Revision to look at; the newest one if it is not given
+              --show-secrets     Print the values of Secrets, too
+          -o, --output <FORMAT>  Print as yaml, json (one object per line) or names [possible values: json,
+                                 yaml, name]
+          -h, --help             Print help (see more with '--help')
+        ");
+    }
+
+    #[test]
+    fn of_get_notes() {
+        assert_snapshot!(help("get notes"), @"
+        Print the notes of the bundle
+
+        Usage: kubectl obs get notes [OPTIONS]
+
+        Options:
+              --revision <N>  Revision to look at; the newest one if it is not given
+          -h, --help          Print help (see more with '--help')
+        ");
+    }
+
+    #[test]
+    fn of_get_inventory() {
+        assert_snapshot!(help("get inventory"), @"
+        List the objects that belong to the revision
+
+        Usage: kubectl obs get inventory [OPTIONS]
+
+        Options:
+              --revision <N>     Revision to look at; the newest one if it is not given
+          -o, --output <FORMAT>  Print as json or yaml [possible values: json, yaml]
+          -h, --help             Print help (see more with '--help')
+        ");
+    }
+
+    #[test]
+    fn of_get_all() {
+        assert_snapshot!(help("get all"), @"
+        Print all of it in one document; what is secret is masked
+
+        Usage: kubectl obs get all [OPTIONS]
+
+        Options:
+              --revision <N>     Revision to look at; the newest one if it is not given
+              --show-secrets     Print secret values and the values of Secrets, too
+          -o, --output <FORMAT>  Print as yaml (the default) or json [possible values: json, yaml]
           -h, --help             Print help (see more with '--help')
         ");
     }
@@ -517,6 +635,70 @@ mod mistakes {
         error: release name "this-is-much-too-long-for-a-release" is not valid: it has 35 characters, at most 25 are allowed
           hint: use lower-case letters, digits and dashes, for example --release obs
         "#);
+    }
+
+    #[test]
+    fn a_revision_that_cannot_be() {
+        assert_snapshot!(obs("get values --revision 0"), @"
+        exit code: 2
+        --- stdout
+        --- stderr
+        error: invalid value '0' for '--revision <N>': a revision is a number from 1
+
+        For more information, try '--help'.
+        ");
+        assert_snapshot!(obs("get manifest --revision v3"), @"
+        exit code: 2
+        --- stdout
+        --- stderr
+        error: invalid value 'v3' for '--revision <N>': a revision is a number from 1
+
+        For more information, try '--help'.
+        ");
+    }
+
+    #[test]
+    fn get_without_saying_what() {
+        let output = Home::new().run("get").ends(2);
+        assert_eq!(output.stdout, "", "help that nobody asked for is not data");
+        assert!(output.stderr.contains("Usage: kubectl obs get [OPTIONS] <COMMAND>"), "{output}");
+        assert_snapshot!(obs("get value"), @"
+        exit code: 2
+        --- stdout
+        --- stderr
+        error: unrecognized subcommand 'value'
+
+          tip: a similar subcommand exists: 'values'
+
+        Usage: kubectl obs get [OPTIONS] <COMMAND>
+
+        For more information, try '--help'.
+        ");
+    }
+
+    #[test]
+    fn names_of_what_has_no_names() {
+        assert_snapshot!(obs("get values -o name"), @"
+        exit code: 2
+        --- stdout
+        --- stderr
+        error: invalid value 'name' for '--output <FORMAT>'
+          [possible values: json, yaml]
+
+        For more information, try '--help'.
+        ");
+    }
+
+    #[test]
+    fn a_negative_number_of_revisions() {
+        assert_snapshot!(obs("history --max=-1"), @"
+        exit code: 2
+        --- stdout
+        --- stderr
+        error: invalid value '-1' for '--max <N>': it is not a number from 0
+
+        For more information, try '--help'.
+        ");
     }
 
     #[test]
@@ -850,7 +1032,7 @@ mod interrupts {
 
     #[test]
     fn ctrl_c_ends_at_once_what_only_reads() {
-        for line in ["list", "status", "version"] {
+        for line in ["list", "status", "history", "get all", "version"] {
             let output = interrupted(line);
             assert_eq!((output.code, output.stderr.as_str()), (130, "error: interrupted\n"), "{output}");
             assert!(output.took < Duration::from_secs(10), "{output}");

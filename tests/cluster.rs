@@ -23,6 +23,7 @@ mod cluster {
     pub(crate) mod install;
     pub(crate) mod kill;
     pub(crate) mod preflight;
+    pub(crate) mod records;
     pub(crate) mod rollback;
     pub(crate) mod soak;
     pub(crate) mod stack;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         cluster::kill::trials(),
         cluster::preflight::trials(),
         cluster::rollback::trials(),
+        cluster::records::trials(),
         cluster::soak::trials(),
         cluster::stack::trials(),
         cluster::takeover::trials(),

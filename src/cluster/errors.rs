@@ -10,6 +10,7 @@ pub(super) mod kubeconfig;
 mod status;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod transport;
 
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub use status::{Cause, FieldConflict};
 pub(super) use status::{
     causes, field_conflicts, is_immutable, is_invalid, is_uid_mismatch, webhook_is_away,
 };
+pub use tls::Tls;
 pub(super) use transport::{Transport, client as client_error};
 
 /// Why a request failed, after all attempts.
@@ -95,7 +97,9 @@ pub(super) fn unexpected(target: &Target, subject: &Subject, what: &str) -> Erro
 
 /// Looks through an error and everything below it, also into `io::Error`, whose `source` skips
 /// the error that it carries.
-fn causes_of<'a>(error: &'a (dyn std::error::Error + 'static)) -> Vec<&'a (dyn std::error::Error + 'static)> {
+pub fn causes_of<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Vec<&'a (dyn std::error::Error + 'static)> {
     let mut chain = Vec::new();
     let mut next = Some(error);
     // a bound, because `source` is other people's code

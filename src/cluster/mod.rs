@@ -44,12 +44,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 pub use access::Access;
 pub use apply::{Applied, ApplyError, ApplyOptions};
 pub use discovery::{Kinds, Served};
-pub use errors::{Cause, FieldConflict};
+pub use errors::{Cause, FieldConflict, Tls, causes_of};
 pub use lease::{Holder, HolderInfo, Lock};
 pub use options::ConnectOptions;
 pub use pods::Involved;
@@ -169,6 +170,11 @@ impl Cluster {
 
     /// Sends a request by the retry policy.
     async fn call(&self, call: &Call) -> Result<Reply, Failure> {
+        self.call_as(call).await
+    }
+
+    /// The same, with the answer read as a type: nothing is kept of what the type leaves out.
+    async fn call_as<T: DeserializeOwned + Default>(&self, call: &Call) -> Result<Reply<T>, Failure> {
         retry::run(self, call).await
     }
 

@@ -1,6 +1,13 @@
 //! Reads objects: one, or all of a kind. Lists are consistent and come in pages of 500.
+//!
+//! A list of metadata is mostly managedFields, which nobody who lists wants: they are skipped
+//! while the answer is read, so that thousands of objects cost little more than their labels.
 
-use serde_json::Value;
+use std::fmt;
+
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use super::Cluster;
 use super::call::{Call, Subject, path, with_query};
@@ -15,9 +22,66 @@ const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s
 const RESTARTS: u32 = 3;
 
 /// A list and the point in the cluster's history that it shows.
-pub(super) struct Listed {
-    pub items: Vec<Value>,
+pub(super) struct Listed<T = Value> {
+    pub items: Vec<T>,
     pub resource_version: String,
+}
+
+/// One answer to a list request.
+#[derive(Deserialize)]
+struct Page<T> {
+    // an empty list can be null
+    items: Option<Vec<T>>,
+    #[serde(default)]
+    metadata: PageMetadata,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PageMetadata {
+    r#continue: String,
+    resource_version: String,
+}
+
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self { items: None, metadata: PageMetadata::default() }
+    }
+}
+
+/// An object of which only the metadata is read.
+#[derive(Deserialize)]
+struct Partial<T> {
+    metadata: T,
+}
+
+/// Metadata without managedFields.
+struct Slim(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Slim {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Slim;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the metadata of an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Slim, A::Error> {
+                let mut out = Map::new();
+                while let Some(field) = fields.next_key::<String>()? {
+                    if field == "managedFields" {
+                        fields.next_value::<IgnoredAny>()?;
+                    } else {
+                        out.insert(field, fields.next_value()?);
+                    }
+                }
+                Ok(Slim(out))
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
 }
 
 impl Cluster {
@@ -56,30 +120,50 @@ impl Cluster {
         Ok(self.list_pages(kind, &call).await.map_err(|e| self.error(e, &call))?.items)
     }
 
-    /// The same, but only apiVersion, kind and metadata of each object: cheap even for Secrets
-    /// with megabytes of data.
+    /// The same, but only apiVersion, kind and metadata without managedFields of each object: cheap
+    /// even for Secrets with megabytes of data.
     pub async fn list_metadata(
         &self,
         kind: &Kind,
         namespace: Option<&str>,
         labels: &str,
     ) -> Result<Vec<Value>> {
+        let found: Vec<Slim> = self.list_metadata_as(kind, namespace, labels).await?;
+        Ok(found
+            .into_iter()
+            .map(|Slim(metadata)| with_type(serde_json::json!({ "metadata": metadata }), kind))
+            .collect())
+    }
+
+    /// The metadata of all objects of a kind that match the label selector, as a type that takes
+    /// of it what it needs.
+    pub async fn list_metadata_as<T: DeserializeOwned>(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        labels: &str,
+    ) -> Result<Vec<T>> {
         let call = list_call(kind, namespace, labels).accept(METADATA);
-        let mut items = self.list_pages(kind, &call).await.map_err(|e| self.error(e, &call))?.items;
-        for item in items.iter_mut().filter_map(Value::as_object_mut) {
-            item.retain(|field, _| matches!(field.as_str(), "apiVersion" | "kind" | "metadata"));
-        }
-        Ok(items)
+        let listed: Listed<Partial<T>> = self.all_pages(&call).await.map_err(|e| self.error(e, &call))?;
+        Ok(listed.items.into_iter().map(|item| item.metadata).collect())
     }
 
     pub(super) async fn list_pages(&self, kind: &Kind, call: &Call) -> Result<Listed, Failure> {
+        let mut listed: Listed = self.all_pages(call).await?;
+        for item in &mut listed.items {
+            *item = with_type(item.take(), kind);
+        }
+        Ok(listed)
+    }
+
+    async fn all_pages<T: DeserializeOwned>(&self, call: &Call) -> Result<Listed<T>, Failure> {
         let mut restarts = 0;
         let mut items = Vec::new();
         let mut token = String::new();
         loop {
             let page = Call { url: with_query(&call.url, &[("continue", &token)]), ..call.clone() };
-            let mut reply = match self.call(&page).await {
-                Ok(reply) => reply,
+            let page: Page<T> = match self.call_as(&page).await {
+                Ok(reply) => reply.value,
                 // the snapshot that the pages come from was compacted
                 Err(failure) if failure.code() == 410 && restarts < RESTARTS => {
                     restarts += 1;
@@ -89,14 +173,10 @@ impl Cluster {
                 }
                 Err(failure) => return Err(failure),
             };
-            if let Value::Array(page) = reply.value["items"].take() {
-                items.extend(page.into_iter().map(|item| with_type(item, kind)));
-            }
-            let metadata = &reply.value["metadata"];
-            token = metadata["continue"].as_str().unwrap_or_default().to_owned();
+            items.extend(page.items.unwrap_or_default());
+            token = page.metadata.r#continue;
             if token.is_empty() {
-                let resource_version = metadata["resourceVersion"].as_str().unwrap_or_default().to_owned();
-                return Ok(Listed { items, resource_version });
+                return Ok(Listed { items, resource_version: page.metadata.resource_version });
             }
         }
     }
@@ -110,10 +190,38 @@ pub(super) fn list_call(kind: &Kind, namespace: Option<&str>, labels: &str) -> C
 /// Puts apiVersion and kind in front.
 pub(super) fn with_type(item: Value, kind: &Kind) -> Value {
     let Value::Object(mut fields) = item else { return item };
-    let mut out = serde_json::Map::new();
+    let mut out = Map::new();
     out.insert("apiVersion".into(), kind.api_version().into());
     out.insert("kind".into(), kind.kind.clone().into());
     fields.retain(|field, _| field != "apiVersion" && field != "kind");
     out.extend(fields);
     Value::Object(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cluster::fake::{Fake, Step};
+
+    #[tokio::test]
+    async fn metadata_comes_without_managed_fields_and_page_by_page() {
+        let item = |name: &str| {
+            json!({"metadata": {"name": name, "managedFields": [{"manager": "kubectl"}], "uid": "1"},
+                "data": {"large": "x"}})
+        };
+        let fake = Fake::new([
+            Step::Json(200, json!({"metadata": {"continue": "t"}, "items": [item("a")]})),
+            Step::Json(200, json!({"metadata": {"resourceVersion": "7"}, "items": [item("b")]})),
+            Step::Json(200, json!({"metadata": {}, "items": null})),
+        ]);
+        let (cluster, maps) = (fake.reached(), Kind::namespaced("", "ConfigMap", "configmaps"));
+        let listed = cluster.list_metadata(&maps, Some("x"), "a=b").await.unwrap();
+        let expected = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "uid": "1"}});
+        assert_eq!(listed, [expected("a"), expected("b")]);
+        assert!(cluster.list_metadata(&maps, Some("x"), "a=c").await.unwrap().is_empty());
+        let path = "GET /api/v1/namespaces/x/configmaps?labelSelector=a%3Db&limit=500";
+        assert_eq!(fake.lines()[..2], [path.to_owned(), format!("{path}&continue=t")]);
+    }
 }

@@ -2,6 +2,11 @@
 //! the release's random key. Records are written by POST and metadata PATCH only, never applied:
 //! a POST that meets an existing one lost a race.
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
@@ -9,12 +14,10 @@ use super::{Cluster, CreateError, DeleteOptions, MetadataPatch};
 use crate::error::{Error, Result};
 use crate::object::{Kind, labels};
 use crate::release::history::{self, Header, History};
-use crate::release::{Record, Revision, Status, codec};
+use crate::release::{Found, Metadata, Record, Revision, Status, Unusable, codec};
 
 /// Type of the Secret with the release's key.
 const KEY_TYPE: &str = "kubectl-obs.dev/key.v1";
-/// Annotation on a header: how many chunks hold the record; 0 when it is in the header itself.
-const CHUNKS: &str = "kubectl-obs.dev/chunks";
 
 /// The kind of all records.
 pub fn secrets() -> Kind {
@@ -30,10 +33,14 @@ pub struct Store {
     kind: Kind,
 }
 
-/// The headers of all releases in a namespace, or everywhere: a metadata-only request.
-pub async fn headers(cluster: &Cluster, namespace: Option<&str>) -> Result<Vec<Header>> {
-    let found = cluster.list_metadata(&secrets(), namespace, &format!("{}=header", history::RECORD)).await?;
-    Ok(found.iter().filter_map(Header::from_metadata).collect())
+/// All releases in a namespace, or everywhere, by namespace and name: a metadata-only request.
+pub async fn releases(cluster: &Cluster, namespace: Option<&str>) -> Result<Vec<History>> {
+    let headers = format!("{}=header", history::RECORD);
+    let mut releases: BTreeMap<(String, String), Vec<Found>> = BTreeMap::new();
+    for found in cluster.list_metadata_as::<Found>(&secrets(), namespace, &headers).await? {
+        releases.entry((found.namespace.clone(), found.release.clone())).or_default().push(found);
+    }
+    Ok(releases.into_values().map(History::of).collect())
 }
 
 impl Store {
@@ -60,43 +67,74 @@ impl Store {
 
     /// The revisions, from metadata alone.
     pub async fn history(&self) -> Result<History> {
-        let found =
-            self.cluster.list_metadata(&self.kind, Some(&self.namespace), &self.selector("header")).await?;
-        Ok(History::new(found.iter().filter_map(Header::from_metadata).collect()))
+        Ok(History::of(self.found().await?))
     }
 
-    /// Reads a record whole. A damaged one is an error that names it.
-    pub async fn read(&self, revision: Revision) -> Result<Record> {
-        let name = history::secret_name(&self.release, revision);
-        let broken =
-            |why: String| Error::failed(format!("record {}/{name} cannot be read: {why}", self.namespace));
-        let header = self.get(&name).await?.ok_or_else(|| broken("it does not exist".into()))?;
-        let chunks: usize = header["metadata"]["annotations"][CHUNKS]
-            .as_str()
-            .and_then(|n| n.parse().ok())
-            .ok_or_else(|| broken("it does not say how many chunks it has".into()))?;
-        let sha256 = data(&header, "sha256").map_err(&broken)?;
-        let sha256 = String::from_utf8_lossy(&sha256).into_owned();
-        let bytes = if chunks == 0 {
-            data(&header, "record").map_err(&broken)?
-        } else {
-            let parts = try_join_all((1..=chunks).map(|n| async move {
-                self.get(&history::chunk_name(&self.release, revision, n)).await.map(|found| (n, found))
-            }))
-            .await?;
-            let mut bytes = Vec::new();
-            for (n, part) in parts {
-                let part = part.ok_or_else(|| broken(format!("its chunk {n} of {chunks} is missing")))?;
-                bytes.extend(data(&part, "chunk").map_err(&broken)?);
+    /// The revisions, and whether their chunks are there: a second request, also for metadata,
+    /// where one of them has chunks.
+    pub async fn history_with_chunks(&self) -> Result<History> {
+        let mut found = self.found().await?;
+        if found.iter().any(|found| found.chunks > 0) {
+            let names: BTreeSet<String> =
+                self.metadata("chunk").await?.into_iter().map(|chunk| chunk.name).collect();
+            for Found { header, chunks, damage, .. } in &mut found {
+                let Some(header) = header else { continue };
+                let name = |n: &usize| history::chunk_name(&self.release, header.revision, *n);
+                if let Some(n) = (1..=*chunks).find(|n| !names.contains(&name(n))) {
+                    damage.get_or_insert(missing(n, *chunks));
+                }
             }
-            bytes
+        }
+        Ok(History::of(found))
+    }
+
+    async fn found(&self) -> Result<Vec<Found>> {
+        self.cluster.list_metadata_as(&self.kind, Some(&self.namespace), &self.selector("header")).await
+    }
+
+    async fn metadata(&self, record: &str) -> Result<Vec<Metadata>> {
+        self.cluster.list_metadata_as(&self.kind, Some(&self.namespace), &self.selector(record)).await
+    }
+
+    /// Reads a record whole. One that cannot be used is an error that names it.
+    pub async fn read(&self, revision: Revision) -> Result<Record> {
+        self.try_read(revision).await?.map_err(|why| self.unusable(revision, &why))
+    }
+
+    /// The error for a record that cannot be used.
+    pub fn unusable(&self, revision: Revision, why: &Unusable) -> Error {
+        let (namespace, name) = (&self.namespace, history::secret_name(&self.release, revision));
+        let error = Error::failed(format!("record {namespace}/{name} cannot be read: {why}"));
+        match why {
+            Unusable::Newer(_) => error.hint("a newer version of kubectl-obs wrote it: upgrade the plugin"),
+            Unusable::Gone => error.hint("somebody else removed it a moment ago: run the command again"),
+            Unusable::Damaged(_) => error.hint(format!(
+                "restore it from a backup; or delete it (kubectl delete secret -n {namespace} {name}) and \
+                 run kubectl obs install, which takes over what is there"
+            )),
+        }
+    }
+
+    /// Reads a record whole. The inner error: it is there, or was, and cannot be used.
+    pub async fn try_read(&self, revision: Revision) -> Result<Result<Record, Unusable>> {
+        let Some(header) = self.get(&history::secret_name(&self.release, revision)).await? else {
+            return Ok(Err(Unusable::Gone));
         };
-        codec::decode(&bytes, &sha256).map_err(broken)
+        let metadata: Metadata = serde_json::from_value(header["metadata"].clone()).unwrap_or_default();
+        let mut parts = Vec::new();
+        if let Ok(chunks @ 1..) = metadata.chunks() {
+            parts =
+                try_join_all((1..=chunks).map(|n| async move {
+                    self.get(&history::chunk_name(&self.release, revision, n)).await
+                }))
+                .await?;
+        }
+        Ok(decode(&header, &metadata, &parts))
     }
 
     /// Reads several records at once, in their order.
-    pub async fn read_all(&self, headers: &[Header]) -> Vec<Result<Record>> {
-        futures::future::join_all(headers.iter().map(|header| self.read(header.revision))).await
+    pub async fn read_all(&self, headers: &[Header]) -> Vec<Result<Result<Record, Unusable>>> {
+        futures::future::join_all(headers.iter().map(|header| self.try_read(header.revision))).await
     }
 
     /// Writes a record: chunks first, the header last. Fails when the revision exists.
@@ -118,8 +156,9 @@ impl Store {
             }
         }
         let mut metadata = header.metadata();
-        metadata["annotations"][CHUNKS] = json!(chunks.to_string());
+        metadata["annotations"][history::CHUNKS] = json!(chunks.to_string());
         let made = self.create(Self::secret(metadata, data)).await?;
+        let made = serde_json::from_value(made["metadata"].clone()).unwrap_or_default();
         Header::from_metadata(&made)
             .ok_or_else(|| Error::failed(format!("the API server changed record {}", header.secret_name())))
     }
@@ -153,13 +192,10 @@ impl Store {
 
     /// Deletes chunks without a header, left by a writer that was killed. Only under the lock.
     pub async fn sweep(&self, history: &History) -> Result<()> {
-        let chunks =
-            self.cluster.list_metadata(&self.kind, Some(&self.namespace), &self.selector("chunk")).await?;
-        for chunk in chunks {
-            let revision = chunk["metadata"]["labels"][history::REVISION].as_str().unwrap_or_default();
-            let known = history.headers().iter().any(|header| header.revision.to_string() == revision);
-            if !known && let Some(name) = chunk["metadata"]["name"].as_str() {
-                self.delete(name).await?;
+        for chunk in self.metadata("chunk").await? {
+            let orphan = |revision| history.headers().iter().all(|header| header.revision != revision);
+            if chunk.revision().is_some_and(orphan) {
+                self.delete(&chunk.name).await?;
             }
         }
         Ok(())
@@ -236,13 +272,33 @@ impl Store {
     }
 
     async fn delete_all(&self, selector: &str) -> Result<()> {
-        for found in self.cluster.list_metadata(&self.kind, Some(&self.namespace), selector).await? {
-            if let Some(name) = found["metadata"]["name"].as_str() {
-                self.delete(name).await?;
-            }
+        let found: Vec<Metadata> =
+            self.cluster.list_metadata_as(&self.kind, Some(&self.namespace), selector).await?;
+        for Metadata { name, .. } in found {
+            self.delete(&name).await?;
         }
         Ok(())
     }
+}
+
+/// The record in its header, or in its chunks.
+fn decode(header: &Value, metadata: &Metadata, parts: &[Option<Value>]) -> Result<Record, Unusable> {
+    let damaged = Unusable::Damaged;
+    let chunks = metadata.chunks().map_err(damaged)?;
+    let sha256 = data(header, "sha256").map_err(damaged)?;
+    let mut bytes = Vec::new();
+    if chunks == 0 {
+        bytes = data(header, "record").map_err(damaged)?;
+    }
+    for (n, part) in (1..).zip(parts) {
+        let part = part.as_ref().ok_or_else(|| damaged(missing(n, chunks)))?;
+        bytes.extend(data(part, "chunk").map_err(damaged)?);
+    }
+    codec::decode(&bytes, &String::from_utf8_lossy(&sha256))
+}
+
+fn missing(n: usize, chunks: usize) -> String {
+    format!("its chunk {n} of {chunks} is missing")
 }
 
 /// One key of a Secret's data.

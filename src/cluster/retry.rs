@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use kube::client::Body;
 use kube::core::Status;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -33,15 +34,15 @@ const BUDGET: Duration = Duration::from_secs(60);
 /// An attempt that begins shortly before that still gets a chance.
 const SHORTEST_LIMIT: Duration = Duration::from_secs(5);
 
-/// A successful answer.
+/// A successful answer; `T` is what its body is read as.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(super) struct Reply<T = Value> {
     /// The HTTP status code, 200 to 299.
     pub status: u16,
     /// The server's clock in seconds since 1970, where it said so.
     pub date: Option<i64>,
-    /// The body; null for text.
-    pub value: Value,
+    /// The body; the default for text.
+    pub value: T,
     /// The body of a text answer.
     pub text: Vec<u8>,
     /// May an earlier attempt have been carried out without our seeing its answer?
@@ -64,7 +65,10 @@ enum Outcome<T> {
 }
 
 /// Sends `call` until it succeeds, is refused, or the time is over.
-pub(super) async fn run(cluster: &Cluster, call: &Call) -> Result<Reply, Failure> {
+pub(super) async fn run<T: DeserializeOwned + Default>(
+    cluster: &Cluster,
+    call: &Call,
+) -> Result<Reply<T>, Failure> {
     let attempt = |limit| async move {
         match send::send(&cluster.inner.client, call, limit).await {
             Ok(answer) => judge(answer, call),
@@ -170,14 +174,14 @@ pub(super) fn delay(attempts: u32, wished: Option<Duration>) -> Duration {
     backoff.max(wished.unwrap_or_default().min(LONGEST_RETRY_AFTER))
 }
 
-fn judge(answer: Answer, call: &Call) -> Outcome<Reply> {
+fn judge<T: DeserializeOwned + Default>(answer: Answer, call: &Call) -> Outcome<Reply<T>> {
     if !answer.is_success() {
         return refused(answer, call);
     }
     let Answer { status, date, body, .. } = answer;
     let reply = |value, text| Reply { status, date, value, text, uncertain: false, elapsed: Duration::ZERO };
     if call.text {
-        return Outcome::Done(reply(Value::Null, body));
+        return Outcome::Done(reply(T::default(), body));
     }
     match serde_json::from_slice(&body) {
         Ok(value) => Outcome::Done(reply(value, Vec::new())),

@@ -10,7 +10,10 @@ pub async fn run(app: &App<'_>, args: &List) -> Result<()> {
     let namespace = app.namespace()?;
     let cluster = app.connect().await?;
     let scope = (!args.all_namespaces).then_some(namespace.as_str());
-    let releases = list::list(&cluster, scope).await?;
+    let list::List { releases, damage } = list::list(&cluster, scope).await?;
+    for line in &damage {
+        app.ui.warn(line);
+    }
     match args.output {
         Some(Output::Name) => {
             app.ui.data(

@@ -6,7 +6,10 @@ mod change;
 pub mod completion;
 mod diff;
 mod drift;
+mod get;
+mod history;
 mod list;
+mod objects;
 mod status;
 pub mod template;
 mod uninstall;
@@ -80,6 +83,8 @@ pub async fn run(cli: Cli, ui: &Ui, cancel: Cancel) -> Result<Outcome> {
         Command::Drift(args) => return Outcome::of_comparison(drift::run(&app, args).await),
         Command::Status(args) => app.cancel.or(status::run(&app, &args)).await,
         Command::List(args) => app.cancel.or(list::run(&app, &args)).await,
+        Command::History(args) => app.cancel.or(history::run(&app, &args)).await,
+        Command::Get(args) => app.cancel.or(get::run(&app, &args)).await,
         Command::Uninstall(args) => uninstall::run(&app, &args).await,
         Command::Template(args) => template::run(&app, &args),
         Command::Bundle(args) => bundle::run(&app, args),

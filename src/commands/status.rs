@@ -6,22 +6,24 @@ use super::App;
 use crate::cli::{Output, Status};
 use crate::error::Result;
 use crate::event::Silent;
-use crate::ops::{status, who};
+use crate::ops::status::{self, Report};
+use crate::ops::who;
 
 /// Shows each component of a release.
 pub async fn run(app: &App<'_>, args: &Status) -> Result<()> {
     let (namespace, release) = (app.namespace()?, app.release()?);
     let cluster = app.connect().await?;
     let ctx = app.context(&cluster, &namespace, &release, &Silent, Duration::from_secs(60));
-    let report = status::status(&ctx).await?;
+    let (report, problem) = status::status(&ctx).await?;
     match args.output {
-        Some(Output::Name) => {
-            app.ui.data(&super::release_name(&report.release));
-            return Ok(());
-        }
-        Some(format) => return app.document("ReleaseStatus", &report, format),
-        None => {}
+        Some(Output::Name) => app.ui.data(&super::release_name(&report.release)),
+        Some(format) => app.document("ReleaseStatus", &report, format)?,
+        None => print(app, report),
     }
+    problem.map_or(Ok(()), Err)
+}
+
+fn print(app: &App<'_>, report: Report) {
     // `3m`: the column says since when
     let age = |time: &str| who::ago(time).trim_end_matches(" ago").to_owned();
     app.ui.data(&format!(
@@ -35,6 +37,9 @@ pub async fn run(app: &App<'_>, args: &Status) -> Result<()> {
     if report.status == "failed" {
         app.ui.data(&format!("  {}\n", report.description));
     }
+    if report.damage.is_some() {
+        return;
+    }
     let rows: Vec<Vec<String>> = report
         .components
         .into_iter()
@@ -44,5 +49,4 @@ pub async fn run(app: &App<'_>, args: &Status) -> Result<()> {
         })
         .collect();
     app.ui.table(&["COMPONENT", "READY", "STATE", "SINCE", "VERSION", "WHY"], &rows);
-    Ok(())
 }

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Context, change, live};
+use super::{Context, live, revision};
 use crate::cluster::records::Store;
 use crate::diff;
 use crate::error::Result;
@@ -75,7 +75,7 @@ pub async fn drift(ctx: &Context<'_>) -> Result<Report> {
         .or_else(|| history.latest())
         .filter(|header| header.status != Some(Status::Uninstalled))
     else {
-        return Err(change::no_release(ctx));
+        return Err(revision::no_release(ctx));
     };
     let record = store.read(header.revision).await?;
     let desired: Vec<Object> = record

@@ -24,17 +24,30 @@ pub struct Listed {
     pub updated: String,
     /// What it was for.
     pub description: String,
+    /// What metadata shows to be wrong with the newest revision's record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
 }
 
-/// The releases of a namespace, or of all, by namespace and name.
-pub async fn list(cluster: &Cluster, namespace: Option<&str>) -> Result<Vec<Listed>> {
-    let mut headers = records::headers(cluster, namespace).await?;
-    headers.sort_by(|a, b| (&a.namespace, &a.release).cmp(&(&b.namespace, &b.release)));
-    let releases = headers.chunk_by(|a, b| a.namespace == b.namespace && a.release == b.release);
-    Ok(releases.filter_map(|group| History::new(group.to_vec()).latest().map(listed)).collect())
+/// The releases, and what is wrong with records of theirs: one line each.
+#[derive(Debug, Clone)]
+pub struct List {
+    /// By namespace and name.
+    pub releases: Vec<Listed>,
+    /// Damaged records, old revisions among them.
+    pub damage: Vec<String>,
 }
 
-fn listed(header: &Header) -> Listed {
+/// The releases of a namespace, or of all. Whether their chunks are there and what they hold is
+/// not looked at: that is for `history` and `get`.
+pub async fn list(cluster: &Cluster, namespace: Option<&str>) -> Result<List> {
+    let histories = records::releases(cluster, namespace).await?;
+    let damage = histories.iter().flat_map(History::damage).map(ToString::to_string).collect();
+    let newest = histories.iter().filter_map(|history| Some((history, history.latest()?)));
+    Ok(List { releases: newest.map(|(history, header)| listed(history, header)).collect(), damage })
+}
+
+fn listed(history: &History, header: &Header) -> Listed {
     Listed {
         namespace: header.namespace.clone(),
         release: header.release.clone(),
@@ -43,5 +56,6 @@ fn listed(header: &Header) -> Listed {
         bundle: header.bundle.clone(),
         updated: header.updated.clone(),
         description: header.description.clone(),
+        damage: history.damage_of(header.revision).map(|damage| damage.why.clone()),
     }
 }

@@ -2,20 +2,16 @@
 //! its digest. Everything ends as [`Files`] with the digest of their archive.
 
 use std::fs;
-use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+
+use ureq::tls::RootCerts;
 
 use crate::bundle::{Bundle, Digest, Files, archive, embedded};
 use crate::error::Error;
-use crate::ops::{folder, sandbox};
+use crate::ops::{download, folder, sandbox};
 use crate::render::{self, Facts, Rendered};
 use crate::values::did_you_mean;
 use crate::{Result, yaml};
-
-/// For the whole download.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A bundle's files and where they are from.
 #[derive(Debug, Clone)]
@@ -50,7 +46,7 @@ pub fn open(reference: &str) -> Result<Opened> {
     }
     if let Some((scheme, _)) = reference.split_once("://") {
         return match scheme {
-            "https" => download(reference),
+            "https" => from_https(reference),
             "http" => Err(Error::usage(format!("{}: http is not encrypted", without_credentials(reference)))
                 .hint("use https://…#sha256:<digest>")),
             _ => Err(unknown(reference)),
@@ -100,7 +96,7 @@ fn from_folder(root: &Path) -> Result<Files> {
     folder::read(root, &names).map_err(Error::usage)
 }
 
-fn download(reference: &str) -> Result<Opened> {
+fn from_https(reference: &str) -> Result<Opened> {
     let shown = without_credentials(reference);
     let Some((url, digest)) = reference.split_once('#') else {
         return Err(Error::usage(format!("{shown}: the digest is missing"))
@@ -111,9 +107,8 @@ fn download(reference: &str) -> Result<Opened> {
             .hint("write #sha256: and 64 hexadecimal digits in lower case"));
     };
     let shown = without_credentials(url);
-    let bytes = get(url).map_err(|why| {
-        Error::failed(format!("{shown}: cannot be downloaded: {why}"))
-            .hint("check address and proxy, or download it by other means and give the file")
+    let bytes = download::get(url, RootCerts::PlatformVerifier, download::TIMEOUT).map_err(|trouble| {
+        Error::failed(format!("{shown}: cannot be downloaded: {}", trouble.why)).hint(trouble.hint)
     })?;
     check(&bytes, digest, &shown)?;
     from_archive(&bytes, shown.clone(), false).map_err(|err| err.context(shown))
@@ -128,35 +123,6 @@ fn check(bytes: &[u8], expected: Digest, shown: &str) -> Result<()> {
     Err(Error::usage(format!("{shown}: the file has another digest"))
         .detail(format!("expected {expected}\ngot      {got}"))
         .hint("the file was replaced or damaged on its way; do not use it before you know why"))
-}
-
-fn get(url: &str) -> Result<Vec<u8>, String> {
-    let tls = ureq::tls::TlsConfig::builder()
-        .provider(ureq::tls::TlsProvider::Rustls)
-        .root_certs(ureq::tls::RootCerts::PlatformVerifier)
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .build();
-    let agent = ureq::Agent::config_builder()
-        .https_only(true)
-        .max_redirects(5)
-        .timeout_global(Some(TIMEOUT))
-        .timeout_connect(Some(Duration::from_secs(10)))
-        .tls_config(tls)
-        .user_agent(concat!("kubectl-obs/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .new_agent();
-    let response = agent.get(url).call().map_err(|e| e.to_string())?;
-    let mut bytes = Vec::new();
-    response
-        .into_body()
-        .into_reader()
-        .take(archive::MAX_TOTAL + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|e| e.to_string())?;
-    if bytes.len() as u64 > archive::MAX_TOTAL {
-        return Err(format!("larger than {} MiB", archive::MAX_TOTAL >> 20));
-    }
-    Ok(bytes)
 }
 
 /// The address without `user:password@` and without the query, which may hold a signature.

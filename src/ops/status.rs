@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Context, live};
-use crate::cluster::records::Store;
+use super::{Context, live, revision};
 use crate::error::{Error, Result};
 use crate::object::{Kind, Object, labels};
 use crate::readiness::{self, Readiness};
@@ -30,10 +29,13 @@ pub struct Report {
     pub bundle: String,
     /// When it last changed, RFC 3339.
     pub updated: String,
-    /// The components.
+    /// The components; none when the record cannot be used.
     pub components: Vec<Component>,
     /// The rendered NOTES.txt.
     pub notes: String,
+    /// Why the record of the newest revision cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
 }
 
 /// One component.
@@ -54,21 +56,42 @@ pub struct Component {
     pub why: String,
 }
 
-/// Reads the newest revision and the live objects.
-pub async fn status(ctx: &Context<'_>) -> Result<Report> {
-    let store = Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
-    let history = store.history().await?;
-    let Some(latest) = history.latest() else {
-        return Err(Error::failed(format!(
-            "there is no release {} in namespace {}",
-            ctx.release, ctx.namespace
-        ))
-        .hint("kubectl obs list -A shows all releases; kubectl obs install makes one"));
+/// Reads the newest revision and the live objects. Beside the report stands an error when the
+/// record cannot be used and the report is what its metadata says.
+pub async fn status(ctx: &Context<'_>) -> Result<(Report, Option<Error>)> {
+    let (store, history) = revision::history(ctx).await?;
+    let latest = revision::choose(ctx, &history, None)?;
+    let mut report = Report {
+        release: ctx.release.to_string(),
+        namespace: ctx.namespace.to_string(),
+        revision: latest.revision,
+        status: latest.status_word.clone(),
+        description: latest.description.clone(),
+        bundle: latest.bundle.clone(),
+        updated: latest.updated.clone(),
+        components: Vec::new(),
+        notes: String::new(),
+        damage: None,
     };
-    let record = store.read(latest.revision).await?;
+    match store.try_read(latest.revision).await? {
+        Ok(record) => {
+            report.components = components(ctx, &record).await?;
+            report.notes = record.notes;
+            Ok((report, None))
+        }
+        Err(why) => {
+            report.damage = Some(why.to_string());
+            let error = store.unusable(latest.revision, &why);
+            Ok((report, Some(error.hint("kubectl obs history shows the revisions"))))
+        }
+    }
+}
+
+/// Each component with what is live of it.
+async fn components(ctx: &Context<'_>, record: &Record) -> Result<Vec<Component>> {
     let desired: Vec<Object> =
         record.objects.iter().filter_map(|value| Object::new(value.clone()).ok()).collect();
-    let found = live::gather(ctx, &desired, &[], pod_places(&record)).await?;
+    let found = live::gather(ctx, &desired, &[], pod_places(record)).await?;
     let components = record
         .components
         .iter()
@@ -86,23 +109,15 @@ pub async fn status(ctx: &Context<'_>) -> Result<Report> {
             describe(component, &own, &found, &pods)
         })
         .collect();
-    Ok(Report {
-        release: ctx.release.to_string(),
-        namespace: ctx.namespace.to_string(),
-        revision: latest.revision,
-        status: latest.status_word.clone(),
-        description: latest.description.clone(),
-        bundle: latest.bundle.clone(),
-        updated: latest.updated.clone(),
-        components,
-        notes: record.notes,
-    })
+    Ok(components)
 }
 
 /// Pods, wherever the release has workloads.
 fn pod_places(record: &Record) -> std::collections::BTreeSet<live::Place> {
-    [&record.namespace, &record.node_namespace]
+    let node_level = record.components.iter().any(|component| component.node_level);
+    [Some(&record.namespace), Some(&record.node_namespace).filter(|_| node_level)]
         .into_iter()
+        .flatten()
         .map(|namespace| (Kind::namespaced("", "Pod", "pods"), Some(namespace.clone())))
         .collect()
 }

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::run::Run;
@@ -17,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Phase};
 use crate::object::{Kind, ObjectId, labels};
 use crate::plan::{removal_rank, stays};
-use crate::release::{Entry, EntryState, History, Status};
+use crate::release::{Entry, EntryState, History, Status, Unusable};
 use crate::words::count;
 
 /// How to uninstall.
@@ -165,24 +164,31 @@ async fn exists(ctx: &Context<'_>, history: &History) -> Result<()> {
 /// What goes and what stays.
 async fn removal(ctx: &Context<'_>, store: &Store, history: &History, delete_data: bool) -> Result<Removal> {
     let mut recorded: BTreeMap<ObjectId, Entry> = BTreeMap::new();
-    let mut readable = false;
+    let mut all_readable = history.latest().is_some();
     for header in history.headers().iter().rev() {
-        match store.read(header.revision).await {
+        match store.try_read(header.revision).await? {
             Ok(record) => {
-                readable = true;
                 for entry in record.inventory {
                     recorded.entry(entry.id()).or_insert(entry);
                 }
             }
-            Err(error) => ctx.observer.event(Event::Warning { message: error.message().to_owned() }),
+            // what it keeps, and how, is for the version that wrote it to say
+            Err(newer @ Unusable::Newer(_)) => return Err(store.unusable(header.revision, &newer)),
+            Err(why) => {
+                all_readable = false;
+                let message = store.unusable(header.revision, &why).message().to_owned();
+                ctx.observer.event(Event::Warning { message });
+            }
         }
     }
-    let found: Vec<(ObjectId, Value)> = if readable {
-        let entries: Vec<Entry> = recorded.values().cloned().collect();
-        live::gather(ctx, &[], &entries, live::claim_places(&[], &entries)).await?.into_iter().collect()
-    } else {
-        live::scan(ctx).await?.into_iter().map(|(entry, value)| (entry.id(), value)).collect()
-    };
+    let entries: Vec<Entry> = recorded.values().cloned().collect();
+    let mut found = live::gather(ctx, &[], &entries, live::claim_places(&[], &entries)).await?;
+    if !all_readable {
+        // a revision may have had kinds that no other one has
+        for (entry, value) in live::scan(ctx).await? {
+            found.entry(entry.id()).or_insert(value);
+        }
+    }
     let mut removal = Removal::default();
     for (id, value) in found {
         if live::is_dependent(&id, &value) {

@@ -24,3 +24,12 @@ pub fn ago(time: &str) -> String {
         Err(_) => time.to_owned(),
     }
 }
+
+/// An RFC 3339 time as a clock on the wall here shows it: `2026-11-21 10:02`; the text itself when
+/// it is no time.
+pub fn local(time: &str) -> String {
+    match time.parse::<jiff::Timestamp>() {
+        Ok(time) => time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string(),
+        Err(_) => time.to_owned(),
+    }
+}

@@ -1,5 +1,6 @@
 //! Record ⇄ bytes: gzip JSON, split into chunks where one Secret cannot hold it.
 
+use std::fmt;
 use std::io::{Read, Write};
 
 use flate2::Compression;
@@ -38,30 +39,52 @@ pub fn encode(record: &Record) -> Encoded {
     Encoded { parts: bytes.chunks(CHUNK).map(<[u8]>::to_vec).collect(), sha256 }
 }
 
-/// Decodes the concatenated parts. The error says what is wrong with the record, in words that
-/// fit "record obs.x.v1 cannot be read: …".
-pub fn decode(bytes: &[u8], sha256: &str) -> Result<Record, String> {
+/// Why there is a record and its content cannot be used, in words that fit
+/// "record obs.x.v1 cannot be read: …".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unusable {
+    /// A later version of this tool wrote it: whole, but not for us.
+    Newer(u32),
+    /// Something is missing or was changed.
+    Damaged(String),
+    /// It is not there any more.
+    Gone,
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Newer(format) => {
+                write!(f, "it has format {format}, this version of kubectl-obs reads up to {FORMAT}")
+            }
+            Self::Damaged(why) => f.write_str(why),
+            Self::Gone => f.write_str("it does not exist"),
+        }
+    }
+}
+
+/// Decodes the concatenated parts.
+pub fn decode(bytes: &[u8], sha256: &str) -> Result<Record, Unusable> {
+    let damaged = |why: String| Unusable::Damaged(why);
     let found = hex(&Sha256::digest(bytes));
     if found != sha256 {
-        return Err("its checksum does not match its content".into());
+        return Err(damaged("its checksum does not match its content".into()));
     }
     let mut json = Vec::new();
     GzDecoder::new(bytes)
         .take(MAX_UNPACKED)
         .read_to_end(&mut json)
-        .map_err(|e| format!("it is not gzip data ({e})"))?;
+        .map_err(|e| damaged(format!("it is not gzip data ({e})")))?;
     #[derive(serde::Deserialize)]
     struct Head {
         format: u32,
     }
-    let head: Head = serde_json::from_slice(&json).map_err(|_| "it is not a release record".to_owned())?;
+    let head: Head =
+        serde_json::from_slice(&json).map_err(|_| damaged("it is not a release record".to_owned()))?;
     if head.format > FORMAT {
-        return Err(format!(
-            "it has format {}, this version of kubectl-obs reads up to {FORMAT}",
-            head.format
-        ));
+        return Err(Unusable::Newer(head.format));
     }
-    serde_json::from_slice(&json).map_err(|e| format!("it is damaged ({e})"))
+    serde_json::from_slice(&json).map_err(|e| damaged(format!("its content is not that of a record ({e})")))
 }
 
 /// Lower-case hex.
@@ -124,13 +147,17 @@ mod tests {
         let encoded = encode(&record(json!({})));
         let mut bytes = encoded.parts.concat();
         bytes.truncate(bytes.len() - 1);
-        assert_eq!(decode(&bytes, &encoded.sha256).unwrap_err(), "its checksum does not match its content");
+        let why = decode(&bytes, &encoded.sha256).unwrap_err();
+        assert_eq!(why, Unusable::Damaged("its checksum does not match its content".into()));
+        let whole = |bytes: &[u8]| decode(bytes, &hex(&Sha256::digest(bytes))).unwrap_err().to_string();
+        assert!(whole(b"what").starts_with("it is not gzip data ("), "{}", whole(b"what"));
     }
 
     #[test]
     fn a_record_of_a_newer_version_is_refused() {
         let encoded = encode(&Record { format: 99, ..record(json!({})) });
-        let message = decode(&encoded.parts.concat(), &encoded.sha256).unwrap_err();
-        assert_eq!(message, "it has format 99, this version of kubectl-obs reads up to 1");
+        let why = decode(&encoded.parts.concat(), &encoded.sha256).unwrap_err();
+        assert_eq!(why, Unusable::Newer(99));
+        assert_eq!(why.to_string(), "it has format 99, this version of kubectl-obs reads up to 1");
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Revision, Status};
+use super::{Found, Revision, Status};
 use crate::object::labels;
 
 /// Label on records: `header` or `chunk`.
@@ -21,6 +21,8 @@ pub const UPDATED: &str = "kubectl-obs.dev/updated";
 pub const BY: &str = "kubectl-obs.dev/by";
 /// Annotation: what it was for, or why it failed.
 pub const DESCRIPTION: &str = "kubectl-obs.dev/description";
+/// Annotation on a header: how many chunks hold the record; 0 when it is in the header itself.
+pub const CHUNKS: &str = "kubectl-obs.dev/chunks";
 /// Annotation: names of the node-level components in it, so that another release can see them.
 pub const NODE_LEVEL: &str = "kubectl-obs.dev/node-level-components";
 
@@ -57,35 +59,6 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads the metadata of a record's header Secret; None if it is none.
-    pub fn from_metadata(secret: &Value) -> Option<Self> {
-        let metadata = &secret["metadata"];
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let label = |key: &str| text(&metadata["labels"][key]);
-        let annotation = |key: &str| text(&metadata["annotations"][key]);
-        if label(RECORD) != "header" {
-            return None;
-        }
-        Some(Self {
-            namespace: text(&metadata["namespace"]),
-            release: label(labels::RELEASE),
-            revision: label(REVISION).parse().ok()?,
-            status: label(STATUS).parse().ok(),
-            status_word: label(STATUS),
-            bundle: annotation(BUNDLE),
-            created: annotation(CREATED),
-            updated: annotation(UPDATED),
-            by: annotation(BY),
-            description: annotation(DESCRIPTION),
-            node_level: annotation(NODE_LEVEL)
-                .split(',')
-                .filter(|s| !s.is_empty())
-                .map(str::to_owned)
-                .collect(),
-            resource_version: text(&metadata["resourceVersion"]),
-        })
-    }
-
     /// The name of the Secret.
     pub fn secret_name(&self) -> String {
         secret_name(&self.release, self.revision)
@@ -130,13 +103,57 @@ pub fn chunk_name(release: &str, revision: Revision, n: usize) -> String {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
     headers: Vec<Header>,
+    damage: Vec<Damage>,
+}
+
+/// What metadata shows to be wrong with one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// `namespace/name` of its Secret.
+    pub secret: String,
+    /// None for a Secret that is labelled as a record and is none.
+    pub revision: Option<Revision>,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.revision {
+            Some(_) => write!(f, "record {} is damaged: {}", self.secret, self.why),
+            None => write!(f, "Secret {} is left out: {}", self.secret, self.why),
+        }
+    }
 }
 
 impl History {
     /// Sorts the headers of one release.
     pub fn new(mut headers: Vec<Header>) -> Self {
         headers.sort_by_key(|header| header.revision);
-        Self { headers }
+        Self { headers, damage: Vec::new() }
+    }
+
+    /// What was found of one release, damaged records among it.
+    pub fn of(found: impl IntoIterator<Item = Found>) -> Self {
+        let mut headers = Vec::new();
+        let mut damage = Vec::new();
+        for Found { namespace, name, header, damage: why, .. } in found {
+            let revision = header.as_ref().map(|header| header.revision);
+            damage.extend(why.map(|why| Damage { secret: format!("{namespace}/{name}"), revision, why }));
+            headers.extend(header);
+        }
+        damage.sort_by_key(|damage| damage.revision);
+        Self { damage, ..Self::new(headers) }
+    }
+
+    /// What metadata shows to be wrong, oldest revision first.
+    pub fn damage(&self) -> &[Damage] {
+        &self.damage
+    }
+
+    /// What metadata shows to be wrong with one revision.
+    pub fn damage_of(&self, revision: Revision) -> Option<&Damage> {
+        self.damage.iter().find(|damage| damage.revision == Some(revision))
     }
 
     /// Oldest first.
@@ -219,7 +236,8 @@ mod tests {
     #[test]
     fn a_header_survives_its_metadata() {
         let header = history(&[(3, Status::Deployed)]).headers()[0].clone();
-        assert_eq!(Header::from_metadata(&json!({"metadata": header.metadata()})), Some(header));
+        let metadata = serde_json::from_value(header.metadata()).unwrap();
+        assert_eq!(Header::from_metadata(&metadata), Some(header));
     }
 
     #[test]

@@ -5,13 +5,15 @@
 //! [`record::FORMAT`] and needs a compatibility test.
 
 pub mod codec;
+pub mod found;
 pub mod history;
 pub mod name;
 pub mod record;
 mod status;
 
-pub use codec::{Encoded, decode, encode};
-pub use history::{Header, History};
+pub use codec::{Encoded, Unusable, decode, encode};
+pub use found::{Found, Metadata};
+pub use history::{Damage, Header, History};
 pub use name::{Namespace, ReleaseName};
 pub use record::{BundleRef, ComponentRef, Entry, EntryState, Record};
 pub use status::Status;

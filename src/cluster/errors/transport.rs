@@ -5,9 +5,9 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use kube::client::AuthError;
-use rustls::CertificateError;
 
 use super::super::target::Target;
+use super::tls::Tls;
 use super::{causes_of, credentials};
 use crate::error::Error;
 
@@ -38,19 +38,6 @@ pub(in crate::cluster) enum Kind {
     Credentials(credentials::Trouble),
     /// Answered, but not in HTTP.
     NotHttp,
-    Other(String),
-}
-
-/// The kinds of trouble with TLS.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cluster) enum Tls {
-    UnknownIssuer,
-    /// The names that the certificate is for, where known.
-    WrongName(Vec<String>),
-    Expired,
-    NotYetValid,
-    /// The server speaks plain HTTP.
-    PlainHttp,
     Other(String),
 }
 
@@ -153,7 +140,7 @@ impl Transport {
             }
             Kind::Proxy(message) => by_proxy(&format!("did not open a connection ({message})")),
             Kind::NotHttp => "what answers there does not speak HTTP".into(),
-            Kind::Tls(tls) => tls.why(target),
+            Kind::Tls(tls) => tls.why(target.host()),
             Kind::Credentials(_) => String::new(),
             Kind::Other(message) => message.clone(),
         }
@@ -196,22 +183,7 @@ impl Transport {
 }
 
 impl Tls {
-    fn why(&self, target: &Target) -> String {
-        match self {
-            Self::UnknownIssuer => "its certificate is signed by an unknown authority".into(),
-            Self::WrongName(names) if names.is_empty() => {
-                format!("its certificate is not for the name {}", target.host())
-            }
-            Self::WrongName(names) => {
-                format!("its certificate is for {}, not for {}", names.join(", "), target.host())
-            }
-            Self::Expired => "its certificate has expired".into(),
-            Self::NotYetValid => "its certificate is not valid yet".into(),
-            Self::PlainHttp => "it speaks http, not https".into(),
-            Self::Other(message) => format!("TLS does not come about: {message}"),
-        }
-    }
-
+    /// What to do where the server is a cluster's.
     fn hint(&self, target: &Target) -> String {
         match self {
             Self::UnknownIssuer => "the kubeconfig's certificate-authority-data may belong to an older cluster of that name: get the kubeconfig again, or name the authority with --certificate-authority".into(),
@@ -235,7 +207,7 @@ fn kind_of(error: &(dyn StdError + 'static)) -> Option<Kind> {
         return Some(Kind::Credentials(credentials::Trouble::from_auth(auth)));
     }
     if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-        return Some(Kind::Tls(tls_of(tls)));
+        return Some(Kind::Tls(Tls::of(tls)));
     }
     if let Some(io) = error.downcast_ref::<std::io::Error>() {
         return match io.kind() {
@@ -267,31 +239,6 @@ fn kind_of(error: &(dyn StdError + 'static)) -> Option<Kind> {
         return (!message.starts_with("failed to create")).then(|| Kind::Proxy(message.to_owned()));
     }
     text.to_ascii_lowercase().starts_with("socks").then_some(Kind::Proxy(text))
-}
-
-fn tls_of(error: &rustls::Error) -> Tls {
-    match error {
-        rustls::Error::InvalidCertificate(certificate) => match certificate {
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => Tls::UnknownIssuer,
-            CertificateError::NotValidForName => Tls::WrongName(Vec::new()),
-            CertificateError::NotValidForNameContext { presented, .. } => {
-                Tls::WrongName(presented.iter().filter_map(|name| readable_name(name)).collect())
-            }
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Tls::Expired,
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Tls::NotYetValid,
-            other => Tls::Other(other.to_string()),
-        },
-        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => Tls::PlainHttp,
-        other => Tls::Other(other.to_string()),
-    }
-}
-
-/// `DnsName("x")` and `IpAddress(1.2.3.4)`, as rustls lists a certificate's names, without the
-/// wrapping.
-fn readable_name(name: &str) -> Option<String> {
-    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
-    let inner = inner.trim_matches('"');
-    (!inner.is_empty()).then(|| inner.to_owned())
 }
 
 /// Something answered that is not a Kubernetes API server: a login page, a load balancer.

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use semver::Version;
 
-use super::{Seen, Target, Verb, no_release};
+use super::{Seen, Target, Verb};
 use crate::cli;
 use crate::cluster::records::Store;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::ops::Context;
 use crate::ops::load::Loaded;
+use crate::ops::revision::{choose, no_release};
 use crate::release::{History, Record, Revision, Status};
 
 /// What is wanted.
@@ -155,15 +156,8 @@ fn warned(ctx: &Context<'_>, loaded: Loaded) -> Arc<Loaded> {
 
 async fn rollback(ctx: &Context<'_>, seen: &Seen, wanted: Option<Revision>) -> Result<(Verb, Target)> {
     let Some(latest) = seen.history.latest() else { return Err(no_release(ctx)) };
-    let known = |revision: Revision| seen.history.headers().iter().any(|h| h.revision == revision);
     let revision = match wanted {
-        Some(revision) if known(revision) => revision,
-        Some(revision) => {
-            let all: Vec<String> =
-                seen.history.headers().iter().rev().map(|h| h.revision.to_string()).collect();
-            return Err(Error::failed(format!("release {} has no revision {revision}", ctx.release))
-                .hint(format!("it has {}; kubectl obs history says what they were", all.join(", "))));
-        }
+        Some(_) => choose(ctx, &seen.history, wanted)?.revision,
         None => seen.history.last_good().map(|header| header.revision).ok_or_else(|| {
             Error::failed(format!(
                 "release {} has no earlier revision that was deployed (the newest is {})",

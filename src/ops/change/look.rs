@@ -15,7 +15,7 @@ use crate::ops::run::Run;
 use crate::ops::{Context, live, namespace, preflight, who};
 use crate::plan::{Live, Plan, Rules, plan};
 use crate::release::record::merge_inventory;
-use crate::release::{Entry, History, Record, Status};
+use crate::release::{Entry, History, Record, Status, Unusable};
 use crate::render::Facts;
 
 /// What was read at the beginning.
@@ -86,13 +86,22 @@ async fn history(ctx: &Context<'_>, store: &Store) -> Result<(History, Vec<Recor
 async fn baseline(ctx: &Context<'_>, store: &Store, history: &History) -> Result<(Vec<Record>, bool)> {
     let mut records = Vec::new();
     let mut blind = false;
-    for result in store.read_all(history.baseline()).await {
-        match result {
+    if let Some(unknown) = history.headers().iter().find(|header| header.status.is_none()) {
+        return Err(Error::failed(format!(
+            "revision {} of release {} has the status \"{}\", which this version of kubectl-obs does not know",
+            unknown.revision, ctx.release, unknown.status_word
+        ))
+        .hint("a newer version of kubectl-obs wrote it: upgrade the plugin"));
+    }
+    for (header, result) in history.baseline().iter().zip(store.read_all(history.baseline()).await) {
+        match result? {
             Ok(record) => records.push(record),
-            Err(error) if error.exit() != Exit::Failed => return Err(error),
-            Err(error) => {
+            // what it keeps, and how, is for the version that wrote it to say
+            Err(newer @ Unusable::Newer(_)) => return Err(store.unusable(header.revision, &newer)),
+            Err(why) => {
                 blind = true;
-                ctx.observer.event(Event::Warning { message: error.message().to_owned() });
+                let message = store.unusable(header.revision, &why).message().to_owned();
+                ctx.observer.event(Event::Warning { message });
             }
         }
     }

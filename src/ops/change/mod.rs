@@ -30,7 +30,7 @@ pub use report::{Helm, Report};
 
 use super::run::Run;
 use super::{Context, namespace, preflight};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Event, Phase};
 use crate::release::{Revision, Status};
 
@@ -242,10 +242,4 @@ async fn planned(ctx: &Context<'_>, look: Look, options: &Options, begun: Instan
 fn done(ctx: &Context<'_>, phase: Phase, summary: String, begun: Instant) {
     let seconds = begun.elapsed().as_secs_f64();
     ctx.observer.event(Event::PhaseDone { phase, summary, seconds });
-}
-
-/// There is no such release.
-pub fn no_release(ctx: &Context<'_>) -> Error {
-    Error::failed(format!("there is no release {} in namespace {}", ctx.release, ctx.namespace))
-        .hint("kubectl obs list -A shows all releases; kubectl obs install makes one")
 }

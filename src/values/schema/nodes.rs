@@ -50,6 +50,11 @@ impl<'s> Nodes<'s> {
         path
     }
 
+    /// Does the schema say anything about this place? `true` and `false` do not.
+    pub(super) fn known(&self) -> bool {
+        self.nodes.iter().any(|node| node.is_object())
+    }
+
     /// Does one of them say `writeOnly: true`?
     pub(super) fn write_only(&self) -> bool {
         self.nodes.iter().any(|node| node["writeOnly"] == true)

@@ -25,6 +25,40 @@ pub fn secrets(schema: &Value, tree: &Value) -> Vec<Pointer> {
     found
 }
 
+/// For values whose own schema is not at hand: `tree` with everything replaced by [`MASK`] that is
+/// not known to be harmless, and how much that is. `schema` is one of another version of the
+/// bundle: what it knows, and does not call secret, is shown. Without one no text and no number is.
+pub fn mask_unjudged(schema: Option<&Value>, tree: &Value) -> (Value, usize) {
+    let mut out = tree.clone();
+    let masked = hide(schema.map(Nodes::top).as_ref(), &mut out);
+    (out, masked)
+}
+
+fn hide(nodes: Option<&Nodes<'_>>, value: &mut Value) -> usize {
+    let nodes = nodes.filter(|nodes| nodes.known());
+    let below = |key: &str, in_list| nodes.map(|nodes| nodes.child(key, in_list));
+    match value {
+        Value::Null => 0,
+        Value::String(text) if text.is_empty() => 0,
+        secret if nodes.is_some_and(Nodes::write_only) => {
+            *secret = Value::String(MASK.to_owned());
+            1
+        }
+        Value::Object(map) => {
+            map.iter_mut().map(|(key, value)| hide(below(key, false).as_ref(), value)).sum()
+        }
+        Value::Array(items) => {
+            let items = items.iter_mut().enumerate();
+            items.map(|(index, value)| hide(below(&index.to_string(), true).as_ref(), value)).sum()
+        }
+        Value::String(_) | Value::Number(_) if nodes.is_none() => {
+            *value = Value::String(MASK.to_owned());
+            1
+        }
+        Value::Bool(_) | Value::String(_) | Value::Number(_) => 0,
+    }
+}
+
 fn collect(nodes: &Nodes<'_>, value: &Value, at: Pointer, found: &mut Vec<Pointer>) {
     if nodes.write_only() {
         if !value.is_null() && value != "" {

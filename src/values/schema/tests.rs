@@ -358,6 +358,31 @@ fn a_secret_is_in_no_message() {
 }
 
 #[test]
+fn what_no_schema_calls_harmless_is_masked() {
+    let tree = json!({"name": "x", "port": 80, "on": true, "none": null, "empty": "",
+        "auth": {"user": "u", "pin": 1, "kept": false}, "list": ["a", {"b": 2.5}]});
+    assert_eq!(
+        mask_unjudged(None, &tree),
+        (
+            json!({"name": MASK, "port": MASK, "on": true, "none": null, "empty": "",
+                "auth": {"user": MASK, "pin": MASK, "kept": false}, "list": [MASK, {"b": MASK}]}),
+            6
+        )
+    );
+    // another version's schema: it does not know `port`, and leaves open what is in `list`
+    let schema = json!({"properties": {"name": {"type": "string"}, "on": {"type": "boolean"},
+        "auth": {"type": "object", "writeOnly": true}, "list": {"type": "array"}}, "additionalProperties": true});
+    assert_eq!(
+        mask_unjudged(Some(&schema), &tree),
+        (
+            json!({"name": "x", "port": MASK, "on": true, "none": null, "empty": "", "auth": MASK,
+                "list": [MASK, {"b": MASK}]}),
+            4
+        )
+    );
+}
+
+#[test]
 fn secrets_are_found_through_references_patterns_lists_and_branches() {
     let schema = json!({
         "$defs": {"tree": {"properties": {"pw": {"writeOnly": true}, "child": {"$ref": "#/$defs/tree"}}}},

@@ -1,0 +1,93 @@
+//! Objects on stdout, as `template` and `get manifest` print them: YAML documents, JSON lines or
+//! names; values of Secrets are masked unless somebody asks for them, and what is generated at
+//! install is a fixed text.
+
+use std::io::Write;
+
+use serde_json::{Map, Value, json};
+
+use super::App;
+use super::bundle::written;
+use crate::cli::Output;
+use crate::object::{Object, labels};
+use crate::{Result, words, yaml};
+
+/// Stands for a value that is made at install time.
+const PLACEHOLDER: &str = "GENERATED-AT-INSTALL";
+
+/// Writes the objects, in YAML each below a comment that names its source, where that is known.
+/// Gives how many values of Secrets are masked.
+pub(super) fn write<'o>(
+    objects: impl Iterator<Item = (&'o Object, Option<&'o str>)>,
+    format: Output,
+    show_secrets: bool,
+    out: &mut dyn Write,
+) -> Result<usize> {
+    let mut masked = 0;
+    for (object, source) in objects {
+        let text = match format {
+            Output::Name => format!("{}\n", object.id()),
+            Output::Json => format!("{}\n", shown(object, show_secrets, &mut masked)),
+            Output::Yaml => {
+                let source = source.map(|source| format!("# Source: {source}\n")).unwrap_or_default();
+                format!("---\n{source}{}", yaml::to_string(&shown(object, show_secrets, &mut masked)))
+            }
+        };
+        written(out.write_all(text.as_bytes()))?;
+    }
+    Ok(masked)
+}
+
+/// An object as it may be displayed; adds to `masked` how many of its values are masked.
+pub(super) fn shown(object: &Object, show_secrets: bool, masked: &mut usize) -> Value {
+    *masked += masks(object, show_secrets);
+    let value = if show_secrets { object.value().clone() } else { object.redacted() };
+    with_placeholders(object, value)
+}
+
+/// Says on stderr how many values of Secrets are masked, if any.
+pub(super) fn tell_masked(app: &App<'_>, masked: usize) {
+    if masked > 0 {
+        app.ui.warn(&format!(
+            "{} of Secrets masked: to apply this output, print it with --show-secrets",
+            words::count(masked, "value")
+        ));
+    }
+}
+
+/// How many values of an object are masked.
+fn masks(object: &Object, show_secrets: bool) -> usize {
+    if show_secrets || object.kind() != "Secret" {
+        return 0;
+    }
+    let entries = |field: &str| object.value()[field].as_object().map_or(0, Map::len);
+    entries("data") + entries("stringData")
+}
+
+/// Fills the keys that are generated at install with a fixed text.
+fn with_placeholders(object: &Object, mut value: Value) -> Value {
+    let keys = object.annotation(labels::GENERATED).and_then(|text| serde_json::from_str::<Value>(text).ok());
+    for key in keys.as_ref().and_then(Value::as_array).into_iter().flatten() {
+        if let Some(key) = key["key"].as_str() {
+            value["stringData"][key] = json!(PLACEHOLDER);
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_masked_values_of_secrets_are_counted() {
+        let object = |kind: &str| {
+            let value = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"},
+                "data": {"a": "b"}, "stringData": {"c": "d", "e": "f"}});
+            Object::new(value).unwrap()
+        };
+        assert_eq!(masks(&object("Secret"), false), 3);
+        assert_eq!(masks(&object("Secret"), true), 0);
+        assert_eq!(masks(&object("ConfigMap"), false), 0);
+    }
+}
