@@ -11,7 +11,8 @@ use super::run::Run;
 use crate::cluster::Kinds;
 use crate::error::{Error, Result};
 use crate::object::{Kind, Object, ObjectId, labels};
-use crate::plan::{Change, HelmRelease, Live, Plan, Step, goes_by_itself};
+use crate::plan::{Change, HelmRelease, Live, Plan, Step};
+use crate::readiness::vanishes_when_done;
 use crate::release::{Entry, EntryState};
 
 /// A kind and where to look for it: a namespace, or None for cluster-scoped kinds.
@@ -284,7 +285,7 @@ pub async fn verify(run: &Run<'_>, plan: &Plan, applied: &Applied) -> Result<()>
         for step in steps {
             let id = step.object.id();
             match found.get(&id) {
-                None if goes_by_itself(&step.object) => {}
+                None if vanishes_when_done(step.object.value()) => {}
                 None => lost.push(step),
                 Some(uid) if applied.get(&id).is_none_or(|ours| ours == uid) => {}
                 Some(_) => {

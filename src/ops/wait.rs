@@ -72,7 +72,7 @@ pub async fn ready(ctx: &Context<'_>, objects: &[Object]) -> Result<usize> {
             .map(|object| {
                 let component = object.label(labels::OBS_COMPONENT).unwrap_or_default().to_owned();
                 let readiness = Readiness::Progressing("not seen yet".into());
-                let goes_by_itself = crate::plan::goes_by_itself(object);
+                let goes_by_itself = readiness::vanishes_when_done(object.value());
                 (object.id(), Target { component, live: None, readiness, goes_by_itself })
             })
             .collect(),

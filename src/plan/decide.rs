@@ -9,9 +9,10 @@ use super::immutable::{self, Outcome};
 use super::ownership::{
     conflicts, conflicts_with_ourselves, is_ours, owners, owns_more_than, scaled_elsewhere, takeover,
 };
-use super::{Change, Rules, Step, crd, generated, goes_by_itself, managers, wave};
+use super::{Change, Rules, Step, crd, generated, managers, wave};
 use crate::diff;
 use crate::object::{Object, labels};
+use crate::readiness::vanishes_when_done;
 
 /// What decides besides the object itself.
 pub struct All<'a> {
@@ -49,7 +50,7 @@ pub fn step(object: &Object, live: Option<&Value>, all: &All<'_>) -> Step {
 
 fn change(object: &Object, live: Option<&Value>, rules: &Rules<'_>) -> Change {
     let Some(live) = live else {
-        let done = goes_by_itself(object) && rules.deployed.contains(object.value());
+        let done = vanishes_when_done(object.value()) && rules.deployed.contains(object.value());
         return if done { Change::Unchanged } else { Change::Create };
     };
     let ours = is_ours(live, object);

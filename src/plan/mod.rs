@@ -240,11 +240,6 @@ fn claims_of(entry: &Entry, live: &Live) -> Vec<Entry> {
         .collect()
 }
 
-/// Does the object go by itself when it has done its work? A Job with a time to live.
-pub fn goes_by_itself(object: &Object) -> bool {
-    object.kind() == "Job" && object.value()["spec"]["ttlSecondsAfterFinished"].is_u64()
-}
-
 /// Is this an object that only `--delete-data` removes (or nothing at all)?
 pub fn stays(live: &Value) -> bool {
     let annotated = |key: &str| live["metadata"]["annotations"].get(key).is_some();
