@@ -1,0 +1,200 @@
+//! The plugin is killed after each of its requests: the server has done it, the answer never came.
+//! The next command must find its way, whichever request it was.
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use kubectl_obs::release::{Record, Status};
+use libtest_mimic::Trial;
+
+use super::report::{Tally, scenario};
+use super::state::{consistent, nothing_left, password, records};
+use super::{installed, told, whole, with_bundle};
+use crate::support::env::Env;
+use crate::support::process::Command;
+use crate::support::proxy::{Fault, Proxy};
+use crate::support::trial;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial::api("chaos::kill_install", install),
+        trial::api("chaos::kill_upgrade", upgrade),
+        trial::api("chaos::kill_rollback", rollback),
+        trial::api("chaos::kill_uninstall", uninstall),
+    ]
+}
+
+/// Every request, or every tenth.
+fn each_request(tally: &mut Tally, mut killed_at: impl FnMut(usize) -> bool) {
+    for i in (1..).step_by(if whole() { 1 } else { 10 }) {
+        let mut killed = true;
+        tally.run(format_args!("killed at request {i}"), || killed = killed_at(i));
+        if !killed || tally.gives_up() {
+            return;
+        }
+    }
+}
+
+/// After this kill, is the same command the next one? Changes from index to index, in the sample
+/// too.
+fn the_same_again(i: usize) -> bool {
+    (i + i / 10).is_multiple_of(2)
+}
+
+/// Starts a command whose request `i` gets no answer, and kills it then. False: it came to its end
+/// before, and that was a good one.
+#[track_caller]
+fn kill(proxy: &Proxy, command: Command, i: usize) -> bool {
+    let (tell, done) = channel();
+    proxy.begin(move |asked| {
+        let tell = tell.clone();
+        if asked.number == i {
+            Fault::Withhold(Box::new(move || {
+                let _ = tell.send(());
+            }))
+        } else {
+            Fault::Pass
+        }
+    });
+    let mut running = command.start();
+    loop {
+        match done.recv_timeout(Duration::from_millis(5)) {
+            Ok(()) => {
+                running.kill();
+                drop(running);
+                proxy.quiet();
+                return true;
+            }
+            Err(RecvTimeoutError::Timeout) if running.runs() => {}
+            Err(_) => {
+                running.wait().ok();
+                return false;
+            }
+        }
+    }
+}
+
+fn install(env: &Env) {
+    let proxy = Proxy::start(env);
+    let args = with_bundle("install", &["--wait=none"]);
+    scenario("kill at each request of install", |tally| {
+        each_request(tally, |i| {
+            let own = Env::new(env.cluster(), &format!("kill-{i}"));
+            // deleting a namespace takes seconds: most of the time it belongs to somebody else
+            if !i.is_multiple_of(3) {
+                own.make_namespace();
+            }
+            told(&proxy, || {
+                if !kill(&proxy, proxy.obs(&own, &args), i) {
+                    consistent(&own, None);
+                    return false;
+                }
+                let before = password(&own);
+                if the_same_again(i) {
+                    let next = own.obs(&args).run();
+                    let done = next.code == 0 || next.stderr.contains("is already deployed");
+                    assert!(done, "{next}");
+                    consistent(&own, before.as_deref());
+                } else {
+                    let next = own.obs(["uninstall", "--delete-data", "-y"]).run();
+                    let done = next.code == 0 || next.stderr.contains("there is no release");
+                    assert!(done, "{next}");
+                    nothing_left(&own, None);
+                }
+                true
+            })
+        });
+    });
+}
+
+fn uninstall(env: &Env) {
+    let proxy = Proxy::start(env);
+    scenario("kill at each request of uninstall", |tally| {
+        each_request(tally, |i| {
+            if password(env).is_none() || records(env).is_empty() {
+                installed(env, &[]);
+            }
+            let before = password(env);
+            told(&proxy, || {
+                let killed = kill(&proxy, proxy.obs(env, ["uninstall", "-y"]), i);
+                if killed && the_same_again(i) {
+                    let next = env.obs(with_bundle("install", &["--wait=none"])).run();
+                    let done = next.code == 0 || next.stderr.contains("is already deployed");
+                    assert!(done, "{next}");
+                    consistent(env, before.as_deref());
+                } else {
+                    if killed {
+                        env.obs(["uninstall", "-y"]).run().ok();
+                    }
+                    nothing_left(env, before.as_deref());
+                }
+                killed
+            })
+        });
+    });
+}
+
+/// Goes to and fro between two sets of objects: each upgrade changes one object, makes eight and
+/// prunes eight.
+fn upgrade(env: &Env) {
+    env.make_namespace();
+    let proxy = Proxy::start(env);
+    scenario("kill at each request of upgrade", |tally| {
+        installed(env, &["--set", "set=a,text=a"]);
+        let before = password(env);
+        each_request(tally, |i| {
+            let to = if set(env) == "a" { "set=b,text=b" } else { "set=a,text=a" };
+            let args = with_bundle("upgrade", &["--wait=none", "-y", "--set", to]);
+            told(&proxy, || {
+                let killed = kill(&proxy, proxy.obs(env, &args), i);
+                if killed {
+                    let next = if the_same_again(i) { args } else { back_to(env, set(env)) };
+                    env.obs(next).run().ok();
+                }
+                consistent(env, before.as_deref());
+                killed
+            })
+        });
+    });
+}
+
+fn rollback(env: &Env) {
+    env.make_namespace();
+    let proxy = Proxy::start(env);
+    scenario("kill at each request of rollback", |tally| {
+        installed(env, &["--set", "set=a,text=a"]);
+        env.obs(with_bundle("upgrade", &["--wait=none", "-y", "--set", "set=b,text=b"])).run().ok();
+        let before = password(env);
+        each_request(tally, |i| {
+            let args = back_to(env, if set(env) == "a" { "b" } else { "a" });
+            told(&proxy, || {
+                let killed = kill(&proxy, proxy.obs(env, &args), i);
+                if killed {
+                    let again = ["--wait=none", "-y", "--set", "set=b,text=b"];
+                    let next = if the_same_again(i) { args } else { with_bundle("upgrade", &again) };
+                    env.obs(next).run().ok();
+                }
+                consistent(env, before.as_deref());
+                killed
+            })
+        });
+    });
+}
+
+/// The set of the deployed revision.
+fn set(env: &Env) -> &'static str {
+    let deployed = |(status, _): &&(Status, Record)| *status == Status::Deployed;
+    let records = records(env);
+    let (_, record) = records.iter().rev().find(deployed).expect("a deployed revision");
+    if record.values["set"] == "a" { "a" } else { "b" }
+}
+
+/// `rollback` to the latest revision with this set that was deployed.
+fn back_to(env: &Env, set: &str) -> Vec<String> {
+    let wanted = |(status, record): &&(Status, Record)| {
+        matches!(status, Status::Deployed | Status::Superseded) && record.values["set"] == set
+    };
+    let records = records(env);
+    let (_, record) = records.iter().rev().find(wanted).expect("a revision with that set");
+    ["rollback", &record.revision.to_string(), "--wait=none", "-y"].map(str::to_owned).to_vec()
+}
