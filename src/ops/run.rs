@@ -84,6 +84,7 @@ impl<'a> Run<'a> {
 
     /// Runs `body` until it ends, a signal comes or the deadline passes.
     pub async fn guard<T>(&self, body: impl Future<Output = Result<T>>) -> Result<T> {
+        let body = Box::pin(body);
         tokio::select! {
             result = body => result,
             interrupted = self.ctx.cancel.cancelled() => Err(interrupted),
