@@ -205,7 +205,9 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
     }
     if result.is_err() && made_now && intent.is_none() {
         // the namespace was made for this operation alone; the error stays the one to report
-        let _ = namespace::remove_if_empty(&ctx, ctx.namespace.as_str()).await;
+        let patience = Duration::from_secs(10);
+        let _ =
+            tokio::time::timeout(patience, namespace::remove_if_empty(&ctx, ctx.namespace.as_str())).await;
     }
     result
 }

@@ -136,7 +136,7 @@ fn hang(env: &Env, from: usize) {
             told(&proxy, || {
                 proxy.begin(move |asked| if asked.number >= from { Fault::Hang } else { Fault::Pass });
                 let output = proxy.obs(env, with_bundle("install", &["--wait=ready", "--timeout=5s"])).run();
-                let output = output.ends(7).says("the time given with --timeout was over");
+                let output = output.ends(7).says("did not end within its deadline").says("--timeout");
                 // 5 s for the operation, 10 s to write down its end
                 assert!(output.took < Duration::from_secs(18), "{output}");
             });
