@@ -9,16 +9,17 @@ use libtest_mimic::Trial;
 
 use super::report::{Tally, scenario};
 use super::state::{consistent, nothing_left, password, records};
-use super::{installed, told, whole, with_bundle};
+use super::{installed, real_patch, told, whole, with_bundle};
 use crate::support::env::Env;
 use crate::support::process::Command;
-use crate::support::proxy::{Fault, Proxy};
+use crate::support::proxy::{Asked, Fault, Proxy};
 use crate::support::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial::api("chaos::kill_install", install),
         trial::api("chaos::kill_upgrade", upgrade),
+        trial::api("chaos::kill_at_the_very_end_of_upgrade", very_end),
         trial::api("chaos::kill_rollback", rollback),
         trial::api("chaos::kill_uninstall", uninstall),
     ]
@@ -45,10 +46,16 @@ fn the_same_again(i: usize) -> bool {
 /// before, and that was a good one.
 #[track_caller]
 fn kill(proxy: &Proxy, command: Command, i: usize) -> bool {
+    kill_when(proxy, command, move |asked| asked.number == i)
+}
+
+/// The same for the first request that fits.
+#[track_caller]
+fn kill_when(proxy: &Proxy, command: Command, fits: impl Fn(&Asked) -> bool + Send + Sync + 'static) -> bool {
     let (tell, done) = channel();
     proxy.begin(move |asked| {
         let tell = tell.clone();
-        if asked.number == i {
+        if fits(asked) {
             Fault::Withhold(Box::new(move || {
                 let _ = tell.send(());
             }))
@@ -162,6 +169,27 @@ fn upgrade(env: &Env) {
                 consistent(env, before.as_deref());
                 killed
             })
+        });
+    });
+}
+
+/// The new revision is deployed, and the older one was not told yet: the same upgrade finds nothing
+/// to do but that.
+fn very_end(env: &Env) {
+    env.make_namespace();
+    let proxy = Proxy::start(env);
+    scenario("kill at the very end of upgrade", |tally| {
+        installed(env, &[]);
+        let before = password(env);
+        tally.run("between the new revision and the old one", || {
+            let args = with_bundle("upgrade", &["--wait=none", "-y", "--set", "text=two"]);
+            told(&proxy, || {
+                let killed =
+                    kill_when(&proxy, proxy.obs(env, &args), |asked| real_patch(asked, "/obs.obs.v2"));
+                assert!(killed, "it marks its revision");
+                env.obs(&args).run().ok().says("unchanged");
+                consistent(env, before.as_deref());
+            });
         });
     });
 }
