@@ -1,7 +1,7 @@
 # One target for each thing that a person does here; what takes more than two lines is in scripts/.
 PREFIX ?= $(HOME)/.local
 .DEFAULT_GOAL := help
-.PHONY: help build demo test soak lint bench cluster-up cluster-down cluster-status install clean
+.PHONY: help build demo test soak chaos lint bench cluster-up cluster-down cluster-status install clean
 
 help: ## This list
 	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -15,7 +15,10 @@ demo: ## A cluster on this machine with the stack installed on it (Linux, root)
 test: ## All tests; those that need a cluster start one (Linux, root) or use KUBECONFIG_TEST
 	@scripts/test
 
-soak: ## The long tests: kills, repetitions, sizes (up to 45 minutes)
+chaos: ## Kills, faults, other operators and actors: a table, and target/chaos/report.json
+	@OBS_SOAK=1 scripts/test --test cluster -- chaos::
+
+soak: chaos ## The long tests: chaos, kills, repetitions, sizes (up to 45 minutes)
 	@OBS_SOAK=1 scripts/test --test cluster -- soak::
 
 lint: ## Format, clippy, licences and sources of the dependencies, shell scripts

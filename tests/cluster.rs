@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use libtest_mimic::Arguments;
 
 mod cluster {
+    pub(crate) mod chaos;
     pub(crate) mod client;
     pub(crate) mod harness;
     pub(crate) mod immutable;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     support::trial::collect_panics();
 
     let trials = [
+        cluster::chaos::trials(),
         cluster::client::trials(),
         cluster::harness::trials(),
         cluster::immutable::trials(),
@@ -59,5 +61,6 @@ fn main() -> ExitCode {
     .collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     support::cluster::stop();
+    cluster::chaos::report::print();
     conclusion.exit_code()
 }

@@ -3,9 +3,9 @@
 //!
 //! Bounded by time: delays of 100 ms doubling to 5 s with jitter, Retry-After honoured up to 30 s,
 //! at most 60 s per request and never beyond the operation's deadline. Tried again are 429, 502,
-//! 503, 504, those 500s that say they are temporary, lost connections and cut-off answers. A
-//! cluster that has not answered yet in this run gets one quick second attempt: a wrong address
-//! should be reported at once.
+//! 503, 504, those 500s that say they are temporary, lost connections and cut-off answers. A 500
+//! that does not explain itself is believed after a few attempts. A cluster that has not answered
+//! yet in this run gets one quick second attempt: a wrong address should be reported at once.
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +33,8 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(30);
 const BUDGET: Duration = Duration::from_secs(60);
 /// An attempt that begins shortly before that still gets a chance.
 const SHORTEST_LIMIT: Duration = Duration::from_secs(5);
+/// A server that fails without saying why means it when it has said so this often.
+const BELIEVED: u32 = 5;
 
 /// A successful answer; `T` is what its body is read as.
 #[derive(Debug)]
@@ -58,10 +60,25 @@ enum Outcome<T> {
     /// `sent`: the server may have done it nevertheless.
     Failed {
         reason: Reason,
-        again: bool,
+        again: Again,
         after: Option<Duration>,
         sent: bool,
     },
+}
+
+/// Can the same request succeed a moment later?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Again {
+    No,
+    /// Nobody knows: [`BELIEVED`] attempts.
+    Perhaps,
+    Yes,
+}
+
+impl From<bool> for Again {
+    fn from(again: bool) -> Self {
+        if again { Self::Yes } else { Self::No }
+    }
 }
 
 /// Sends `call` until it succeeds, is refused, or the time is over.
@@ -104,7 +121,7 @@ where
 {
     let started = Instant::now();
     let end = cluster.deadline.map_or(started + BUDGET, |deadline| deadline.min(started + BUDGET));
-    let (mut attempts, mut uncertain) = (0, false);
+    let (mut attempts, mut unexplained, mut uncertain) = (0, 0, false);
     let failure =
         |reason, attempts, uncertain| Failure { reason, attempts, elapsed: started.elapsed(), uncertain };
     loop {
@@ -125,8 +142,10 @@ where
         if matches!(reason, Reason::Status(_)) {
             cluster.inner.mark_reached();
         }
-        uncertain |= again && sent;
-        if !again || gives_up_at_first_contact(cluster, &reason, attempts) {
+        unexplained += u32::from(again == Again::Perhaps);
+        let hopeless = again == Again::No || unexplained >= BELIEVED;
+        uncertain |= again != Again::No && sent;
+        if hopeless || gives_up_at_first_contact(cluster, &reason, attempts) {
             return Err(failure(reason, attempts, uncertain));
         }
         let delay = delay(attempts, after);
@@ -190,7 +209,7 @@ fn judge<T: DeserializeOwned + Default>(answer: Answer, call: &Call) -> Outcome<
         Err(_) => {
             let body = String::from_utf8_lossy(&body).into_owned();
             let reason = Reason::Foreign { code: status, body };
-            Outcome::Failed { reason, again: false, after: None, sent: true }
+            Outcome::Failed { reason, again: Again::No, after: None, sent: true }
         }
     }
 }
@@ -202,11 +221,11 @@ fn refused<T>(answer: Answer, call: &Call) -> Outcome<T> {
         Some(status) => {
             let wished = status.details.as_ref().map(|d| d.retry_after_seconds).filter(|s| *s > 0);
             let after = after.or(wished.map(|s| Duration::from_secs(s.into())));
-            let again = is_transient(&status);
+            let again = if is_unexplained(&status) { Again::Perhaps } else { is_transient(&status).into() };
             Outcome::Failed { reason: Reason::Status(Box::new(status)), again, after, sent }
         }
         None => {
-            let again = matches!(answer.status, 429 | 502..=504);
+            let again = matches!(answer.status, 429 | 502..=504).into();
             let body = String::from_utf8_lossy(&answer.body).into_owned();
             Outcome::Failed { reason: Reason::Foreign { code: answer.status, body }, again, after, sent }
         }
@@ -214,7 +233,7 @@ fn refused<T>(answer: Answer, call: &Call) -> Outcome<T> {
 }
 
 fn lost<T>(transport: Transport) -> Outcome<T> {
-    let (again, sent) = (transport.is_transient(), transport.sent);
+    let (again, sent) = (transport.is_transient().into(), transport.sent);
     Outcome::Failed { reason: Reason::Transport(transport), again, after: None, sent }
 }
 
@@ -231,6 +250,11 @@ fn is_transient(status: &Status) -> bool {
         500 => status.reason == "ServerTimeout" || says_temporary(&status.message),
         _ => false,
     }
+}
+
+/// A fault of the server itself that says neither that it passes nor whose it is.
+fn is_unexplained(status: &Status) -> bool {
+    status.code == 500 && !is_transient(status) && !status.message.contains("webhook")
 }
 
 /// Texts of 500s that pass: etcd without a leader, slow etcd, webhooks that restart, quota

@@ -57,6 +57,8 @@ impl Context<'_> {
     /// Runs something that may be left at any point: it ends early when a signal comes or the
     /// deadline passes.
     pub async fn or<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        // on the heap: a whole operation is too large for the stack, several times over
+        let work = Box::pin(work);
         let bounded = async {
             tokio::time::timeout_at(self.deadline, work).await.unwrap_or_else(|_| Err(self.overdue()))
         };

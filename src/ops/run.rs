@@ -39,7 +39,6 @@ impl<'a> Run<'a> {
         let mut waited = false;
         // a Lease that is just being made is left to expire, or taken over at once
         let lock = ctx
-            .cancel
             .or(Lock::acquire(
                 ctx.cluster,
                 ctx.namespace.as_str(),
@@ -84,6 +83,7 @@ impl<'a> Run<'a> {
 
     /// Runs `body` until it ends, a signal comes or the deadline passes.
     pub async fn guard<T>(&self, body: impl Future<Output = Result<T>>) -> Result<T> {
+        let body = Box::pin(body);
         tokio::select! {
             result = body => result,
             interrupted = self.ctx.cancel.cancelled() => Err(interrupted),
@@ -95,50 +95,49 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Writes down how the operation ended and frees the lock.
+    /// Writes down how the operation ended and frees the lock. A cluster that does not answer any
+    /// more changes nothing about the result: the record stays pending, the lock expires, and the
+    /// next command repairs both.
     pub async fn epilogue<T>(self, result: Result<T>) -> Result<T> {
-        let Run { ctx, store, lock, pending, undo, .. } = self;
-        let pending = pending.into_inner().unwrap_or_default();
-        let end = async {
-            let mut result = result;
-            if let (Err(error), Some(header)) = (&result, &pending) {
-                let why = match error.exit() {
-                    Exit::Interrupted | Exit::Terminated => "interrupted".to_owned(),
-                    _ => error.message().to_owned(),
-                };
-                let written = match lock.still_held() {
-                    Ok(()) => store.set_status(header, Status::Failed, &why, &who::now()).await,
-                    Err(lost) => Err(lost),
-                };
-                let revision = header.revision;
-                if !undo {
-                    result = result.map_err(|e| {
-                        e.hint(format!(
-                            "release {} failed (revision {revision}): nothing was removed, the same command continues from here",
-                            ctx.release
-                        ))
-                    });
-                }
-                ctx.observer.event(Event::Release { revision, status: Status::Failed.to_string() });
-                // the record stays pending then, and the next command repairs it
-                if let Err(second) = written {
-                    result = result.map_err(|e| {
-                        e.detail(format!(
-                            "revision {revision} could not be marked as failed: {}",
-                            second.message()
-                        ))
-                    });
-                }
-            }
-            let _ = lock.release().await;
-            result
+        let end = Instant::now() + EPILOGUE;
+        let result = match result {
+            Err(error) => Err(self.failed(error, end).await),
+            done => done,
         };
-        match tokio::time::timeout_at(Instant::now() + EPILOGUE, end).await {
-            Ok(result) => result,
-            Err(_) => Err(Error::failed(
-                "the cluster did not answer while the end of the operation was written down",
-            )
-            .hint("run the command again: it continues from here")),
+        let _ = tokio::time::timeout_at(end, self.lock.release()).await;
+        result
+    }
+
+    /// Marks the pending revision as failed, if there is one. Gives the error with what is to be
+    /// said about that.
+    async fn failed(&self, error: Error, end: Instant) -> Error {
+        let Some(header) = self.intent() else { return error };
+        let why = match error.exit() {
+            Exit::Interrupted | Exit::Terminated => "interrupted".to_owned(),
+            _ => error.message().to_owned(),
+        };
+        let written = match self.lock.still_held() {
+            Ok(()) => {
+                let now = who::now();
+                let write = self.store.set_status(&header, Status::Failed, &why, &now);
+                let silent = |_| Err(Error::failed("the cluster does not answer"));
+                tokio::time::timeout_at(end, write).await.unwrap_or_else(silent)
+            }
+            Err(lost) => Err(lost),
+        };
+        let revision = header.revision;
+        self.ctx.observer.event(Event::Release { revision, status: Status::Failed.to_string() });
+        let mut error = error;
+        if !self.undo {
+            error = error.hint(format!(
+                "release {} failed (revision {revision}): nothing was removed, the same command continues from here",
+                self.ctx.release
+            ));
+        }
+        match written {
+            Ok(()) => error,
+            Err(second) => error
+                .detail(format!("revision {revision} could not be marked as failed: {}", second.message())),
         }
     }
 }

@@ -132,7 +132,7 @@ pub async fn uninstall(
 
     // the release's own namespace held the lock: it goes last
     if removal.namespaces.iter().any(|name| name == ctx.namespace.as_str()) && !options.keep_history {
-        let left = namespace::remove_if_empty(&ctx, ctx.namespace.as_str()).await?;
+        let left = ctx.or(namespace::remove_if_empty(&ctx, ctx.namespace.as_str())).await?;
         if left.is_empty() {
             ctx.or(namespace::gone(&ctx, ctx.namespace.as_str())).await?;
             gone.push(ctx.namespace.to_string());

@@ -52,6 +52,15 @@ impl Status {
             Self::PendingInstall | Self::PendingUpgrade | Self::PendingRollback | Self::Uninstalling
         )
     }
+
+    /// What it becomes when a later revision is deployed; None when it stays what it is.
+    pub fn once_followed(self) -> Option<Self> {
+        match self {
+            Self::Deployed => Some(Self::Superseded),
+            pending if pending.is_pending() => Some(Self::Failed),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Status {

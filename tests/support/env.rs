@@ -59,10 +59,20 @@ impl Env {
 
     /// `kubectl-obs ARGS` on the cluster, in the namespace.
     pub fn obs<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        self.obs_by(&self.cluster.kubeconfig, &self.cluster.context, args)
+    }
+
+    /// The same by way of another kubeconfig.
+    pub fn obs_by<S: AsRef<str>>(
+        &self,
+        kubeconfig: &Path,
+        context: &str,
+        args: impl IntoIterator<Item = S>,
+    ) -> Command {
         super::plugin::obs(self.home(), args)
             .arg("--kubeconfig")
-            .arg(&self.cluster.kubeconfig)
-            .args(["--context", &self.cluster.context, "--namespace", &self.namespace])
+            .arg(kubeconfig)
+            .args(["--context", context, "--namespace", &self.namespace])
             .deadline(Duration::from_secs(300))
     }
 

@@ -4,12 +4,14 @@
 //! - [`plugin`]: run `kubectl-obs` with an environment of its own.
 //! - [`transcript`]: a run as the text of a snapshot.
 //! - [`cluster`]: the clusters that tests may use.
+//! - [`proxy`]: what networks and servers do to requests.
 //! - [`env`]: a namespace on one of them, and everything a cluster test needs.
 //! - [`trial`]: a function becomes a test that is run, ignored with a reason, or failed with evidence.
 
 #![allow(
     dead_code,
     unreachable_pub,
+    unused_imports,
     clippy::allow_attributes,
     reason = "each test binary compiles this and uses its part"
 )]
@@ -18,5 +20,6 @@ pub mod cluster;
 pub mod env;
 pub mod plugin;
 pub mod process;
+pub mod proxy;
 pub mod transcript;
 pub mod trial;

@@ -213,6 +213,16 @@ impl Running {
         self.signal(Signal::KILL);
     }
 
+    /// Sends SIGSTOP: it stays, and does nothing.
+    pub fn suspend(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Sends SIGCONT: it goes on where it was.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
     fn signal(&self, signal: Signal) {
         // It was not waited for, so the id is still its own, even when it has ended.
         kill_process(Pid::from_child(&self.child), signal).expect("signal a child");

@@ -78,7 +78,8 @@ pub fn collect_panics() {
     }));
 }
 
-fn story(panic: &(dyn Any + Send)) -> String {
+/// What a panic said, and where.
+pub fn story(panic: &(dyn Any + Send)) -> String {
     let message = panic
         .downcast_ref::<String>()
         .map(String::as_str)

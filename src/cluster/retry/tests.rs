@@ -113,13 +113,25 @@ async fn a_clear_no_is_not_asked_again() {
         (403, "Forbidden", "no"),
         (409, "Conflict", "conflict"),
         (422, "Invalid", "no"),
-        (500, "InternalError", "nil pointer"),
         (500, "InternalError", "failed calling webhook \"x\": x509: certificate signed by unknown authority"),
     ] {
         let fake = Fake::new([Step::Json(code, status(code, reason, message))]);
         fake.reached().get(&maps(), Some("ns"), "x").await.unwrap_err();
         assert_eq!(fake.asked().len(), 1, "{code} {message}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_without_an_explanation_is_believed_after_some_attempts() {
+    let fault = || Step::Json(500, status(500, "InternalError", "Internal error occurred: unexpected EOF"));
+    let fake = Fake::new([fault(), fault(), Step::Json(200, map())]);
+    fake.reached().get(&maps(), Some("ns"), "x").await.unwrap();
+
+    let fake = Fake::always(fault);
+    let started = Instant::now();
+    let error = fake.reached().get(&maps(), Some("ns"), "x").await.unwrap_err();
+    assert_eq!(fake.asked().len(), 5, "{error}");
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

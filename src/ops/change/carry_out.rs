@@ -93,15 +93,7 @@ pub async fn finish(run: &Run<'_>, look: &Look, header: &Header) -> Result<()> {
     run.store.set_status(header, Status::Deployed, &header.description, &now).await?;
     // from here on the operation has succeeded, whatever becomes of the tidying
     run.ended();
-    for old in look.seen.history.headers() {
-        let status = match old.status {
-            Some(Status::Deployed) => Status::Superseded,
-            Some(status) if status.is_pending() => Status::Failed,
-            _ => continue,
-        };
-        run.lock.still_held()?;
-        run.store.set_status(old, status, &old.description, &now).await?;
-    }
+    settle(run, look.seen.history.headers().iter()).await?;
     run.ctx
         .observer
         .event(Event::Release { revision: header.revision, status: Status::Deployed.to_string() });
@@ -112,6 +104,19 @@ pub async fn finish(run: &Run<'_>, look: &Look, header: &Header) -> Result<()> {
 fn awaited(plan: &Plan) -> Vec<Object> {
     let done = |step: &&Step| step.change == Change::Unchanged && step.uid.is_none();
     plan.steps.iter().filter(|step| !done(step)).map(|step| step.object.clone()).collect()
+}
+
+/// Marks revisions that a newer one followed as what they are. An operation that was killed at its
+/// very end leaves this to the next one.
+pub async fn settle(run: &Run<'_>, older: impl Iterator<Item = &Header>) -> Result<()> {
+    let now = who::now();
+    for old in older {
+        if let Some(status) = old.status.and_then(Status::once_followed) {
+            run.lock.still_held()?;
+            run.store.set_status(old, status, &old.description, &now).await?;
+        }
+    }
+    Ok(())
 }
 
 fn applied_summary(plan: &Plan, namespace_made: bool) -> String {

@@ -8,14 +8,14 @@ use serde_json::Value;
 use super::aim::Aim;
 use super::{Goal, Options, Target, Verb};
 use crate::cluster::records::Store;
-use crate::cluster::{Kinds, ServerVersion};
+use crate::cluster::{Kinds, Lock, ServerVersion};
 use crate::error::{Error, Exit, Result};
 use crate::event::Event;
 use crate::ops::run::Run;
 use crate::ops::{Context, live, namespace, preflight, who};
 use crate::plan::{Live, Plan, Rules, plan};
 use crate::release::record::merge_inventory;
-use crate::release::{Entry, History, Record, Status, Unusable};
+use crate::release::{Entry, Header, History, Record, Status, Unusable};
 use crate::render::Facts;
 
 /// What was read at the beginning.
@@ -30,6 +30,8 @@ pub struct Seen {
     pub blind: bool,
     /// The release's key, if it was made already.
     pub key: Option<Vec<u8>>,
+    /// Is there a lock: is somebody at work, or was killed?
+    pub locked: bool,
     /// May the caller do everything? Then no single right is asked for.
     pub all_rights: bool,
     /// What the server serves.
@@ -41,6 +43,17 @@ impl Seen {
     pub fn latest(&self) -> Option<&Record> {
         let latest = self.history.latest()?;
         self.records.iter().find(|record| record.revision == latest.revision)
+    }
+
+    /// The revisions that came before the newest one and do not say so yet.
+    pub fn unsettled(&self) -> impl Iterator<Item = &Header> {
+        let older = self.history.headers().split_last().map_or(&[][..], |(_, older)| older);
+        older.iter().filter(|header| header.status.and_then(Status::once_followed).is_some())
+    }
+
+    /// Did every earlier operation come to its end?
+    pub fn is_tidy(&self) -> bool {
+        !self.locked && self.unsettled().next().is_none()
     }
 }
 
@@ -54,10 +67,11 @@ pub async fn read(ctx: &Context<'_>) -> Result<Seen> {
             store.key(),
             preflight::may_everything(ctx),
             ctx.cluster.kinds(),
+            locked(ctx),
         )
     };
-    let (version, (history, records, blind), key, all_rights, kinds) = ctx.or(all).await?;
-    Ok(Seen { version, history, records, blind, key, all_rights, kinds })
+    let (version, (history, records, blind), key, all_rights, kinds, locked) = ctx.or(all).await?;
+    Ok(Seen { version, history, records, blind, key, locked, all_rights, kinds })
 }
 
 /// Why the release could not be read: who lacks rights should hear of all that are missing at once,
@@ -74,6 +88,12 @@ pub async fn unreadable(ctx: &Context<'_>, aim: &Aim<'_>, error: Error) -> Error
         _ => Vec::new(),
     };
     preflight::rights(ctx, &objects, false).await.err().unwrap_or(error)
+}
+
+/// Whoever may not look at Leases sees none: `diff` needs no more than the right to read.
+async fn locked(ctx: &Context<'_>) -> Result<bool> {
+    let holder = Lock::holder(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str()).await;
+    Ok(holder.is_ok_and(|holder| holder.is_some()))
 }
 
 async fn history(ctx: &Context<'_>, store: &Store) -> Result<(History, Vec<Record>, bool)> {

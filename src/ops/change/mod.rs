@@ -153,12 +153,13 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
     if let Some(expected) = &options.expected {
         expected.fits(&look)?;
     }
-    if look.nothing_to_do() {
+    let nothing_to_do = look.nothing_to_do();
+    if nothing_to_do && look.seen.is_tidy() {
         done(&ctx, Phase::Checked, preflight::compared(&look.plan), begun);
         return Ok(report::unchanged(&ctx, &look));
     }
     let preview = Preview::of(&look);
-    let asked = options.always_ask || preview.wants_an_answer();
+    let asked = (options.always_ask && !nothing_to_do) || preview.wants_an_answer();
     if asked {
         // what cannot be done is refused before anybody is asked
         preflight::obstacles(&look.plan).next().map_or(Ok(()), Err)?;
@@ -183,10 +184,13 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
             if let Some(expected) = &options.expected {
                 expected.fits(&look)?;
             }
+            run.store.sweep(&look.seen.history).await?;
             if look.nothing_to_do() {
+                // what a killed operation left at its very end
+                carry_out::settle(&run, look.seen.unsettled()).await?;
+                done(&ctx, Phase::Checked, preflight::compared(&look.plan), begun);
                 return Ok(report::unchanged(&ctx, &look));
             }
-            run.store.sweep(&look.seen.history).await?;
             preflight::check(&ctx, &look.subject(Some(&state), true)).await?;
             done(&ctx, Phase::Checked, preflight::summary(&look.plan), begun);
             let header = carry_out::intent(&run, &look, options).await?;
@@ -205,7 +209,9 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
     }
     if result.is_err() && made_now && intent.is_none() {
         // the namespace was made for this operation alone; the error stays the one to report
-        let _ = namespace::remove_if_empty(&ctx, ctx.namespace.as_str()).await;
+        let patience = Duration::from_secs(10);
+        let _ =
+            tokio::time::timeout(patience, namespace::remove_if_empty(&ctx, ctx.namespace.as_str())).await;
     }
     result
 }
