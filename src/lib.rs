@@ -15,7 +15,7 @@
 //! |---|---|
 //! | [`cli`] | what a person can type: clap types only; their doc comments are the help |
 //! | [`commands`] | one file per verb: arguments → operation → print |
-//! | [`ops`] | the operations without a terminal: install, uninstall, status, … |
+//! | [`ops`] | the operations without a terminal: change (install, upgrade, rollback), uninstall, status, … |
 //! | [`cluster`] | the only code that talks to the API server |
 //! | [`alloc`] | the allocator with the limit of the render child |
 //! | [`bundle`] | the versioned packages: metadata, archive format, sources, lint |
