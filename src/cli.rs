@@ -16,7 +16,7 @@ use crate::ui;
     subcommand_required = true,
     arg_required_else_help = true,
     max_term_width = 100,
-    after_help = "Exit codes: 0 ok, 1 failed, 2 usage, 5 cluster unreachable, 7 deadline passed, 130/143 interrupted;\ndiff, drift: 0 no differences, 1 differences, 6 failed"
+    after_help = "Exit codes: 0 ok, 1 failed, 2 usage, 5 cluster unreachable,\n6 comparison failed (where 1 is: something differs), 7 deadline passed, 130/143 interrupted"
 )]
 pub struct Cli {
     /// Global flags.

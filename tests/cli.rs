@@ -102,8 +102,8 @@ mod help {
               --kubeconfig <FILE>      Path of the kubeconfig file
               --context <NAME>         Kubeconfig context to use
 
-        Exit codes: 0 ok, 1 failed, 2 usage, 5 cluster unreachable, 7 deadline passed, 130/143 interrupted;
-        diff, drift: 0 no differences, 1 differences, 6 failed
+        Exit codes: 0 ok, 1 failed, 2 usage, 5 cluster unreachable,
+        6 comparison failed (where 1 is: something differs), 7 deadline passed, 130/143 interrupted
         --- stderr
         ");
     }
