@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::stream::{self, FuturesUnordered, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 
@@ -192,11 +192,7 @@ pub async fn apply(run: &Run<'_>, plan: &Plan, generated: &dyn Generated) -> Res
     let mut applied = Applied::new();
     for wave in 0..WAVES {
         let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.wave == wave).collect();
-        let mut uids =
-            stream::iter(steps).map(|step| apply_step(run, step, generated)).buffer_unordered(PARALLEL);
-        while let Some(uid) = uids.next().await {
-            applied.extend(uid?);
-        }
+        applied.extend(all_or_first_error(steps, |step| apply_step(run, step, generated)).await?);
         if wave == 0 {
             established(ctx, plan).await?;
             let later = plan.steps.iter().filter(|step| step.wave > 0 && brought.concerns(&step.object));
@@ -265,6 +261,30 @@ async fn established(ctx: &Context<'_>, plan: &Plan) -> Result<()> {
 pub trait Generated: Sync {
     /// A new random value of `length` characters.
     fn make(&self, length: usize) -> String;
+}
+
+/// Does `work` for all items, 8 at a time. After an error nothing new is begun, but what is under way
+/// is waited for: a request that was let go could still be carried out under the next one's lock.
+pub async fn all_or_first_error<I, T, F>(items: Vec<I>, work: impl Fn(I) -> F) -> Result<Vec<T>>
+where
+    F: Future<Output = Result<Option<T>>>,
+{
+    let mut done = Vec::new();
+    let mut failed = None;
+    let mut items = items.into_iter();
+    let mut running: FuturesUnordered<F> = items.by_ref().take(PARALLEL).map(&work).collect();
+    while let Some(result) = running.next().await {
+        match result {
+            Ok(value) => done.extend(value),
+            Err(error) => {
+                failed.get_or_insert(error);
+            }
+        }
+        if failed.is_none() {
+            running.extend(items.next().map(&work));
+        }
+    }
+    failed.map_or(Ok(done), Err)
 }
 
 /// Carries out one step; gives the object's uid.

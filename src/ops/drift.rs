@@ -10,6 +10,7 @@ use crate::diff;
 use crate::error::Result;
 use crate::object::{Object, ObjectId};
 use crate::plan::{generated, is_ours, owners};
+use crate::readiness::vanishes_when_done;
 use crate::release::{Revision, Status};
 
 /// What was found.
@@ -83,6 +84,8 @@ pub async fn drift(ctx: &Context<'_>) -> Result<Report> {
         .iter()
         // of a CRD the record holds the digest alone, and others may use it
         .filter(|value| value["kind"] != "CustomResourceDefinition")
+        // nor is there a trace of a Job that was removed when it was done
+        .filter(|value| !vanishes_when_done(value))
         .filter_map(|value| Object::new(value.clone()).ok())
         .collect();
     let mut found = live::gather(ctx, &desired, &[], Default::default()).await?;

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use tokio::time::{Duration, Instant};
 
 use super::Context;
-use super::apply::PARALLEL;
+use super::apply::all_or_first_error;
 use super::run::Run;
 use crate::cluster::{DeleteOptions, Deleted};
 use crate::error::{Error, Result};
@@ -23,11 +22,7 @@ pub async fn prune(run: &Run<'_>, entries: &[Entry]) -> Result<()> {
         ranks.entry(removal_rank(&entry.kind)).or_default().push(entry);
     }
     for (_, entries) in ranks {
-        stream::iter(&entries)
-            .map(|entry| remove(run, entry))
-            .buffer_unordered(PARALLEL)
-            .try_collect::<()>()
-            .await?;
+        all_or_first_error(entries.clone(), |entry| async { remove(run, entry).await.map(Some) }).await?;
         gone(&run.ctx, &entries).await?;
     }
     Ok(())

@@ -140,6 +140,9 @@ fn describe(
     let mut since = BTreeMap::new();
     for object in own {
         let Some(live) = found.get(&object.id()) else {
+            if readiness::vanishes_when_done(object.value()) {
+                continue;
+            }
             worse("failed", format!("{} is missing", object.id()));
             continue;
         };

@@ -65,7 +65,12 @@ fn change(object: &Object, live: Option<&Value>, rules: &Rules<'_>) -> Change {
     }
     let filled = generated::with_live_values(object, live);
     let desired = filled.as_ref().unwrap_or(object).value();
-    if ours && diff::equal_subset(desired, live) && !owns_more_than(desired, live, labels::MANAGER) {
+    let complete = !generated::lacks(object, live);
+    if ours
+        && complete
+        && diff::equal_subset(desired, live)
+        && !owns_more_than(desired, live, labels::MANAGER)
+    {
         return Change::Unchanged;
     }
     let fields = diff::fields(live, desired, diff::Scope::Desired);

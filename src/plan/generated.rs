@@ -27,6 +27,12 @@ pub fn wanted(object: &Object) -> Result<Vec<Generated>, serde_json::Error> {
         .collect())
 }
 
+/// Does the live object lack a value that is generated for it? Then it must be applied, though
+/// nothing else differs.
+pub fn lacks(object: &Object, live: &Value) -> bool {
+    wanted(object).unwrap_or_default().iter().any(|value| !live["data"][&value.key].is_string())
+}
+
 /// The object with those generated values that the live one has; None when nothing is generated
 /// for it.
 pub fn with_live_values(object: &Object, live: &Value) -> Option<Object> {
@@ -57,6 +63,7 @@ mod tests {
         let live = json!({"data": {"password": "aHVudGVy", "other": "eA=="}});
         let filled = with_live_values(&object, &live).unwrap();
         assert_eq!(filled.value()["data"], json!({"password": "aHVudGVy"}));
+        assert!(lacks(&object, &live), "the token is missing");
         assert_eq!(wanted(&object).unwrap()[1], Generated { key: "token".into(), length: 32 });
     }
 

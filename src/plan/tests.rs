@@ -85,6 +85,17 @@ fn a_generated_secret_that_holds_its_value_is_unchanged() {
 }
 
 #[test]
+fn a_generated_secret_that_lost_its_value_gets_another() {
+    let annotation = json!({"kubectl-obs.dev/generated": r#"[{"key":"password"}]"#});
+    let mut wanted = labelled("Secret", "admin", json!({}));
+    wanted["metadata"]["annotations"] = annotation.clone();
+    let mut current = applied("Secret", "admin", json!({}));
+    current["metadata"]["annotations"] = annotation;
+    let plan = planned(&[Object::new(wanted).unwrap()], &live(vec![current]), &[]);
+    assert!(plan.steps[0].change.writes());
+}
+
+#[test]
 fn what_is_missing_is_created_and_what_is_equal_is_left_alone() {
     let same = json!({"data": {"a": "1"}});
     let plan = planned(

@@ -91,11 +91,16 @@ impl Upgrade<'_> {
             return Ok((Verb::Install, Target::Bundle(warned(ctx, loaded))));
         };
         let Some(record) = seen.latest() else {
+            if let (Some(reference), true) = (self.bundle, self.reset_values) {
+                let loaded = Loaded::load(reference, self.values)?;
+                return Ok((Verb::Upgrade, Target::Bundle(warned(ctx, loaded))));
+            }
             return Err(Error::failed(format!(
                 "the values of revision {} cannot be read, and an upgrade builds on them",
                 latest.revision
             ))
-            .hint("kubectl obs rollback REVISION goes back to one that can be read (kubectl obs history)"));
+            .hint("kubectl obs rollback REVISION goes back to one that can be read (kubectl obs history)")
+            .hint("or give everything anew: kubectl obs upgrade BUNDLE --reset-values -f VALUES"));
         };
         let reference = match self.bundle {
             Some(reference) => reference.to_owned(),
