@@ -24,8 +24,13 @@ pub const MANAGER: &str = "kubectl-obs";
 /// pods use, so that a changed configuration restarts exactly its users.
 pub const CONFIG_HASH: &str = "kubectl-obs.dev/config";
 /// Annotation on a ConfigMap or Secret whose users reload it by themselves: left out of
-/// [`CONFIG_HASH`].
+/// [`CONFIG_HASH`]. `true`, or [`RELOAD_PROMETHEUS`] where it can be seen that they did.
 pub const LIVE_RELOAD: &str = "kubectl-obs.dev/live-reload";
+/// Value of [`LIVE_RELOAD`] for what Prometheus reads: a change is verified by its reload metrics and
+/// the configuration that it serves.
+pub const RELOAD_PROMETHEUS: &str = "prometheus";
+/// Annotation on a pod: changed to make the kubelet bring changed ConfigMaps into it at once.
+pub const NUDGE: &str = "kubectl-obs.dev/config-changed";
 /// Annotation on an object that must never be pruned or uninstalled.
 pub const KEEP: &str = "kubectl-obs.dev/keep";
 /// Annotation on a Secret with generated values: JSON `[{"key","length","keepWith"}]`. The object

@@ -16,6 +16,7 @@ pub mod load;
 pub mod namespace;
 pub mod preflight;
 pub mod prune;
+pub mod reload;
 pub mod revision;
 pub mod run;
 pub mod sandbox;

@@ -19,7 +19,7 @@ pub fn annotate(objects: &mut [Object], key: &[u8]) {
     for object in
         objects.iter().filter(|o| o.api_version() == "v1" && matches!(o.kind(), "ConfigMap" | "Secret"))
     {
-        if object.annotation(labels::LIVE_RELOAD) != Some("true") {
+        if !matches!(object.annotation(labels::LIVE_RELOAD), Some("true" | labels::RELOAD_PROMETHEUS)) {
             let id =
                 (object.kind().to_owned(), object.namespace().map(str::to_owned), object.name().to_owned());
             hashes.insert(id, content_hash(object, key));

@@ -8,7 +8,7 @@ use crate::event::{Event, Phase};
 use crate::object::Object;
 use crate::ops::apply::{self, Random};
 use crate::ops::run::Run;
-use crate::ops::{claims, health, live, prune, wait, who};
+use crate::ops::{claims, health, live, prune, reload, wait, who};
 use crate::plan::{Change, Plan, Step};
 use crate::release::{Header, Status};
 use crate::words::count;
@@ -57,6 +57,10 @@ pub async fn carry_out(run: &Run<'_>, look: &Look, options: &Options, namespace_
     if !plan.first.is_empty() {
         prune::prune(run, &plan.first).await?;
     }
+    let reloads = match options.wait {
+        WaitFor::Nothing => Vec::new(),
+        WaitFor::Ready | WaitFor::Healthy => reload::expect(ctx, plan).await?,
+    };
     let begun = Instant::now();
     let total = Some(plan.steps.len());
     ctx.observer.event(Event::PhaseStarted { phase: Phase::Applied, total });
@@ -73,7 +77,9 @@ pub async fn carry_out(run: &Run<'_>, look: &Look, options: &Options, namespace_
         ctx.observer.event(Event::PhaseStarted { phase: Phase::Ready, total: None });
         let growing: Vec<_> = plan.steps.iter().flat_map(|step| step.grow.clone()).collect();
         claims::wait_grown(ctx, &growing, ctx.deadline).await?;
+        reload::nudge(ctx, &reloads).await;
         let components = wait::ready(ctx, &awaited(plan)).await?;
+        reload::verify(ctx, &reloads).await?;
         done(ctx, Phase::Ready, count(components, "component"), begun);
     }
     live::verify(run, plan, &applied).await?;
