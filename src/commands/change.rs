@@ -102,7 +102,6 @@ async fn run_with(
     let ctx = app.context(&cluster, &namespace, &release, &observer, options.timeout);
     let confirm = |preview: &Preview| {
         if !operation.yes {
-            app.ui.note("");
             super::diff::show(app, preview, super::diff::Sink::Talk);
         }
         match app.ui.confirm(&preview.verb)? {

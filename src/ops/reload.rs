@@ -47,9 +47,12 @@ pub async fn expect(ctx: &Context<'_>, plan: &Plan) -> Result<Vec<Reload>> {
     let mut found: Vec<Reload> = Vec::new();
     for step in plan.steps.iter().filter(|step| is_reloaded(step)) {
         let Some(namespace) = step.object.namespace() else { continue };
-        let config = step.object.value()["data"][CONFIG].as_str().and_then(|text| crate::yaml::parse(text).ok());
+        let config =
+            step.object.value()["data"][CONFIG].as_str().and_then(|text| crate::yaml::parse(text).ok());
         for pod in ready_pods(ctx, namespace, &step.component).await? {
-            if let Some(known) = found.iter_mut().find(|reload| reload.namespace == namespace && reload.pod == pod) {
+            if let Some(known) =
+                found.iter_mut().find(|reload| reload.namespace == namespace && reload.pod == pod)
+            {
                 known.config = known.config.take().or_else(|| config.clone());
                 continue;
             }

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::immutable::{self, Outcome};
 use super::ownership::{
-    conflicts, conflicts_with_ourselves, is_ours, owners, owns_more_than, scaled_elsewhere, takeover,
+    conflicts, conflicts_with_ourselves, given_up, is_ours, owners, owns_more_than, scaled_elsewhere,
+    takeover,
 };
 use super::{Change, Rules, Step, crd, generated, managers, wave};
 use crate::diff;
@@ -73,7 +74,9 @@ fn change(object: &Object, live: Option<&Value>, rules: &Rules<'_>) -> Change {
     {
         return Change::Unchanged;
     }
-    let fields = diff::fields(live, desired, diff::Scope::Desired);
+    let mut fields = diff::fields(live, desired, diff::Scope::Desired);
+    let known: Vec<String> = fields.iter().map(|field| field.path.clone()).collect();
+    fields.extend(given_up(desired, live, labels::MANAGER).into_iter().filter(|f| !known.contains(&f.path)));
     if ours { Change::Update(fields) } else { Change::Adopt(fields) }
 }
 

@@ -20,8 +20,8 @@ use serde_json::Value;
 use immutable::Growth;
 pub use order::{WAVES, removal_rank, wave};
 pub use ownership::{
-    Conflict, HelmRelease, Owner, Takeover, conflicts, conflicts_with_ourselves, is_hand_tool, is_ours,
-    owners, owns_more_than, scaled_elsewhere, takeover,
+    Conflict, HelmRelease, Owner, Takeover, conflicts, conflicts_with_ourselves, given_up, is_hand_tool,
+    is_ours, owners, owns_more_than, scaled_elsewhere, takeover,
 };
 pub use successor::must_go_first;
 

@@ -31,6 +31,25 @@ pub struct Finisher<'a> {
     own_kinds: BTreeMap<(String, String), bool>,
 }
 
+/// `stringData` is a way to write `data`. The server keeps no such field, so what is applied with it
+/// would differ from what lives for ever, and a removed key would stay.
+fn plain_to_data(secret: &mut Value) -> Result<(), String> {
+    let Some(map) = secret.as_object_mut() else { return Ok(()) };
+    let plain = match map.shift_remove("stringData") {
+        None | Some(Value::Null) => return Ok(()),
+        Some(Value::Object(plain)) => plain,
+        Some(other) => return Err(format!("stringData must be a map, got {}", type_name(&other))),
+    };
+    let data = map_at(secret, "data")?;
+    for (key, value) in plain {
+        let Value::String(text) = value else {
+            return Err(format!("stringData.{key} must be a string, got {}", type_name(&value)));
+        };
+        data.insert(key, json!(super::filters::base64(text.as_bytes())));
+    }
+    Ok(())
+}
+
 impl<'a> Finisher<'a> {
     /// `global` is the umbrella's; `crds` are all CustomResourceDefinitions of the render.
     pub fn new<'o>(
@@ -67,6 +86,9 @@ impl<'a> Finisher<'a> {
         let fits = |e: String| format!("{what}: {e}");
         self.place(object, &group, &kind, owner).map_err(fits)?;
 
+        if (group.as_str(), kind.as_str()) == ("", "Secret") {
+            plain_to_data(object.value_mut()).map_err(fits)?;
+        }
         let role = label_of(object.value()).unwrap_or_else(|| owner.component.clone());
         self.mark(object.value_mut(), owner, &role, true).map_err(fits)?;
         if let Some(at) = kinds::pod_template(&group, &kind) {

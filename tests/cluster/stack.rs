@@ -79,6 +79,8 @@ fn it_arrives_and_goes(env: &Env) {
         });
     }
 
+    a_changed_configuration_is_reloaded(env);
+
     // data stays unless told otherwise, and the next install takes it over
     env.obs(["uninstall", "-y"]).run().ok();
     let claims = env.list("persistentvolumeclaims");
@@ -86,6 +88,21 @@ fn it_arrives_and_goes(env: &Env) {
     assert!(env.list("pods").is_empty(), "pods are gone when uninstall ends");
     env.obs(["uninstall", "--delete-data", "-y"]).run().ok();
     gone(env);
+}
+
+/// No restart, and at the end of the upgrade the new configuration is what Prometheus serves.
+fn a_changed_configuration_is_reloaded(env: &Env) {
+    let pod = |env: &Env| env.get("pod obs-prometheus-0").expect("it is there")["metadata"]["uid"].clone();
+    let before = pod(env);
+    let args = ["upgrade", "--wait=ready", "--timeout=4m", "--set", "prometheus.retention.time=20d"];
+    let output = env.obs(args).run().ok();
+    let path = format!(
+        "/api/v1/namespaces/{}/services/obs-prometheus:9090/proxy/api/v1/status/config",
+        env.namespace()
+    );
+    let served = env.kubectl(["get", "--raw", &path]).run().ok();
+    assert!(served.stdout.contains("time: 20d"), "{output}\n{served}");
+    assert_eq!(pod(env), before, "nothing is restarted");
 }
 
 /// Waits until nothing of the test's release is left.

@@ -23,7 +23,8 @@ pub use owner::{Owner, is_hand_tool, owners};
 pub use scale::scaled_elsewhere;
 pub use takeover::{HelmRelease, Takeover, takeover};
 
-use crate::object::{Object, labels};
+use crate::diff::{self, Step};
+use crate::object::{MASK, Object, labels};
 
 /// Does the live object carry the labels of the desired one's release?
 pub fn is_ours(live: &Value, desired: &Object) -> bool {
@@ -37,36 +38,74 @@ pub fn is_ours(live: &Value, desired: &Object) -> bool {
 /// field must be given up by another apply, even when everything desired is live already. True
 /// also when the manager has no entry at all: its fields are not ours yet.
 pub fn owns_more_than(desired: &Value, live: &Value, manager: &str) -> bool {
-    let Some(entries) = live["metadata"]["managedFields"].as_array() else { return true };
-    let ours = entries.iter().find(|entry| {
-        entry["manager"] == manager && entry["operation"] == "Apply" && entry.get("subresource").is_none()
-    });
-    match ours {
-        Some(entry) => beyond(&entry["fieldsV1"], desired),
+    match applied_by(live, manager) {
+        Some(fields) => {
+            let mut any = false;
+            beyond(fields, desired, &mut Vec::new(), &mut |_| any = true);
+            any
+        }
         None => true,
     }
 }
 
-/// Walks a fieldsV1 tree beside the desired value.
-fn beyond(fields: &Value, desired: &Value) -> bool {
-    let Some(fields) = fields.as_object() else { return false };
-    fields.iter().any(|(element, below)| match Element::parse(element) {
-        // the node itself; what cannot be read may be anything
-        None => element.contains(':'),
-        Some(element) => element.find(desired).is_none_or(|found| match &element {
-            Element::Item(keys) => beyond_item(below, found, keys),
-            _ => beyond(below, found),
-        }),
-    })
+/// The fields that `manager` owns by server-side apply and the desired object no longer has: they
+/// go with the next apply, unless somebody else owns them, too.
+pub fn given_up(desired: &Value, live: &Value, manager: &str) -> Vec<diff::Change> {
+    let mut found = Vec::new();
+    let Some(fields) = applied_by(live, manager) else { return found };
+    beyond(fields, desired, &mut Vec::new(), &mut |way| {
+        let elements: Vec<Element> = way.iter().filter_map(|text| Element::parse(text)).collect();
+        let value = elements.iter().try_fold(live, |value, element| element.find(value));
+        let steps: Vec<Step> = elements.iter().filter_map(Element::step).collect();
+        let Some(value) = value.filter(|value| !value.is_null() && !is_empty(value)) else { return };
+        let of_secret = live["kind"] == "Secret" && way.first() == Some(&"f:data");
+        found.push(diff::Change {
+            path: diff::path_text(&steps),
+            steps,
+            from: Some(if of_secret { MASK.into() } else { value.clone() }),
+            to: None,
+            secret: of_secret,
+        });
+    });
+    found
 }
 
-/// As [`beyond`], but a list item's key fields may be left to their default.
-fn beyond_item(fields: &Value, item: &Value, keys: &serde_json::Map<String, Value>) -> bool {
-    let Some(fields) = fields.as_object() else { return false };
-    fields.iter().any(|(element, below)| {
-        let is_key = element.strip_prefix("f:").is_some_and(|name| keys.contains_key(name));
-        !is_key && beyond(&serde_json::json!({ element: below }), item)
-    })
+fn is_empty(value: &Value) -> bool {
+    value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+}
+
+fn applied_by<'v>(live: &'v Value, manager: &str) -> Option<&'v Value> {
+    let entries = live["metadata"]["managedFields"].as_array()?;
+    let ours = entries.iter().find(|entry| {
+        entry["manager"] == manager && entry["operation"] == "Apply" && entry.get("subresource").is_none()
+    });
+    ours.map(|entry| &entry["fieldsV1"])
+}
+
+/// Walks a fieldsV1 tree beside the desired value; `found` is told the way to each topmost element
+/// that the value has not.
+fn beyond<'f>(fields: &'f Value, desired: &Value, way: &mut Vec<&'f str>, found: &mut dyn FnMut(&[&'f str])) {
+    for (text, below) in fields.as_object().into_iter().flatten() {
+        way.push(text);
+        match Element::parse(text) {
+            // the node itself
+            None if !text.contains(':') => {}
+            // what cannot be read may be anything
+            None => found(way),
+            Some(element) => match (element.find(desired), &element) {
+                (None, Element::Field(name)) if is_key(way, name) => {}
+                (None, _) => found(way),
+                (Some(value), _) => beyond(below, value, way, found),
+            },
+        }
+        way.pop();
+    }
+}
+
+/// A list item's key field may be left to its default.
+fn is_key(way: &[&str], name: &str) -> bool {
+    let parent = way.len().checked_sub(2).and_then(|i| way.get(i)).and_then(|text| Element::parse(text));
+    matches!(parent, Some(Element::Item(keys)) if keys.contains_key(name))
 }
 
 #[cfg(test)]
@@ -83,6 +122,22 @@ mod tests {
         let owned = live(json!({"f:data": {"f:a": {}, "f:b": {}}}));
         assert!(!owns_more_than(&json!({"data": {"a": "1", "b": "2"}}), &owned, "kubectl-obs"));
         assert!(owns_more_than(&json!({"data": {"a": "1"}}), &owned, "kubectl-obs"));
+    }
+
+    #[test]
+    fn what_is_given_up_is_named_with_its_value() {
+        let mut owned = live(
+            json!({"f:data": {"f:a.yaml": {}, "f:b": {}}, "f:spec": {"f:list": {"k:{\"name\":\"x\"}": {".": {}, "f:name": {}, "f:v": {}}}}}),
+        );
+        owned["data"] = json!({"a.yaml": "text", "b": "1"});
+        owned["spec"] = json!({"list": [{"name": "x", "v": 1}]});
+        let found =
+            given_up(&json!({"data": {"b": "1"}, "spec": {"list": [{"name": "x"}]}}), &owned, "kubectl-obs");
+        let seen: Vec<_> = found.iter().map(|c| (c.path.as_str(), c.from.clone().unwrap())).collect();
+        assert_eq!(seen, [("data[a.yaml]", json!("text")), ("spec.list[x].v", json!(1))]);
+        owned["kind"] = json!("Secret");
+        let found = given_up(&json!({"data": {}}), &owned, "kubectl-obs");
+        assert!(found[0].secret && found[0].from == Some(json!(MASK)), "{found:?}");
     }
 
     #[test]
