@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::Cluster;
 use super::call::Call;
-use super::errors::{Failure, Reason, Transport, webhook_is_away};
+use super::errors::{Failure, Reason, Transport, is_invalid, webhook_is_away};
 use super::send::{self, Answer};
 
 /// Delay before the second attempt.
@@ -254,7 +254,8 @@ fn is_transient(status: &Status) -> bool {
 
 /// A fault of the server itself that says neither that it passes nor whose it is.
 fn is_unexplained(status: &Status) -> bool {
-    status.code == 500 && !is_transient(status) && !status.message.contains("webhook")
+    let explained = is_transient(status) || is_invalid(status) || status.message.contains("webhook");
+    status.code == 500 && !explained
 }
 
 /// Texts of 500s that pass: etcd without a leader, slow etcd, webhooks that restart, quota

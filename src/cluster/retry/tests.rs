@@ -113,6 +113,11 @@ async fn a_clear_no_is_not_asked_again() {
         (403, "Forbidden", "no"),
         (409, "Conflict", "conflict"),
         (422, "Invalid", "no"),
+        (
+            500,
+            "",
+            "failed to create typed patch object (x/y; /v1, Kind=Service): .spec.portz: field not declared in schema",
+        ),
         (500, "InternalError", "failed calling webhook \"x\": x509: certificate signed by unknown authority"),
     ] {
         let fake = Fake::new([Step::Json(code, status(code, reason, message))]);
