@@ -36,6 +36,8 @@ pub struct Meta {
     pub generated_secrets: Vec<Value>,
     /// `{name, http | promql, deadline, component, when}`; leaves may be expressions.
     pub health: Vec<Value>,
+    /// When custom resources are ready that do not say it the usual way.
+    pub readiness: Vec<ReadinessRule>,
     /// Value keys that were renamed or removed, per version.
     pub migrations: Vec<Migration>,
     /// Format of the data that it writes to its volumes.
@@ -90,6 +92,7 @@ impl Meta {
             "exports",
             "generatedSecrets",
             "health",
+            "readiness",
             "migrations",
             "dataFormat",
             "downgradeTo",
@@ -122,6 +125,7 @@ impl Meta {
             exports: fields.map("exports")?,
             generated_secrets: indexed(document, &fields, "generatedSecrets", generated_secret)?,
             health: indexed(document, &fields, "health", health)?,
+            readiness: indexed(document, &fields, "readiness", readiness)?,
             migrations: indexed(document, &fields, "migrations", migration)?,
             data_format: fields.number("dataFormat")?,
             downgrade_to: formats(&fields)?,
@@ -225,6 +229,19 @@ impl Meta {
     }
 }
 
+/// When objects of a kind are ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadinessRule {
+    /// Group of the kind; empty for the core group.
+    pub group: String,
+    /// The kind.
+    pub kind: String,
+    /// Expression over `object` that holds when it is ready.
+    pub ready: String,
+    /// Expression that holds when waiting cannot help.
+    pub failed: Option<String>,
+}
+
 /// Reads each entry of a list of maps.
 fn indexed<'a, T>(
     document: &'a Document<'a>,
@@ -283,6 +300,24 @@ fn health<'a>(document: &'a Document<'a>, at: String) -> Result<Value> {
         }
     }
     Ok(document.root.pointer(&at).cloned().unwrap_or_default())
+}
+
+fn readiness<'a>(document: &'a Document<'a>, at: String) -> Result<ReadinessRule> {
+    let fields = Fields::new(document, at, &["group", "kind", "ready", "failed"])?;
+    let expression = |key: &str, text: &str| {
+        crate::render::expression_is_true(text, "object", &Value::Object(Map::new()))
+            .map(drop)
+            .map_err(|why| fields.error(key, format!("is no expression: {why}")))
+    };
+    let rule = ReadinessRule {
+        group: fields.string("group")?.unwrap_or_default(),
+        kind: fields.required("kind")?,
+        ready: fields.required("ready")?,
+        failed: fields.string("failed")?,
+    };
+    expression("ready", &rule.ready)?;
+    rule.failed.iter().try_for_each(|text| expression("failed", text))?;
+    Ok(rule)
 }
 
 fn migration<'a>(document: &'a Document<'a>, at: String) -> Result<Migration> {

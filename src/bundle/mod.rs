@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 pub use archive::{Digest, Files};
-pub use meta::{ComponentRef, Meta, Migration};
+pub use meta::{ComponentRef, Meta, Migration, ReadinessRule};
 pub use schema::Mount;
 pub(crate) use schema::merge;
 

@@ -29,6 +29,10 @@ pub const LIVE_RELOAD: &str = "kubectl-obs.dev/live-reload";
 /// Value of [`LIVE_RELOAD`] for what Prometheus reads: a change is verified by its reload metrics and
 /// the configuration that it serves.
 pub const RELOAD_PROMETHEUS: &str = "prometheus";
+/// Annotation on a custom resource: the expression over the live object that says that it is ready.
+pub const READY_WHEN: &str = "kubectl-obs.dev/ready-when";
+/// Annotation on a custom resource: the expression that says that waiting cannot help.
+pub const FAILED_WHEN: &str = "kubectl-obs.dev/failed-when";
 /// Annotation on a pod: changed to make the kubelet bring changed ConfigMaps into it at once.
 pub const NUDGE: &str = "kubectl-obs.dev/config-changed";
 /// Annotation on an object that must never be pruned or uninstalled.

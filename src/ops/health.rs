@@ -151,7 +151,7 @@ async fn attempt(ctx: &Context<'_>, check: &Value, target: &str, namespace: &str
     }
     let Some(expression) = http["json"].as_str() else { return Ok(()) };
     let body: Value = serde_json::from_str(&body).map_err(|_| format!("{path} does not answer JSON"))?;
-    match crate::render::expression_is_true(expression, &body) {
+    match crate::render::expression_is_true(expression, "body", &body) {
         Ok(true) => Ok(()),
         Ok(false) => Err(format!("{path} answers, but {expression} does not hold")),
         Err(why) => Err(format!("the check's expression is wrong: {why}")),

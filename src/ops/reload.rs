@@ -89,10 +89,7 @@ pub async fn verify(ctx: &Context<'_>, reloads: &[Reload]) -> Result<()> {
     for reload in reloads {
         let mut told = String::new();
         loop {
-            let why = match state(ctx, reload).await? {
-                None => break,
-                Some(why) => why,
-            };
+            let Some(why) = state(ctx, reload).await? else { break };
             if why != told {
                 let what = format!("{} reloads its configuration: {why}", reload.component);
                 ctx.observer.event(Event::Awaiting { phase: Phase::Ready, what });

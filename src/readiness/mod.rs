@@ -102,6 +102,7 @@ pub fn readiness_in(object: &Value, context: &Context) -> Readiness {
         ("apiextensions.k8s.io", "CustomResourceDefinition") => cluster_kinds::crd(object),
         ("apiregistration.k8s.io", "APIService") => cluster_kinds::api_service(object),
         ("autoscaling", "HorizontalPodAutoscaler") => cluster_kinds::autoscaler(object),
+        _ if custom::has_own_rule(object) => custom::own_rule(object),
         ("monitoring.coreos.com", _) => custom::prometheus_operator(object, kind),
         // Everything else that Kubernetes itself serves works as soon as it is stored: ConfigMap,
         // Secret, RBAC, webhook configurations, CronJob, Ingress (an address is not promised by

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{Facts, kinds};
+use crate::bundle::ReadinessRule;
 use crate::object::{Object, labels, split_api_version, type_name};
 
 /// Whose object it is.
@@ -20,6 +21,8 @@ pub struct Owner {
     pub node_level: bool,
     /// The component's namespace.
     pub namespace: String,
+    /// When its custom resources are ready.
+    pub readiness: Vec<ReadinessRule>,
 }
 
 /// Finishes the objects of one render.
@@ -91,6 +94,14 @@ impl<'a> Finisher<'a> {
         }
         let role = label_of(object.value()).unwrap_or_else(|| owner.component.clone());
         self.mark(object.value_mut(), owner, &role, true).map_err(fits)?;
+        if let Some(rule) = owner.readiness.iter().find(|rule| rule.group == group && rule.kind == kind) {
+            let annotations =
+                map_in(map_at(object.value_mut(), "metadata").map_err(fits)?, "annotations").map_err(fits)?;
+            annotations.insert(labels::READY_WHEN.to_owned(), json!(rule.ready));
+            if let Some(failed) = &rule.failed {
+                annotations.insert(labels::FAILED_WHEN.to_owned(), json!(failed));
+            }
+        }
         if let Some(at) = kinds::pod_template(&group, &kind) {
             self.pod_template(object.value_mut(), at, owner, &role).map_err(fits)?;
         }

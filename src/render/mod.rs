@@ -177,6 +177,7 @@ fn owner(bundle: &Bundle, component: &str, namespace: &str) -> Owner {
         version: version_label(&bundle.app_version()),
         node_level: bundle.meta().node_level && component == bundle.name(),
         namespace: namespace.to_owned(),
+        readiness: bundle.meta().readiness.clone(),
     }
 }
 

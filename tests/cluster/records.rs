@@ -398,12 +398,10 @@ fn a_newer_format_is_refused(env: &Env) {
         }
         env.obs(["uninstall", "-y", "--delete-data"]).run().ends(1).says(&message).says(hint);
         env.obs(["uninstall", "--dry-run=client"]).run().ends(1).says(&message);
-        let install = env.obs(["install", &fixture("bundles/small"), "--wait=none"]).run().ends(1);
-        if status == "deployed" {
-            install.says("release obs is already deployed");
-        } else {
-            install.says(&message).says(hint);
+        for verb in [["install", "--wait=none"], ["upgrade", "--wait=none"]] {
+            env.obs(verb).args([fixture("bundles/small")]).run().ends(1).says(&message).says(hint);
         }
+        env.obs(["rollback", "-y"]).run().ends(1).says(&message).says(hint);
         assert_eq!(state(env), before, "nothing was written");
         env.kubectl(["delete", "secret", "obs.obs.v1"]).run().ok();
     }

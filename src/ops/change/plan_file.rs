@@ -30,7 +30,7 @@ pub struct PlanFile {
     pub api_version: String,
     /// `Plan`
     pub kind: String,
-    /// [`FORMAT`]
+    /// 1
     pub format: u32,
     /// The release.
     pub release: String,
