@@ -101,9 +101,7 @@ async fn run_with(
     let observer = app.ui.progress();
     let ctx = app.context(&cluster, &namespace, &release, &observer, options.timeout);
     let confirm = |preview: &Preview| {
-        if !operation.yes {
-            super::diff::show(app, preview, super::diff::Sink::Talk);
-        }
+        super::diff::show(app, preview, super::diff::Sink::Talk);
         match app.ui.confirm(&preview.verb)? {
             true => Ok(()),
             false => Err(Error::failed("not confirmed: nothing was changed")),

@@ -32,7 +32,7 @@ fn clear(env: &Env) {
 
 fn comes_and_goes(env: &Env) {
     let _node = env.alone_with_the_node();
-    for _ in 0..10 {
+    for _ in 0..6 {
         install(env, "healthy").run().ok();
         clear(env);
     }
@@ -61,11 +61,11 @@ fn disturb(env: &Env, times: u32, disturb: fn(Command, Duration)) {
 }
 
 fn killed_and_continued(env: &Env) {
-    disturb(env, 30, Command::kill_after);
+    disturb(env, 20, Command::kill_after);
 }
 
 fn interrupted_and_continued(env: &Env) {
-    disturb(env, 20, |command, time| {
+    disturb(env, 12, |command, time| {
         let running = command.start();
         std::thread::sleep(time);
         running.interrupt();
