@@ -12,8 +12,6 @@ use tokio::time::Instant;
 use super::{Context, live};
 use crate::error::{Error, Result};
 use crate::event::{Event, Phase};
-use crate::object::{Kind, labels};
-use crate::readiness::{self, Readiness};
 use crate::release::ComponentRef;
 
 /// How long a check may take unless it says otherwise.
@@ -160,21 +158,13 @@ async fn attempt(ctx: &Context<'_>, check: &Value, target: &str, namespace: &str
 
 /// A ready pod of a component.
 async fn ready_pod(ctx: &Context<'_>, component: &str, namespace: &str) -> Result<String, String> {
-    let kind = Kind::namespaced("", "Pod", "pods");
-    let selector = format!("{},{}={component}", live::selector(ctx), labels::OBS_COMPONENT);
-    let pods = ctx
-        .cluster
-        .list(&kind, Some(namespace), &selector)
-        .await
-        .map_err(|error| error.message().to_owned())?;
-    pods.iter()
-        .find(|pod| readiness::readiness(pod) == Readiness::Ready)
-        .and_then(|pod| pod["metadata"]["name"].as_str())
-        .map(str::to_owned)
-        .ok_or_else(|| format!("{component} has no ready pod"))
+    let pods =
+        live::ready_pods(ctx, namespace, component).await.map_err(|error| error.message().to_owned())?;
+    pods.into_iter().next().ok_or_else(|| format!("{component} has no ready pod"))
 }
 
-async fn get(
+/// Status and body of what a pod answers.
+pub async fn get(
     ctx: &Context<'_>,
     namespace: &str,
     pod: &str,

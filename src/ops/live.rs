@@ -12,7 +12,7 @@ use crate::cluster::Kinds;
 use crate::error::{Error, Result};
 use crate::object::{Kind, Object, ObjectId, labels};
 use crate::plan::{Change, HelmRelease, Live, Plan, Step};
-use crate::readiness::vanishes_when_done;
+use crate::readiness::{Readiness, readiness, vanishes_when_done};
 use crate::release::{Entry, EntryState};
 
 /// A kind and where to look for it: a namespace, or None for cluster-scoped kinds.
@@ -249,6 +249,18 @@ pub async fn scan(ctx: &Context<'_>) -> Result<Vec<(Entry, Value)>> {
 pub fn is_dependent(id: &ObjectId, value: &Value) -> bool {
     matches!(id.kind.as_str(), "Endpoints" | "EndpointSlice" | "Event")
         || value["metadata"]["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty())
+}
+
+/// The names of a component's ready pods.
+pub async fn ready_pods(ctx: &Context<'_>, namespace: &str, component: &str) -> Result<BTreeSet<String>> {
+    let pods = Kind::namespaced("", "Pod", "pods");
+    let selector = format!("{},{}={component}", selector(ctx), labels::OBS_COMPONENT);
+    let found = ctx.cluster.list(&pods, Some(namespace), &selector).await?;
+    Ok(found
+        .iter()
+        .filter(|pod| readiness(pod) == Readiness::Ready)
+        .filter_map(|pod| pod["metadata"]["name"].as_str().map(str::to_owned))
+        .collect())
 }
 
 /// What a Helm release still has on the cluster, by Helm's own label and annotations.

@@ -2,24 +2,19 @@
 //! the ConfigMap into the pods at once; then each pod's reload metrics must move on, and what it
 //! serves must be what was applied.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 use tokio::time::{Duration, Instant};
 
-use super::{Context, live, who};
+use super::{Context, health, live, who};
 use crate::cluster::MetadataPatch;
 use crate::error::{Error, Result};
 use crate::event::{Event, Phase};
 use crate::object::{Kind, labels};
 use crate::plan::{Plan, Step};
-use crate::readiness::{self, Readiness};
 
 /// Longest time from the change to the reload: Prometheus looks at its files every 30 s, the kubelet
 /// at its ConfigMaps about every minute when nothing nudges it.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// Longest time for one request.
-const TRY: Duration = Duration::from_secs(5);
 /// Where Prometheus listens.
 const PORT: u16 = 9090;
 /// When it last took over its configuration.
@@ -49,7 +44,7 @@ pub async fn expect(ctx: &Context<'_>, plan: &Plan) -> Result<Vec<Reload>> {
         let Some(namespace) = step.object.namespace() else { continue };
         let config =
             step.object.value()["data"][CONFIG].as_str().and_then(|text| crate::yaml::parse(text).ok());
-        for pod in ready_pods(ctx, namespace, &step.component).await? {
+        for pod in live::ready_pods(ctx, namespace, &step.component).await? {
             if let Some(known) =
                 found.iter_mut().find(|reload| reload.namespace == namespace && reload.pod == pod)
             {
@@ -112,7 +107,7 @@ pub async fn verify(ctx: &Context<'_>, reloads: &[Reload]) -> Result<()> {
 /// Why the pod has not reloaded yet; None when it has, or is gone.
 async fn state(ctx: &Context<'_>, reload: &Reload) -> Result<Option<String>> {
     let Reload { namespace, pod, component, before, config } = reload;
-    if !ready_pods(ctx, namespace, component).await?.contains(pod) {
+    if !live::ready_pods(ctx, namespace, component).await?.contains(pod) {
         return Ok(None);
     }
     let (at, successful) = match metrics(ctx, namespace, pod).await {
@@ -212,17 +207,6 @@ fn amount(text: &str) -> Option<f64> {
     (!text.is_empty()).then_some(total)
 }
 
-async fn ready_pods(ctx: &Context<'_>, namespace: &str, component: &str) -> Result<BTreeSet<String>> {
-    let pods = Kind::namespaced("", "Pod", "pods");
-    let selector = format!("{},{}={component}", live::selector(ctx), labels::OBS_COMPONENT);
-    let found = ctx.cluster.list(&pods, Some(namespace), &selector).await?;
-    Ok(found
-        .iter()
-        .filter(|pod| readiness::readiness(pod) == Readiness::Ready)
-        .filter_map(|pod| pod["metadata"]["name"].as_str().map(str::to_owned))
-        .collect())
-}
-
 /// When it last reloaded, and whether the last try succeeded; None when it has no such metrics.
 async fn metrics(ctx: &Context<'_>, namespace: &str, pod: &str) -> Result<Option<(f64, bool)>, String> {
     let text = get(ctx, namespace, pod, "/metrics").await?;
@@ -234,14 +218,9 @@ async fn metrics(ctx: &Context<'_>, namespace: &str, pod: &str) -> Result<Option
 }
 
 async fn get(ctx: &Context<'_>, namespace: &str, pod: &str, path: &str) -> Result<String, String> {
-    let answer = ctx
-        .cluster
-        .pod_http_get(namespace, pod, PORT, path, TRY)
-        .await
-        .map_err(|error| error.message().to_owned())?;
-    match answer.status {
-        200 => Ok(String::from_utf8_lossy(&answer.body).into_owned()),
-        status => Err(format!("{path} answers {status}")),
+    match health::get(ctx, namespace, pod, PORT, path).await? {
+        (200, body) => Ok(body),
+        (status, _) => Err(format!("{path} answers {status}")),
     }
 }
 
