@@ -136,6 +136,9 @@ fn another_bundle_needs_a_word(env: &Env) {
     let (old, new) = (bundle(env, "one", "1.0.0"), bundle(env, "one", "1.2.0"));
     let other = bundle(env, "two", "1.0.0");
     env.obs(["install", &new, "--wait=none"]).run().ok();
+    let unknown = upgrade(env, &["--recreate", "ConfigMap/obs-onee"]).run();
+    assert_eq!(unknown.code, 2, "{unknown}");
+    assert!(unknown.stderr.contains("did you mean ConfigMap/obs-one?"), "{unknown}");
     for (reference, flag, why) in [
         (&old, "--allow-downgrade", "the release runs one 1.2.0, which is newer than one 1.0.0"),
         (&other, "--switch-bundle", "the release runs one 1.0.0, not two 1.0.0"),

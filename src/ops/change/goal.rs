@@ -17,6 +17,7 @@ use crate::release::codec::hex;
 use crate::release::record::FORMAT;
 use crate::release::{BundleRef, ComponentRef, Entry, Record, Revision};
 use crate::render::Facts;
+use crate::values::did_you_mean;
 
 /// Where the goal comes from.
 #[derive(Clone)]
@@ -136,6 +137,30 @@ impl Goal {
             Some(refused) => Err(Error::from(refused)),
             None => Ok(()),
         }
+    }
+
+    /// Refuses names of flags that nothing has: an object to be made anew, a component whose data may
+    /// be lost.
+    pub fn check_names(&self, options: &Options) -> Result<()> {
+        let components: Vec<&str> = self.components.iter().map(|component| component.name.as_str()).collect();
+        if let Some(unknown) =
+            options.accept_data_loss.iter().find(|name| !components.contains(&name.as_str()))
+        {
+            return Err(Error::usage(format!(
+                "--accept-data-loss {unknown} names no component of the release"
+            ))
+            .hint(format!("its components are {}", components.join(", "))));
+        }
+        let recreate = &options.recreate;
+        let names: Vec<String> =
+            self.objects.iter().map(|object| format!("{}/{}", object.kind(), object.name())).collect();
+        let unknown = |name: &&String| !names.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let Some(unknown) = recreate.iter().find(unknown) else { return Ok(()) };
+        let error = Error::usage(format!("--recreate {unknown} names no object of the release"));
+        Err(match did_you_mean(unknown, names.iter().map(String::as_str)) {
+            Some(near) => error.hint(format!("did you mean {near}?")),
+            None => error.hint("write it as KIND/NAME, for example StatefulSet/obs-prometheus; kubectl obs get inventory lists them"),
+        })
     }
 
     /// Leaves claims that are larger than wanted at their size, so that the rest can be done.

@@ -218,6 +218,7 @@ pub async fn look(
     }
     let mut goal = Goal::new(&target, &facts, &seen.kinds)?;
     preflight::rights(ctx, &goal.objects, seen.all_rights).await?;
+    goal.check_names(options)?;
     goal.refuse_old_data_formats(&seen, options)?;
     let around = around(ctx, &seen, &goal).await?;
     if options.keep_claim_sizes {
