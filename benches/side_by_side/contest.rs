@@ -1,12 +1,14 @@
-//! The commands that are compared, and what has to be there before each run and gone after it.
+//! Both programs, the cluster, and how their commands are put together.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::floor::{self, Client, Request};
 use crate::measure::{self, Sample};
-use crate::{chart, floor, load};
 
 /// The samples of one comparison.
 #[derive(Default)]
@@ -16,7 +18,10 @@ pub(crate) struct Series {
     pub(crate) floor: Vec<Sample>,
 }
 
-/// Both programs, a cluster, a bundle and the chart that is its equal.
+/// Rows of the table by name.
+pub(crate) type Rows = Vec<(&'static str, Series)>;
+
+/// The programs, a cluster, and a folder for bundles and charts.
 pub(crate) struct Contest {
     obs: String,
     helm: String,
@@ -24,6 +29,11 @@ pub(crate) struct Contest {
     kubeconfig: String,
     context: String,
     folder: tempfile::TempDir,
+    runtime: tokio::runtime::Runtime,
+    /// For what is prepared and checked.
+    client: Client,
+    /// The namespaces of this run.
+    namespaces: RefCell<Vec<String>>,
 }
 
 const HINT: &str = "run it with scripts/bench (make bench)";
@@ -33,123 +43,73 @@ impl Contest {
     pub(crate) fn prepare() -> Self {
         let variable =
             |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; {HINT}"));
-        let contest = Self {
+        let (kubeconfig, context) = (variable("KUBECONFIG_TEST"), variable("OBS_TEST_CONTEXT"));
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let client = runtime.block_on(Client::new(&kubeconfig, &context));
+        Self {
             obs: env!("CARGO_BIN_EXE_kubectl-obs").to_owned(),
             helm: variable("OBS_BENCH_HELM"),
             kubectl: variable("OBS_BENCH_KUBECTL"),
-            kubeconfig: variable("KUBECONFIG_TEST"),
-            context: variable("OBS_TEST_CONTEXT"),
+            kubeconfig,
+            context,
             folder: tempfile::tempdir().expect("a temporary folder"),
-        };
-        load::write(&contest.path("load"));
-        let template = contest.ours(&["template"]);
-        chart::write(&contest.path("stack-chart"), &documents(&template));
-        chart::write(&contest.path("load-chart"), &contest.objects());
-        contest
+            runtime,
+            client,
+            namespaces: RefCell::default(),
+        }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// The objects of the load, as our own `template` renders them.
-    fn objects(&self) -> Vec<Value> {
-        documents(&self.ours(&["template", &text(&self.path("load")), "--release=load"]))
+    /// The objects that a bundle renders to, as our own `template` writes them.
+    pub(crate) fn rendered(&self, args: &[&str]) -> Vec<Value> {
+        documents(&self.ours(&[&["template"], args].concat()))
     }
 
-    fn ours(&self, args: &[&str]) -> Vec<String> {
+    /// Our command, for anywhere.
+    pub(crate) fn ours(&self, args: &[impl AsRef<str>]) -> Vec<String> {
         command(&self.obs, args)
     }
 
-    fn helm(&self, args: &[&str]) -> Vec<String> {
+    /// Helm's command, for anywhere.
+    pub(crate) fn helm(&self, args: &[impl AsRef<str>]) -> Vec<String> {
         command(&self.helm, args)
     }
 
-    /// Client versions: what it costs to start.
-    pub(crate) fn version(&self, pairs: u32) -> Series {
-        let (ours, peer) = (self.ours(&["version", "--client"]), self.helm(&["version"]));
-        alternate("version", pairs, &ours, &peer)
+    /// Our command on the cluster.
+    pub(crate) fn ours_there(&self, args: &[impl AsRef<str>]) -> Vec<String> {
+        let own = [format!("--kubeconfig={}", self.kubeconfig), format!("--context={}", self.context)];
+        [self.ours(args), own.to_vec()].concat()
     }
 
-    /// Rendering the stack; Helm has nothing to compute.
-    pub(crate) fn template(&self, pairs: u32) -> Series {
-        let chart = text(&self.path("stack-chart"));
-        let (ours, peer) = (self.ours(&["template"]), self.helm(&["template", "obs", &chart]));
-        alternate("template", pairs, &ours, &peer)
+    /// Helm's command on the cluster.
+    pub(crate) fn helm_there(&self, args: &[impl AsRef<str>]) -> Vec<String> {
+        let own = [format!("--kubeconfig={}", self.kubeconfig), format!("--kube-context={}", self.context)];
+        [self.helm(args), own.to_vec()].concat()
     }
 
-    /// The first installation of 100 objects into a namespace that is not there yet, without
-    /// waiting for anything, with server-side apply.
-    pub(crate) fn install(&self, pairs: u32) -> Series {
-        let objects = self.objects();
-        let (bundle, chart) = (text(&self.path("load")), text(&self.path("load-chart")));
-        let mut series = Series::default();
-        // Run 0 warms the API server up.
-        for pair in 0..=pairs {
-            progress("install-100", pair, pairs);
-
-            let namespace = format!("bench-{}-{pair}-ours", std::process::id());
-            let (config, context) = (&self.kubeconfig, &self.context);
-            let (config, context) = (format!("--kubeconfig={config}"), format!("--context={context}"));
-            let in_namespace = format!("--namespace={namespace}");
-            let args = [
-                "install",
-                &bundle,
-                "--release=load",
-                "--wait=none",
-                "--yes",
-                &in_namespace,
-                &config,
-                &context,
-            ];
-            let ours = self.timed_in(&namespace, &self.ours(&args));
-
-            let namespace = format!("bench-{}-{pair}-peer", std::process::id());
-            let in_namespace = format!("--namespace={namespace}");
-            let context = format!("--kube-context={}", self.context);
-            let args = [
-                "install",
-                "load",
-                &chart,
-                "--create-namespace",
-                "--server-side=true",
-                &in_namespace,
-                &config,
-                &context,
-            ];
-            let peer = self.timed_in(&namespace, &self.helm(&args));
-
-            let namespace = format!("bench-{}-{pair}-floor", std::process::id());
-            let file = self.path("objects.json");
-            let json =
-                serde_json::to_vec(&floor::in_namespace(&objects, &namespace)).expect("objects are JSON");
-            std::fs::write(&file, json).expect("write the objects");
-            let own = text(&std::env::current_exe().expect("own path"));
-            let bare = [own, "floor".into(), self.kubeconfig.clone(), self.context.clone(), text(&file)];
-            let floor = self.timed_in(&namespace, &bare);
-
-            if pair > 0 {
-                series.ours.push(ours);
-                series.peer.push(peer);
-                series.floor.push(floor);
-            }
-        }
-        series
+    /// This program as the bare client that sends these requests.
+    pub(crate) fn bare(&self, waves: &[Vec<Request>]) -> Vec<String> {
+        let file = self.path("requests.json");
+        floor::write(&file, waves);
+        let own = text(&std::env::current_exe().expect("own path"));
+        vec![own, "floor".into(), self.kubeconfig.clone(), self.context.clone(), text(&file)]
     }
 
-    /// Measures the command, checks that it did the work, and removes the namespace with all of it,
-    /// so that the next run meets an API server at rest.
-    fn timed_in(&self, namespace: &str, command: &[String]) -> Sample {
-        let sample = measure::run(command);
-        let kinds = "configmaps,services,serviceaccounts,roles,deployments";
-        let names = self.kubectl(&["get", kinds, "--namespace", namespace, "--output=name"]);
-        let count = names.lines().filter(|name| name.contains("/load-load-")).count();
-        assert_eq!(count, 100, "$ {}\ndid not make all objects:\n{names}", command.join(" "));
-        self.kubectl(&["delete", "namespace", namespace, "--timeout=120s"]);
-        sample
+    /// Sends requests from this process, some at a time.
+    pub(crate) fn send_all(&self, requests: impl IntoIterator<Item = Request>) {
+        self.runtime.block_on(self.client.send_all(requests));
     }
 
-    fn kubectl(&self, args: &[&str]) -> String {
+    /// Sends one request from this process; gives the answer.
+    pub(crate) fn send(&self, request: &Request) -> Value {
+        let answer = self.runtime.block_on(self.client.send(request)).expect("the server answers");
+        serde_json::from_str(&answer).expect("an answer is JSON")
+    }
+
+    pub(crate) fn kubectl(&self, args: &[&str]) -> String {
         let output = Command::new(&self.kubectl)
             .arg(format!("--kubeconfig={}", self.kubeconfig))
             .arg(format!("--context={}", self.context))
@@ -164,10 +124,51 @@ impl Contest {
         );
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
+
+    /// How many objects of a load are in a namespace, as many requests as it has kinds.
+    pub(crate) fn count(&self, namespace: &str, load: &[Value]) -> usize {
+        let found = collections(load, namespace).into_iter().map(|path| {
+            let list = self.send(&Request::list_metadata(format!("{path}?{OURS}")));
+            list["items"].as_array().map_or(0, Vec::len)
+        });
+        found.sum()
+    }
+
+    /// The name of a namespace of this run, which a command may make.
+    pub(crate) fn namespace(&self, what: &str) -> String {
+        let name = format!("bench-{}-{what}", std::process::id());
+        self.namespaces.borrow_mut().push(name.clone());
+        name
+    }
+
+    /// Removes the namespaces of this run, without waiting: while something is measured, the API
+    /// server should have nothing else to do.
+    pub(crate) fn clean_up(self) {
+        let namespaces = self.namespaces.take();
+        self.send_all(namespaces.iter().map(|name| Request::delete(&floor::namespace(name))));
+    }
 }
 
-/// Measures the two in turns.
-fn alternate(name: &str, pairs: u32, ours: &[String], peer: &[String]) -> Series {
+/// The selector of a load's objects, whoever made them; records of releases are not among them.
+pub(crate) const OURS: &str = "labelSelector=kubectl-obs.dev%2Fcomponent";
+
+/// Where the objects of a load live, once for each kind.
+pub(crate) fn collections(load: &[Value], namespace: &str) -> Vec<String> {
+    let namespaced = load.iter().filter(|object| object["kind"] != "Namespace");
+    let mut paths: Vec<String> =
+        namespaced.map(|object| floor::collection(object, Some(namespace))).collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+/// Controllers follow what a run did: the next one shall not meet them.
+pub(crate) fn rest() {
+    std::thread::sleep(Duration::from_millis(300));
+}
+
+/// Measures two commands in turns.
+pub(crate) fn alternate(name: &str, pairs: u32, ours: &[String], peer: &[String]) -> Series {
     // The first run of each reads its program from the disk.
     measure::run(ours);
     measure::run(peer);
@@ -180,24 +181,33 @@ fn alternate(name: &str, pairs: u32, ours: &[String], peer: &[String]) -> Series
     series
 }
 
-fn progress(name: &str, pair: u32, pairs: u32) {
-    eprintln!("{name}: {pair} of {pairs}");
+pub(crate) fn progress(name: &str, n: u32, all: u32) {
+    eprintln!("{name}: {n} of {all}");
 }
 
-fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     path.to_str().expect("a temporary path is UTF-8").to_owned()
 }
 
-fn command(program: &str, args: &[&str]) -> Vec<String> {
-    std::iter::once(&program).chain(args).map(|&word| word.to_owned()).collect()
+fn command(program: &str, args: &[impl AsRef<str>]) -> Vec<String> {
+    std::iter::once(program).chain(args.iter().map(AsRef::as_ref)).map(str::to_owned).collect()
 }
 
-/// What a command prints, as YAML documents.
-fn documents(command: &[String]) -> Vec<Value> {
+/// What a command prints.
+pub(crate) fn output(command: &[String]) -> String {
     let [program, args @ ..] = command else { panic!("no command") };
-    let output = Command::new(program).args(args).output().expect("run a command");
+    let output = Command::new(program)
+        .args(args)
+        .env("KUBECTL_OBS_RENDER_TIMEOUT", measure::RENDER_TIMEOUT)
+        .output()
+        .expect("run a command");
     assert!(output.status.success(), "{}\n{}", command.join(" "), String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).expect("YAML is UTF-8");
-    let documents: Vec<Value> = serde_yaml::from_multiple(&text).expect("YAML documents");
-    documents.into_iter().filter(|document| !document.is_null()).collect()
+    String::from_utf8(output.stdout).expect("output is UTF-8")
+}
+
+/// What a command prints, as YAML documents. One by one: the parser limits how many one text holds.
+fn documents(command: &[String]) -> Vec<Value> {
+    let text = output(command);
+    let documents = text.split("\n---\n").map(|text| serde_yaml::from_str(text).expect("a YAML document"));
+    documents.filter(|document: &Value| !document.is_null()).collect()
 }

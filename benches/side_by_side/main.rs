@@ -2,12 +2,14 @@
 //!
 //! Each row compares medians of runs that alternate (ours, Helm, ours, …), so that whatever slows
 //! the machine down meets both. Wall time is from start to end of the process, memory its largest
-//! resident set. The floor is what the API server itself takes: the same requests from a client
-//! that does nothing else.
+//! resident set. The floor is what the API server itself takes: the requests that the work needs at
+//! least, from a client that does nothing else.
 //!
-//! - [`load`]: the bundle of 100 objects; [`chart`]: our rendered objects as a Helm chart.
-//! - [`contest`]: the commands and what surrounds a run; [`measure`]: one run; [`floor`]: the bare client.
-//! - [`report`]: the table and `target/bench/report.json`.
+//! - [`load`]: bundles of many objects; [`chart`]: our rendered objects as a Helm chart.
+//! - [`offline`]: what needs no cluster; [`lifecycle`]: from install to uninstall; [`scale`]: larger
+//!   loads; [`latency`]: from ready to said so; [`fleet`]: many releases.
+//! - [`contest`]: the commands; [`measure`]: one run; [`floor`]: the bare client.
+//! - [`targets`]: what we want to see; [`report`]: the table and `target/bench/report.json`.
 
 #![allow(
     clippy::allow_attributes,
@@ -19,13 +21,20 @@
 )]
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 mod chart;
 mod contest;
+mod fleet;
 mod floor;
+mod latency;
+mod lifecycle;
 mod load;
 mod measure;
+mod offline;
 mod report;
+mod scale;
+mod targets;
 
 use contest::Contest;
 use report::Report;
@@ -36,38 +45,54 @@ fn main() -> ExitCode {
     match args.as_slice() {
         // This very program serves as the measuring process and as the bare client.
         ["measure", command @ ..] => measure::child(command),
-        ["floor", kubeconfig, context, objects] => floor::run(kubeconfig, context, objects),
-        [] => run(1.0),
-        ["--quick"] => run(0.1),
+        ["floor", kubeconfig, context, requests] => floor::run(kubeconfig, context, requests),
+        ["--quick", groups @ ..] if are_groups(groups) => run(&QUICK, groups),
+        groups if are_groups(groups) => run(&FULL, groups),
         _ => {
-            eprintln!("usage: side_by_side [--quick]");
+            eprintln!("usage: side_by_side [--quick] [{}]", GROUPS.join("|"));
             return ExitCode::from(2);
         }
     }
     ExitCode::SUCCESS
 }
 
-/// The rows, in the order of the table. `scale` shortens the series for a quick look.
-fn run(scale: f64) {
+/// Groups of rows, which can be measured alone.
+const GROUPS: [&str; 5] = ["offline", "lifecycle", "scale", "latency", "fleet"];
+
+fn are_groups(words: &[&str]) -> bool {
+    words.iter().all(|word| GROUPS.contains(word))
+}
+
+/// How often each group of rows is measured.
+struct Runs {
+    offline: u32,
+    lifecycle: u32,
+    scale: u32,
+    latency: u32,
+    fleet: u32,
+}
+
+const FULL: Runs = Runs { offline: 30, lifecycle: 9, scale: 3, latency: 15, fleet: 9 };
+const QUICK: Runs = Runs { offline: 3, lifecycle: 3, scale: 1, latency: 5, fleet: 3 };
+
+/// The rows of these groups, or of all when there are none, in the order of the table. The fleet
+/// comes last: its Secrets stay until the cluster ends.
+fn run(runs: &Runs, groups: &[&str]) {
     let contest = Contest::prepare();
     let mut report = Report::default();
-
-    let series = contest.version(pairs(30, scale));
-    report.add("version", &series, Some(0.4), Some(0.5));
-
-    let series = contest.template(pairs(30, scale));
-    report.add("template", &series, None, None);
-
-    let series = contest.install(pairs(9, scale));
-    report.add("install-100", &series, Some(0.6), Some(0.5));
-
+    for group in GROUPS.into_iter().filter(|group| groups.is_empty() || groups.contains(group)) {
+        let started = Instant::now();
+        match group {
+            "offline" => report.add_all(offline::run(&contest, runs.offline)),
+            "lifecycle" => report.add_all(lifecycle::run(&contest, runs.lifecycle)),
+            "scale" => report.add_all(scale::run(&contest, runs.scale)),
+            "latency" => report.add_times("readiness-latency", latency::run(&contest, runs.latency)),
+            _ => report.add_all(fleet::run(&contest, runs.fleet)),
+        }
+        eprintln!("{group}: {:.0} s", started.elapsed().as_secs_f64());
+    }
+    contest.clean_up();
     println!("\n{report}");
     let path = report.write();
     println!("written to {}", path.display());
-}
-
-/// How many pairs of a series of `n`.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
-fn pairs(n: u32, scale: f64) -> u32 {
-    (f64::from(n) * scale).ceil().max(2.0) as u32
 }

@@ -4,6 +4,10 @@ use std::fs::File;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+/// Seconds that untrusted templates may take: a thousand templates on a busy machine need more than
+/// the usual one.
+pub(crate) const RENDER_TIMEOUT: &str = "30";
+
 /// What one run took.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample {
@@ -23,6 +27,7 @@ pub(crate) fn run(command: &[String]) -> Sample {
         .args(command)
         .env_clear()
         .envs([("HOME", "/nonexistent"), ("PATH", "/usr/bin:/bin")])
+        .env("KUBECTL_OBS_RENDER_TIMEOUT", RENDER_TIMEOUT)
         .output()
         .expect("run the measuring process");
     let text = String::from_utf8_lossy(&output.stdout);

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::contest::Series;
+use crate::contest::{Rows, Series};
 use crate::measure::Sample;
+use crate::targets::{self, Target};
 
 /// One line of the table.
 struct Row {
@@ -15,7 +16,6 @@ struct Row {
     peer: Option<f64>,
     floor: Option<f64>,
     unit: &'static str,
-    target: Option<f64>,
 }
 
 impl Row {
@@ -31,19 +31,24 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// A row for the time and one for the memory of a series; the targets are the largest ratios
-    /// that we want to see.
-    pub(crate) fn add(&mut self, name: &str, series: &Series, time: Option<f64>, memory: Option<f64>) {
-        let row = |name: String, unit, target, of: fn(&Sample) -> f64| {
-            let median = |samples: &[Sample]| median(samples.iter().map(of).collect());
-            let ours = median(&series.ours).expect("ours always runs");
-            Row { name, ours, peer: median(&series.peer), floor: median(&series.floor), unit, target }
-        };
-        let rows = [
-            row(name.to_owned(), "ms", time, |sample| sample.wall),
-            row(format!("{name}-memory"), "MiB", memory, |sample| sample.memory),
-        ];
-        self.rows.extend(rows);
+    /// For each series a row for its time and one for its memory.
+    pub(crate) fn add_all(&mut self, rows: Rows) {
+        for (name, series) in &rows {
+            let row = |name: String, unit, of: fn(&Sample) -> f64| {
+                let median = |samples: &[Sample]| median(samples.iter().map(of).collect());
+                let Series { ours, peer, floor } = series;
+                let ours = median(ours).expect("ours always runs");
+                Row { name, ours, peer: median(peer), floor: median(floor), unit }
+            };
+            self.rows.push(row((*name).to_owned(), "ms", |sample| sample.wall));
+            self.rows.push(row(format!("{name}-memory"), "MiB", |sample| sample.memory));
+        }
+    }
+
+    /// A row for times of ours alone, in milliseconds.
+    pub(crate) fn add_times(&mut self, name: &str, times: Vec<f64>) {
+        let ours = median(times).expect("there are times");
+        self.rows.push(Row { name: name.to_owned(), ours, peer: None, floor: None, unit: "ms" });
     }
 
     /// Writes `target/bench/report.json`; gives its path.
@@ -68,6 +73,19 @@ impl Report {
         std::fs::write(&path, text + "\n").expect("write the report");
         path
     }
+
+    /// The row's target in words, with whether it is met.
+    fn verdict(&self, row: &Row) -> Option<String> {
+        let (words, met) = match targets::of(&row.name)? {
+            Target::OfPeer(most) => (format!("≤ {most:.2}"), row.ratio()? <= most),
+            Target::AtMost(most) => (format!("≤ {most:.0} {}", row.unit), row.ours <= most),
+            Target::Times(most, other) => {
+                let times = row.ours / self.rows.iter().find(|row| row.name == other)?.ours;
+                (format!("≤ {most:.0} × {other} ({times:.2})"), times <= most)
+            }
+        };
+        Some(format!("{words} {}", if met { "✔" } else { "✘" }))
+    }
 }
 
 impl fmt::Display for Report {
@@ -75,18 +93,15 @@ impl fmt::Display for Report {
         let number = |n: Option<f64>| n.map_or_else(|| "-".to_owned(), |n| format!("{n:.1}"));
         writeln!(
             f,
-            "{:<20} {:>9} {:>9} {:>9}  {:<4} {:>6}  TARGET",
+            "{:<22} {:>9} {:>9} {:>9}  {:<4} {:>6}  TARGET",
             "NAME", "OURS", "HELM", "FLOOR", "UNIT", "RATIO"
         )?;
         for row in &self.rows {
             let ratio = row.ratio().map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
-            let target = row.target.map_or_else(String::new, |target| {
-                let met = row.ratio().is_some_and(|ratio| ratio <= target);
-                format!("≤ {target:.2} {}", if met { "✔" } else { "✘" })
-            });
+            let verdict = self.verdict(row).unwrap_or_default();
             let (ours, peer, floor) = (number(Some(row.ours)), number(row.peer), number(row.floor));
             let (name, unit) = (&row.name, row.unit);
-            let line = format!("{name:<20} {ours:>9} {peer:>9} {floor:>9}  {unit:<4} {ratio:>6}  {target}");
+            let line = format!("{name:<22} {ours:>9} {peer:>9} {floor:>9}  {unit:<4} {ratio:>6}  {verdict}");
             writeln!(f, "{}", line.trim_end())?;
         }
         Ok(())
