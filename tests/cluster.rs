@@ -19,6 +19,7 @@ use libtest_mimic::Arguments;
 mod cluster {
     pub(crate) mod chaos;
     pub(crate) mod client;
+    pub(crate) mod definitions;
     pub(crate) mod harness;
     pub(crate) mod immutable;
     pub(crate) mod install;
@@ -26,6 +27,7 @@ mod cluster {
     pub(crate) mod preflight;
     pub(crate) mod records;
     pub(crate) mod rollback;
+    pub(crate) mod served;
     pub(crate) mod soak;
     pub(crate) mod stack;
     pub(crate) mod takeover;
@@ -43,13 +45,15 @@ fn main() -> ExitCode {
     let trials = [
         cluster::chaos::trials(),
         cluster::client::trials(),
+        cluster::definitions::trials(),
         cluster::harness::trials(),
         cluster::immutable::trials(),
         cluster::install::trials(),
         cluster::kill::trials(),
         cluster::preflight::trials(),
-        cluster::rollback::trials(),
         cluster::records::trials(),
+        cluster::rollback::trials(),
+        cluster::served::trials(),
         cluster::soak::trials(),
         cluster::stack::trials(),
         cluster::takeover::trials(),
