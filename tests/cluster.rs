@@ -19,6 +19,7 @@ use libtest_mimic::Arguments;
 mod cluster {
     pub(crate) mod chaos;
     pub(crate) mod client;
+    pub(crate) mod components;
     pub(crate) mod definitions;
     pub(crate) mod harness;
     pub(crate) mod immutable;
@@ -33,6 +34,7 @@ mod cluster {
     pub(crate) mod takeover;
     pub(crate) mod template;
     pub(crate) mod upgrade;
+    pub(crate) mod volumes;
 }
 mod support;
 
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
     let trials = [
         cluster::chaos::trials(),
         cluster::client::trials(),
+        cluster::components::trials(),
         cluster::definitions::trials(),
         cluster::harness::trials(),
         cluster::immutable::trials(),
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         cluster::takeover::trials(),
         cluster::template::trials(),
         cluster::upgrade::trials(),
+        cluster::volumes::trials(),
     ]
     .into_iter()
     .flatten()
