@@ -22,6 +22,7 @@ mod cluster {
     pub(crate) mod components;
     pub(crate) mod definitions;
     pub(crate) mod harness;
+    pub(crate) mod health;
     pub(crate) mod immutable;
     pub(crate) mod install;
     pub(crate) mod kill;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         cluster::components::trials(),
         cluster::definitions::trials(),
         cluster::harness::trials(),
+        cluster::health::trials(),
         cluster::immutable::trials(),
         cluster::install::trials(),
         cluster::kill::trials(),
