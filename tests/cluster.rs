@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use libtest_mimic::Arguments;
 
 mod cluster {
+    pub(crate) mod adoption;
     pub(crate) mod chaos;
     pub(crate) mod client;
     pub(crate) mod components;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
     support::trial::collect_panics();
 
     let trials = [
+        cluster::adoption::trials(),
         cluster::chaos::trials(),
         cluster::client::trials(),
         cluster::components::trials(),
