@@ -289,7 +289,7 @@ pub struct Change {
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
     /// How many revisions to keep; 0 keeps all
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value = "10", value_parser = number)]
     pub history_max: usize,
     /// Take fields back that people changed with kubectl or Helm
     #[arg(long)]
@@ -361,7 +361,7 @@ pub struct Base {
 #[derive(Debug, Args)]
 pub struct Rollback {
     /// The revision to return to; the last deployed one before the newest when absent
-    #[arg(value_name = "REVISION")]
+    #[arg(value_name = "REVISION", value_parser = revision)]
     pub revision: Option<u32>,
     /// What every verb takes that makes a revision.
     #[command(flatten)]
@@ -378,7 +378,7 @@ pub struct Diff {
     #[arg(value_name = "BUNDLE")]
     pub bundle: Option<String>,
     /// Show what a rollback to this revision would change
-    #[arg(long, value_name = "N", conflicts_with_all = ["bundle", "reset_values", "reuse_values", "switch_bundle", "allow_downgrade"])]
+    #[arg(long, value_name = "N", value_parser = revision, conflicts_with_all = ["bundle", "reset_values", "reuse_values", "switch_bundle", "allow_downgrade"])]
     pub revision: Option<u32>,
     /// Take over objects that exist already and belong to somebody else
     #[arg(long)]
@@ -537,6 +537,9 @@ pub struct Uninstall {
     /// Remove volumes, generated secrets and namespaces that the plugin made, too: data is lost
     #[arg(long)]
     pub delete_data: bool,
+    /// Remove the release's CustomResourceDefinitions, too; refused while others use them
+    #[arg(long)]
+    pub delete_crds: bool,
     /// Keep the records of the release
     #[arg(long)]
     pub keep_history: bool,

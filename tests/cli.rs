@@ -340,6 +340,8 @@ mod help {
         Options:
               --delete-data              Remove volumes, generated secrets and namespaces that the plugin
                                          made, too: data is lost
+              --delete-crds              Remove the release's CustomResourceDefinitions, too; refused while
+                                         others use them
               --keep-history             Keep the records of the release
               --timeout <DURATION>       Longest time for the whole operation [default: 10m]
               --lock-timeout <DURATION>  How long to wait while somebody else works on the release [default:
@@ -654,6 +656,37 @@ mod mistakes {
         error: invalid value 'v3' for '--revision <N>': a revision is a number from 1
 
         For more information, try '--help'.
+        ");
+    }
+
+    #[test]
+    fn numbers_that_are_none() {
+        for line in ["rollback 0", "rollback x", "diff --revision 0", "upgrade --history-max x"] {
+            let output = Home::new().run(line);
+            assert_eq!(output.code, 2, "{output}");
+            assert!(output.stderr.contains("number from "), "{output}");
+        }
+    }
+
+    #[test]
+    fn an_object_to_recreate_without_its_kind() {
+        assert_snapshot!(obs("install --recreate obs-grafana"), @"
+        exit code: 2
+        --- stdout
+        --- stderr
+        error: --recreate obs-grafana: this is no KIND/NAME
+          hint: write it as Service/obs-grafana, without the namespace
+        ");
+    }
+
+    #[test]
+    fn a_plan_that_is_not_there() {
+        assert_snapshot!(obs("upgrade --plan nowhere.json"), @"
+        exit code: 2
+        --- stdout
+        --- stderr
+        error: plan nowhere.json cannot be read: No such file or directory (os error 2)
+          hint: make one with kubectl obs upgrade --plan-out FILE
         ");
     }
 

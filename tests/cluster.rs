@@ -17,20 +17,26 @@ use std::process::ExitCode;
 use libtest_mimic::Arguments;
 
 mod cluster {
+    pub(crate) mod adoption;
     pub(crate) mod chaos;
     pub(crate) mod client;
+    pub(crate) mod components;
+    pub(crate) mod definitions;
     pub(crate) mod harness;
+    pub(crate) mod health;
     pub(crate) mod immutable;
     pub(crate) mod install;
     pub(crate) mod kill;
     pub(crate) mod preflight;
     pub(crate) mod records;
     pub(crate) mod rollback;
+    pub(crate) mod served;
     pub(crate) mod soak;
     pub(crate) mod stack;
     pub(crate) mod takeover;
     pub(crate) mod template;
     pub(crate) mod upgrade;
+    pub(crate) mod volumes;
 }
 mod support;
 
@@ -41,20 +47,26 @@ fn main() -> ExitCode {
     support::trial::collect_panics();
 
     let trials = [
+        cluster::adoption::trials(),
         cluster::chaos::trials(),
         cluster::client::trials(),
+        cluster::components::trials(),
+        cluster::definitions::trials(),
         cluster::harness::trials(),
+        cluster::health::trials(),
         cluster::immutable::trials(),
         cluster::install::trials(),
         cluster::kill::trials(),
         cluster::preflight::trials(),
-        cluster::rollback::trials(),
         cluster::records::trials(),
+        cluster::rollback::trials(),
+        cluster::served::trials(),
         cluster::soak::trials(),
         cluster::stack::trials(),
         cluster::takeover::trials(),
         cluster::template::trials(),
         cluster::upgrade::trials(),
+        cluster::volumes::trials(),
     ]
     .into_iter()
     .flatten()

@@ -8,7 +8,7 @@ use super::Cluster;
 use super::call::{Call, JSON_PATCH, Subject, path, with_query};
 use crate::object::Kind;
 use crate::object::labels::MANAGER;
-use crate::plan::{self, Takeover};
+use crate::plan::Takeover;
 use crate::{Error, Result};
 
 /// Controllers write an object's status now and then, and each write is a lost race.
@@ -16,10 +16,16 @@ const ATTEMPTS: u32 = 8;
 
 impl Cluster {
     /// Takes over an object that was read as `live`; gives it as it is afterwards. When it was
-    /// changed meanwhile, it is read again and what is then to be taken over is; when it was
+    /// changed meanwhile, it is read again and what `again` says of it is done; when it was
     /// deleted or replaced, this fails. An answer that was lost does no harm: the second attempt
     /// finds nothing left to do.
-    pub async fn take_over(&self, kind: &Kind, live: &Value, takeover: &Takeover) -> Result<Value> {
+    pub async fn take_over(
+        &self,
+        kind: &Kind,
+        live: &Value,
+        takeover: &Takeover,
+        again: fn(&Value) -> Option<Takeover>,
+    ) -> Result<Value> {
         let metadata = &live["metadata"];
         let name = metadata["name"].as_str().unwrap_or_default();
         let namespace = metadata["namespace"].as_str();
@@ -50,7 +56,7 @@ impl Cluster {
             if now["metadata"]["resourceVersion"] == version {
                 return Err(self.error(failure, &call));
             }
-            match plan::takeover(&now) {
+            match again(&now) {
                 Some(next) => patch = next.patch,
                 None => return Ok(now),
             }

@@ -66,6 +66,14 @@ pub fn upgrade_of<'a>(
 }
 
 fn options(change: &cli::Change, operation: &cli::Operation) -> Result<Options> {
+    let is_object = |name: &str| {
+        name.split_once('/')
+            .is_some_and(|(kind, name)| !kind.is_empty() && !name.is_empty() && !name.contains('/'))
+    };
+    if let Some(wrong) = change.recreate.iter().find(|name| !is_object(name)) {
+        return Err(Error::usage(format!("--recreate {wrong}: this is no KIND/NAME"))
+            .hint("write it as Service/obs-grafana, without the namespace"));
+    }
     Ok(Options {
         wait: match change.wait {
             Wait::None => WaitFor::Nothing,

@@ -13,6 +13,7 @@ pub async fn run(app: &App<'_>, args: &Uninstall) -> Result<()> {
     let timeout = parse_duration(&args.operation.timeout)?;
     let options = Options {
         delete_data: args.delete_data,
+        delete_crds: args.delete_crds,
         keep_history: args.keep_history,
         lock_timeout: parse_duration(&args.operation.lock_timeout)?,
         dry_run: args.operation.dry_run.is_some(),

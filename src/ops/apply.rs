@@ -11,9 +11,9 @@ use super::run::Run;
 use crate::cluster::records::base64;
 use crate::cluster::{ApplyError, ApplyOptions, DeleteOptions, Propagation};
 use crate::error::{Error, Result};
-use crate::event::{Action, Event};
+use crate::event::{Action, Event, Phase};
 use crate::object::{Kind, Object, ObjectId, labels};
-use crate::plan::{self, Change, Plan, Step, WAVES, local};
+use crate::plan::{self, Change, Plan, Step, Takeover, WAVES, local};
 use crate::readiness::{self, Readiness};
 use crate::release::{Entry, EntryState};
 
@@ -44,7 +44,7 @@ pub async fn kind_of(ctx: &Context<'_>, object: &Object) -> Result<Option<Kind>>
 pub struct Brought {
     /// Namespaces that do not exist yet.
     pub namespaces: BTreeSet<String>,
-    /// Kinds whose CRDs come with the plan.
+    /// Kinds whose CRDs come with the plan, or change with it.
     pub kinds: BTreeSet<String>,
     /// A namespace that exists, to check objects in whose own does not: everything but what
     /// depends on the namespace itself.
@@ -54,13 +54,14 @@ pub struct Brought {
 impl Brought {
     /// By a plan.
     pub fn by(plan: &Plan, fallback: Option<&str>) -> Self {
-        let new = |kind: &str| {
+        let written = |kind: &str| {
             let kind = kind.to_owned();
-            plan.steps.iter().filter(move |s| s.object.kind() == kind && s.change == Change::Create)
+            plan.steps.iter().filter(move |s| s.object.kind() == kind && s.change.writes())
         };
+        let new = written("Namespace").filter(|step| step.change == Change::Create);
         Self {
-            namespaces: new("Namespace").map(|step| step.object.name().to_owned()).collect(),
-            kinds: new("CustomResourceDefinition")
+            namespaces: new.map(|step| step.object.name().to_owned()).collect(),
+            kinds: written("CustomResourceDefinition")
                 .filter_map(|step| step.object.value()["spec"]["names"]["kind"].as_str())
                 .map(str::to_owned)
                 .collect(),
@@ -123,12 +124,13 @@ async fn verdict(ctx: &Context<'_>, step: &Step, brought: &Brought) -> Result<Ve
     // an object that is taken over is no longer anybody else's then
     let force = step.force || matches!(step.change, Change::Adopt(_));
     let options = ApplyOptions { dry_run: true, force, uid: step.uid.clone() };
-    if matches!(step.change, Change::Recreate { .. }) {
+    if step.moved || matches!(step.change, Change::Recreate { .. }) {
         // asked under a name that is free: under its own the old one stands in the way
         object.value_mut()["metadata"]["name"] = json!(free_name(step.object.name()));
         return Ok(match ctx.cluster.apply(&kind, &object, &ApplyOptions { uid: None, ..options }).await {
             Ok(_) | Err(ApplyError::NotFound(_)) => Verdict::Accepted,
             Err(ApplyError::Forbidden(error)) => Verdict::Forbidden(error),
+            Err(_) if brought.kinds.contains(step.object.kind()) => Verdict::Later,
             Err(error) => Verdict::Refused(error.into()),
         });
     }
@@ -147,7 +149,12 @@ async fn verdict(ctx: &Context<'_>, step: &Step, brought: &Brought) -> Result<Ve
         Err(error) => {
             let error = Error::from(error);
             // a cluster that is gone is not an opinion on the object
-            if error.exit() == crate::Exit::Failed { Verdict::Refused(error) } else { return Err(error) }
+            if error.exit() != crate::Exit::Failed {
+                return Err(error);
+            }
+            // the definition that comes with the plan may have another opinion
+            let changes = brought.kinds.contains(step.object.kind());
+            if changes { Verdict::Later } else { Verdict::Refused(error) }
         }
     })
 }
@@ -195,15 +202,37 @@ pub async fn apply(run: &Run<'_>, plan: &Plan, generated: &dyn Generated) -> Res
         applied.extend(all_or_first_error(steps, |step| apply_step(run, step, generated)).await?);
         if wave == 0 {
             established(ctx, plan).await?;
-            let later = plan.steps.iter().filter(|step| step.wave > 0 && brought.concerns(&step.object));
-            for (_, verdict) in dry_run(ctx, later, &Brought::default()).await? {
-                if let Verdict::Refused(error) | Verdict::Forbidden(error) = verdict {
-                    return Err(error);
-                }
-            }
+            check_later(ctx, plan, &brought).await?;
         }
     }
     Ok(applied)
+}
+
+/// How long a server may take until a changed definition counts.
+const SETTLING: Duration = Duration::from_secs(5);
+
+/// Asks about what could not be asked about before the first wave.
+async fn check_later(ctx: &Context<'_>, plan: &Plan, brought: &Brought) -> Result<()> {
+    let settled = ctx.deadline.min(Instant::now() + SETTLING);
+    loop {
+        let later = plan.steps.iter().filter(|step| step.wave > 0 && brought.concerns(&step.object));
+        let refused =
+            dry_run(ctx, later, &Brought::default()).await?.into_iter().find_map(|(step, verdict)| {
+                match verdict {
+                    Verdict::Refused(error) => Some((error, brought.kinds.contains(step.object.kind()))),
+                    Verdict::Forbidden(error) => Some((error, false)),
+                    Verdict::Accepted | Verdict::Later => None,
+                }
+            });
+        match refused {
+            None => return Ok(()),
+            // the server may still judge by the definition as it was
+            Some((_, true)) if Instant::now() < settled => {
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            }
+            Some((error, _)) => return Err(error),
+        }
+    }
 }
 
 /// The uids of the objects that belong to the revision.
@@ -244,8 +273,9 @@ async fn established(ctx: &Context<'_>, plan: &Plan) -> Result<()> {
         let kinds = ctx.cluster.refresh_kinds().await?;
         let missing = crds.iter().find(|crd| {
             let spec = &crd.value()["spec"];
-            let (group, kind) = (spec["group"].as_str(), spec["names"]["kind"].as_str());
-            kinds.preferred(group.unwrap_or_default(), kind.unwrap_or_default()).is_none()
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (group, kind) = (text(&spec["group"]), text(&spec["names"]["kind"]));
+            plan::crd::served(crd.value()).any(|version| kinds.resolve(&group, version, &kind).is_none())
         });
         match missing {
             None => return Ok(()),
@@ -306,8 +336,10 @@ pub async fn apply_step(
         }
     };
     let kind = kind_of(ctx, &step.object).await?.ok_or_else(|| unknown_kind(&step.object))?;
-    if matches!(step.change, Change::Adopt(_)) {
-        take_over(run, step, &kind).await?;
+    match step.change {
+        Change::Adopt(_) => take_over(run, step, &kind, plan::takeover).await?,
+        Change::Update(_) if step.moved => take_over(run, step, &kind, plan::carry_over).await?,
+        _ => {}
     }
     let mut options = ApplyOptions { dry_run: false, force: step.force, uid: step.uid.clone() };
     if let Change::Recreate { orphan, .. } = step.change {
@@ -348,18 +380,24 @@ async fn make_way(run: &Run<'_>, step: &Step, kind: &Kind, orphan: bool) -> Resu
     let (namespace, name) = (step.object.namespace(), step.object.name());
     ctx.cluster.delete(kind, namespace, name, &options).await?;
     let entry = Entry { uid: step.uid.clone(), ..Entry::new(step.object.id(), "", EntryState::Active) };
-    super::prune::gone(ctx, &[&entry]).await
+    super::prune::gone(ctx, &[&entry], Phase::Applied).await
 }
 
-/// Makes the fields that kubectl and Helm own ours, so that what the release does not want goes.
-async fn take_over(run: &Run<'_>, step: &Step, kind: &Kind) -> Result<()> {
+/// Makes fields ours before the apply, so that what the release does not want goes: those that
+/// kubectl and Helm own, or our own of another API version.
+async fn take_over(
+    run: &Run<'_>,
+    step: &Step,
+    kind: &Kind,
+    what: fn(&Value) -> Option<Takeover>,
+) -> Result<()> {
     let ctx = &run.ctx;
     let Some(live) = ctx.cluster.get(kind, step.object.namespace(), step.object.name()).await? else {
         return Ok(());
     };
-    let Some(takeover) = plan::takeover(&live) else { return Ok(()) };
+    let Some(takeover) = what(&live) else { return Ok(()) };
     run.lock.still_held()?;
-    ctx.cluster.take_over(kind, &live, &takeover).await.map(drop)
+    ctx.cluster.take_over(kind, &live, &takeover, what).await.map(drop)
 }
 
 /// Fills the generated values of a Secret: from the live one, or new ones.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use futures::StreamExt;
 use futures::stream::select_all;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use super::{Context, live};
 use crate::cluster::{Involved, WatchEvent};
@@ -16,11 +16,17 @@ use crate::event::Event;
 use crate::object::{Kind, ObjectId};
 use crate::plan::immutable::Growth;
 
+/// How long a file system may take on a volume that has grown. Where its pod runs, the kubelet does it
+/// within seconds; some drivers can only when the pod starts again, which is not waited for.
+const FILE_SYSTEM: Duration = Duration::from_secs(30);
+
 /// How far a claim is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Progress {
-    /// It has the size, or gets it when its pod starts again, which is not waited for here.
+    /// It has the size.
     Done,
+    /// Its volume has the size, its file system not yet.
+    FileSystem,
     /// What is known of why not yet.
     Growing(Option<String>),
     /// It never will.
@@ -56,18 +62,42 @@ pub async fn wait_grown(ctx: &Context<'_>, growths: &[Growth], deadline: Instant
     namespaces.sort_unstable();
     namespaces.dedup();
     let mut events = select_all(namespaces.into_iter().map(|ns| Box::pin(ctx.cluster.watch(&kind, ns, ""))));
+    let mut only_file_systems: BTreeMap<&ObjectId, Instant> = BTreeMap::new();
     while !waiting.is_empty() {
+        let patience = only_file_systems.values().min().map_or(deadline, |since| *since + FILE_SYSTEM);
         let next = tokio::select! {
             next = events.next() => next,
+            () = tokio::time::sleep_until(patience), if patience < deadline => {
+                only_file_systems.retain(|id, since| {
+                    let patient = *since + FILE_SYSTEM > patience;
+                    if !patient && let Some((growth, _)) = waiting.remove(*id) {
+                        let message = format!(
+                            "the volume of {id} has {}; its file system grows when its pod starts again",
+                            growth.to
+                        );
+                        ctx.observer.event(Event::Warning { message });
+                    }
+                    patient
+                });
+                continue;
+            }
             () = tokio::time::sleep_until(deadline) => return Err(late(ctx, &waiting).await),
         };
         match next {
             Some(Ok(WatchEvent::Applied(claim))) => {
-                let id = live::id_of(&kind, &claim);
-                let Some((growth, why)) = waiting.get_mut(&id) else { continue };
-                match progress(&claim, growth) {
+                let Some((growth, why)) = waiting.get_mut(&live::id_of(&kind, &claim)) else { continue };
+                let id = &growth.claim;
+                let now = progress(&claim, growth);
+                if now != Progress::FileSystem {
+                    only_file_systems.remove(id);
+                }
+                match now {
                     Progress::Done => {
-                        waiting.remove(&id);
+                        waiting.remove(id);
+                    }
+                    Progress::FileSystem => {
+                        *why = Some("its file system grows".to_owned());
+                        only_file_systems.entry(id).or_insert_with(Instant::now);
                     }
                     Progress::Growing(reason) => *why = reason,
                     Progress::Failed(reason) => return Err(failed(growth, &reason)),
@@ -111,7 +141,7 @@ fn progress(claim: &Value, growth: &Growth) -> Progress {
         return Progress::Failed(error.unwrap_or_else(|| "its driver cannot do it".to_owned()));
     }
     if condition(&["FileSystemResizePending"]).is_some() && error.is_none() {
-        return Progress::Done;
+        return Progress::FileSystem;
     }
     Progress::Growing(error.or_else(|| condition(&["Resizing"]).and_then(words)))
 }
@@ -162,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_claim_is_done_when_it_has_the_size_or_only_its_pod_is_missing() {
+    fn a_claim_is_done_when_it_has_the_size() {
         let growth = Growth {
             claim: ObjectId {
                 group: String::new(),
@@ -184,7 +214,7 @@ mod tests {
             (json!({"conditions": condition("Resizing", "")}), growing(Some("Resizing"))),
             (
                 json!({"conditions": condition("FileSystemResizePending", "waiting for the pod")}),
-                Progress::Done,
+                Progress::FileSystem,
             ),
             (
                 json!({"conditions": condition("ControllerResizeError", "the pool is full")}),

@@ -84,8 +84,6 @@ pub async fn drift(ctx: &Context<'_>) -> Result<Report> {
         .iter()
         // of a CRD the record holds the digest alone, and others may use it
         .filter(|value| value["kind"] != "CustomResourceDefinition")
-        // nor is there a trace of a Job that was removed when it was done
-        .filter(|value| !vanishes_when_done(value))
         .filter_map(|value| Object::new(value.clone()).ok())
         .collect();
     let mut found = live::gather(ctx, &desired, &[], Default::default()).await?;
@@ -103,7 +101,11 @@ pub async fn drift(ctx: &Context<'_>) -> Result<Report> {
 
 fn drifted(object: &Object, live: Option<&Value>) -> Option<Drifted> {
     let blank = |missing, foreign, fields| Drifted { object: object.id(), missing, foreign, fields };
-    let Some(live) = live else { return Some(blank(true, false, Vec::new())) };
+    let Some(live) = live else {
+        // of a Job that was removed when it was done there is no trace
+        let done = vanishes_when_done(object.value());
+        return (!done).then(|| blank(true, false, Vec::new()));
+    };
     let ours = is_ours(live, object);
     if object.kind() == "Namespace" && !ours {
         // it was there before and is used as it is

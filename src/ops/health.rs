@@ -10,8 +10,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Context, live};
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 use crate::event::{Event, Phase};
+use crate::object::Kind;
 use crate::release::ComponentRef;
 
 /// How long a check may take unless it says otherwise.
@@ -42,6 +43,10 @@ pub async fn healthy(ctx: &Context<'_>, components: &[ComponentRef], node_namesp
     let mut error = Error::failed(format!("the stack is ready but not healthy: {first}"));
     for other in failed.iter().skip(1) {
         error = error.detail(other.clone());
+    }
+    // the time of the operation was over before that of a check
+    if Instant::now() + Duration::from_secs(1) >= ctx.deadline {
+        error = error.with_exit(Exit::Deadline);
     }
     Err(error.hint("look at it with kubectl obs status; --wait=ready ends without these checks"))
 }
@@ -126,13 +131,12 @@ async fn one(
 
 async fn attempt(ctx: &Context<'_>, check: &Value, target: &str, namespace: &str) -> Result<(), String> {
     let pod = ready_pod(ctx, target, namespace).await?;
-    let port = |section: &Value, default: u64| {
-        u16::try_from(section["port"].as_u64().unwrap_or(default)).unwrap_or_default()
-    };
     if let Some(promql) = check.get("promql") {
         let query = promql["query"].as_str().unwrap_or_default();
         let path = format!("/api/v1/query?query={}", percent_encode(query));
-        let answer = get(ctx, namespace, &pod, port(promql, 9090), &path).await?;
+        let answer =
+            get(ctx, namespace, &pod, port_of(ctx, (namespace, &pod), &promql["port"], 9090).await?, &path)
+                .await?;
         let body: Value = serde_json::from_str(&answer.1).map_err(|_| "the answer is not JSON".to_owned())?;
         if body["status"] != "success" {
             return Err(format!("the query failed: {}", body["error"].as_str().unwrap_or("no reason given")));
@@ -141,7 +145,8 @@ async fn attempt(ctx: &Context<'_>, check: &Value, target: &str, namespace: &str
     }
     let http = &check["http"];
     let path = http["path"].as_str().unwrap_or("/");
-    let (status, body) = get(ctx, namespace, &pod, port(http, 80), path).await?;
+    let (status, body) =
+        get(ctx, namespace, &pod, port_of(ctx, (namespace, &pod), &http["port"], 80).await?, path).await?;
     let wanted = http["status"].as_u64().unwrap_or(200);
     if u64::from(status) != wanted {
         let line = body.lines().next().unwrap_or_default();
@@ -161,6 +166,30 @@ async fn ready_pod(ctx: &Context<'_>, component: &str, namespace: &str) -> Resul
     let pods =
         live::ready_pods(ctx, namespace, component).await.map_err(|error| error.message().to_owned())?;
     pods.into_iter().next().ok_or_else(|| format!("{component} has no ready pod"))
+}
+
+/// A port by its number, or by the name that a container of the pod gives it.
+async fn port_of(
+    ctx: &Context<'_>,
+    (namespace, pod): (&str, &str),
+    port: &Value,
+    default: u16,
+) -> Result<u16, String> {
+    let Some(name) = port.as_str() else {
+        return Ok(port.as_u64().and_then(|number| u16::try_from(number).ok()).unwrap_or(default));
+    };
+    let kind = Kind::namespaced("", "Pod", "pods");
+    let live =
+        ctx.cluster.get(&kind, Some(namespace), pod).await.map_err(|error| error.message().to_owned())?;
+    live.unwrap_or_default()["spec"]["containers"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|container| container["ports"].as_array())
+        .flatten()
+        .find(|port| port["name"] == name)
+        .and_then(|port| u16::try_from(port["containerPort"].as_u64()?).ok())
+        .ok_or_else(|| format!("pod {pod} has no port called {name}"))
 }
 
 /// Status and body of what a pod answers.

@@ -10,6 +10,7 @@ use super::apply::{self, Applied, PARALLEL};
 use super::run::Run;
 use crate::cluster::Kinds;
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::object::{Kind, Object, ObjectId, labels};
 use crate::plan::{Change, HelmRelease, Live, Plan, Step};
 use crate::readiness::{Readiness, readiness, vanishes_when_done};
@@ -181,6 +182,17 @@ fn entry_places(kinds: &Kinds, entries: &[Entry]) -> BTreeSet<Place> {
         .collect()
 }
 
+/// Says which recorded objects cannot be looked for any more: their kinds are gone, and they with
+/// them.
+pub async fn tell_what_is_no_longer_served(ctx: &Context<'_>, entries: &[Entry]) -> Result<()> {
+    let kinds = ctx.cluster.kinds().await?;
+    for entry in entries.iter().filter(|entry| kinds.preferred(&entry.group, &entry.kind).is_none()) {
+        let message = format!("{} counts as gone: this cluster no longer serves its kind", entry.id());
+        ctx.observer.event(Event::Warning { message });
+    }
+    Ok(())
+}
+
 /// The identity of a listed object.
 pub fn id_of(kind: &Kind, value: &Value) -> ObjectId {
     let text = |field: &str| value["metadata"][field].as_str().map(str::to_owned);
@@ -192,12 +204,14 @@ pub fn id_of(kind: &Kind, value: &Value) -> ObjectId {
     }
 }
 
-/// The kinds and namespaces of objects; kinds that nobody serves are left out.
+/// The kinds and namespaces of objects; kinds that nobody serves are left out. An object of a version
+/// that is not served is looked for in the one that is.
 pub fn places<'o>(kinds: &Kinds, objects: impl Iterator<Item = &'o Object>) -> BTreeSet<Place> {
     objects
         .filter_map(|object| {
             let (group, version) = crate::object::split_api_version(object.api_version());
-            let kind = kinds.resolve(group, version, object.kind())?;
+            let kind = kinds.resolve(group, version, object.kind());
+            let kind = kind.or_else(|| kinds.preferred(group, object.kind()))?;
             Some((kind, object.namespace().map(str::to_owned)))
         })
         .collect()
@@ -251,14 +265,14 @@ pub fn is_dependent(id: &ObjectId, value: &Value) -> bool {
         || value["metadata"]["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty())
 }
 
-/// The names of a component's ready pods.
+/// The names of a component's ready pods; those that have done their work are not among them.
 pub async fn ready_pods(ctx: &Context<'_>, namespace: &str, component: &str) -> Result<BTreeSet<String>> {
     let pods = Kind::namespaced("", "Pod", "pods");
     let selector = format!("{},{}={component}", selector(ctx), labels::OBS_COMPONENT);
     let found = ctx.cluster.list(&pods, Some(namespace), &selector).await?;
     Ok(found
         .iter()
-        .filter(|pod| readiness(pod) == Readiness::Ready)
+        .filter(|pod| readiness(pod) == Readiness::Ready && pod["status"]["phase"] == "Running")
         .filter_map(|pod| pod["metadata"]["name"].as_str().map(str::to_owned))
         .collect())
 }

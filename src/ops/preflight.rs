@@ -116,13 +116,11 @@ fn into_result(mut problems: Vec<Problem>) -> Result<()> {
 /// What the plan itself cannot get past, each as an error: objects of others that have the names
 /// of ours, and fields that others own.
 pub fn obstacles(plan: &Plan) -> impl Iterator<Item = Error> {
-    plan.steps.iter().filter_map(|step| match &step.change {
-        Change::Foreign(managers) => Some(apply::taken(&step.object.id(), managers)),
-        _ => match &step.refusal {
-            Some((why, hint)) => Some(Error::failed(why.clone()).hint(hint.clone())),
-            None if step.obstacles().is_empty() => None,
-            None => Some(conflict(step)),
-        },
+    plan.steps.iter().filter_map(|step| match (&step.refusal, &step.change) {
+        (Some((why, hint)), _) => Some(Error::failed(why.clone()).hint(hint.clone())),
+        (None, Change::Foreign(managers)) => Some(apply::taken(&step.object.id(), managers)),
+        (None, _) if step.obstacles().is_empty() => None,
+        (None, _) => Some(conflict(step)),
     })
 }
 

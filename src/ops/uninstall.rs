@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::run::Run;
 use super::{Context, live, namespace, prune};
-use crate::cluster::Lock;
 use crate::cluster::records::Store;
+use crate::cluster::{CreateError, DeleteOptions, Lock};
 use crate::error::{Error, Result};
 use crate::event::{Event, Phase};
 use crate::object::{Kind, ObjectId, labels};
@@ -23,6 +23,8 @@ use crate::words::count;
 pub struct Options {
     /// Volumes, generated secrets and our namespaces go too.
     pub delete_data: bool,
+    /// The release's CustomResourceDefinitions go too, where nobody else uses them.
+    pub delete_crds: bool,
     /// The records stay.
     pub keep_history: bool,
     /// How long to wait for the lock.
@@ -81,31 +83,35 @@ pub async fn uninstall(
         cluster: ctx.cluster.name().to_owned(),
         kubernetes: version.text,
     });
-    let shown = ctx.or(removal(&ctx, &store, &history, options.delete_data)).await?;
+    let shown = ctx.or(removal(&ctx, &store, &history, options, true)).await?;
     if options.dry_run {
         return Ok(report(&ctx, &shown, &shown.namespaces, "planned"));
     }
     confirm(&shown)?;
 
+    ctx.or(unblock(&ctx, &shown)).await?;
     let run = Run::begin(ctx, "uninstall", options.lock_timeout).await?;
     let result = run
         .guard(async {
             let history = run.store.history().await?;
-            let removal = removal(&ctx, &run.store, &history, options.delete_data).await?;
+            let removal = removal(&ctx, &run.store, &history, options, false).await?;
             let known: BTreeSet<ObjectId> = shown.go.iter().map(Entry::id).collect();
             if removal.go.iter().any(|entry| !known.contains(&entry.id())) {
                 // the release changed while the question was open
                 confirm(&removal)?;
             }
+            let total = Some(removal.go.len());
+            ctx.observer.event(Event::PhaseStarted { phase: Phase::Deleted, total });
+            // before anything else is written: one whose service is gone may refuse the records, too
+            let (hooks, rest): (Vec<Entry>, Vec<Entry>) = removal.go.iter().cloned().partition(is_webhook);
+            prune::prune(&run, &hooks, Phase::Deleted).await?;
             if let Some(latest) = history.latest() {
                 run.lock.still_held()?;
                 run.store
                     .set_status(latest, Status::Uninstalling, &latest.description, &super::who::now())
                     .await?;
             }
-            let total = Some(removal.go.len());
-            ctx.observer.event(Event::PhaseStarted { phase: Phase::Deleted, total });
-            prune::prune(&run, &removal.go).await?;
+            prune::prune(&run, &rest, Phase::Deleted).await?;
             dependents_gone(&ctx, &removal).await?;
             let others: Vec<&String> =
                 removal.namespaces.iter().filter(|name| *name != ctx.namespace.as_str()).collect();
@@ -144,6 +150,44 @@ pub async fn uninstall(
     Ok(report)
 }
 
+fn is_webhook(entry: &Entry) -> bool {
+    matches!(entry.kind.as_str(), "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration")
+}
+
+/// A webhook of the release whose service is gone may refuse even the lock. Then nobody can hold the
+/// lock, and the webhook goes without it.
+async fn unblock(ctx: &Context<'_>, removal: &Removal) -> Result<()> {
+    let hooks: Vec<&Entry> = removal.go.iter().filter(|entry| is_webhook(entry)).collect();
+    if hooks.is_empty() {
+        return Ok(());
+    }
+    let impatient = ctx.cluster.with_deadline(ctx.deadline.min(Instant::now() + Duration::from_secs(5)));
+    let lease = Kind::namespaced("coordination.k8s.io", "Lease", "leases");
+    let probe = serde_json::json!({
+        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {"name": format!("obs.{}.probe", ctx.release), "namespace": ctx.namespace.as_str()},
+    });
+    let asked = impatient.create(&lease, Some(ctx.namespace.as_str()), &probe, true).await;
+    let Err(CreateError::Other(error)) = asked else { return Ok(()) };
+    let kinds = ctx.cluster.kinds().await?;
+    for entry in hooks {
+        let Some(kind) = kinds.preferred(&entry.group, &entry.kind) else { continue };
+        let live = ctx.cluster.get(&kind, None, &entry.name).await?.unwrap_or_default();
+        let blocks = live["webhooks"].as_array().into_iter().flatten().any(|hook| {
+            let name = hook["name"].as_str().unwrap_or_default();
+            error.message().contains(&format!("calling webhook \"{name}\""))
+        });
+        if blocks {
+            let options = DeleteOptions { uid: entry.uid.clone(), ..DeleteOptions::default() };
+            ctx.cluster.delete(&kind, None, &entry.name, &options).await?;
+            ctx.observer.event(Event::Warning {
+                message: format!("{} does not answer and blocks the uninstall: it went first", entry.id()),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Is there anything of this release? A record, a lock, or a namespace that we made for it.
 async fn exists(ctx: &Context<'_>, history: &History) -> Result<()> {
     if history.latest().is_some() {
@@ -161,8 +205,15 @@ async fn exists(ctx: &Context<'_>, history: &History) -> Result<()> {
         .hint("kubectl obs list -A shows all releases"))
 }
 
-/// What goes and what stays.
-async fn removal(ctx: &Context<'_>, store: &Store, history: &History, delete_data: bool) -> Result<Removal> {
+/// What goes and what stays. `tell`: is it the first time that somebody looks?
+async fn removal(
+    ctx: &Context<'_>,
+    store: &Store,
+    history: &History,
+    options: &Options,
+    tell: bool,
+) -> Result<Removal> {
+    let delete_data = options.delete_data;
     let mut recorded: BTreeMap<ObjectId, Entry> = BTreeMap::new();
     let mut all_readable = history.latest().is_some();
     for header in history.headers().iter().rev() {
@@ -182,6 +233,9 @@ async fn removal(ctx: &Context<'_>, store: &Store, history: &History, delete_dat
         }
     }
     let entries: Vec<Entry> = recorded.values().cloned().collect();
+    if tell {
+        live::tell_what_is_no_longer_served(ctx, &entries).await?;
+    }
     let mut found = live::gather(ctx, &[], &entries, live::claim_places(&[], &entries)).await?;
     if !all_readable {
         // a revision may have had kinds that no other one has
@@ -201,11 +255,14 @@ async fn removal(ctx: &Context<'_>, store: &Store, history: &History, delete_dat
         let component = value["metadata"]["labels"][labels::OBS_COMPONENT].as_str().unwrap_or_default();
         let kept = value["metadata"]["annotations"][labels::KEEP] == "true";
         let cluster_wide = id.kind == "CustomResourceDefinition";
-        if kept || cluster_wide || (stays(&value) && !delete_data) {
+        let goes = if cluster_wide { options.delete_crds } else { delete_data || !stays(&value) };
+        if kept || !goes {
             let why = if kept {
                 format!("annotated {}=true", labels::KEEP)
             } else if cluster_wide {
-                "belongs to the cluster".to_owned()
+                "belongs to the cluster; goes with --delete-crds".to_owned()
+            } else if id.kind == "PersistentVolume" {
+                "data; goes with --delete-data".to_owned()
             } else if id.kind == "PersistentVolumeClaim" {
                 let size =
                     value["spec"]["resources"]["requests"]["storage"].as_str().unwrap_or("unknown size");
@@ -221,6 +278,9 @@ async fn removal(ctx: &Context<'_>, store: &Store, history: &History, delete_dat
         removal.go.push(entry);
     }
     removal.go.sort_by_key(|entry| (removal_rank(&entry.kind), entry.id()));
+    if options.delete_crds {
+        refuse_used_definitions(ctx, &removal).await?;
+    }
     if delete_data {
         // the release's own namespace was made before the first record
         let own = namespace::read(ctx, ctx.namespace.as_str()).await?.is_some_and(|state| state.ours);
@@ -233,6 +293,34 @@ async fn removal(ctx: &Context<'_>, store: &Store, history: &History, delete_dat
         }
     }
     Ok(removal)
+}
+
+/// A definition takes all its objects along, whoever made them.
+async fn refuse_used_definitions(ctx: &Context<'_>, removal: &Removal) -> Result<()> {
+    let definition = Kind::cluster_scoped("apiextensions.k8s.io", "CustomResourceDefinition", "");
+    let kinds = ctx.cluster.kinds().await?;
+    let Some(definition) = kinds.preferred(&definition.group, &definition.kind) else { return Ok(()) };
+    let going: BTreeSet<ObjectId> = removal.go.iter().map(Entry::id).collect();
+    for id in going.iter().filter(|id| id.kind == definition.kind) {
+        let Some(live) = ctx.cluster.get(&definition, None, &id.name).await? else { continue };
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let (group, kind) = (text(&live["spec"]["group"]), text(&live["spec"]["names"]["kind"]));
+        let Some(kind) = kinds.preferred(&group, &kind) else { continue };
+        let objects = ctx.cluster.list_metadata(&kind, None, "").await?;
+        let strangers: Vec<ObjectId> = objects
+            .iter()
+            .map(|value| live::id_of(&kind, value))
+            .filter(|object| !going.contains(object))
+            .collect();
+        let Some(first) = strangers.first() else { continue };
+        let more = strangers.len().saturating_sub(1);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        return Err(Error::failed(format!(
+            "{id} would take {first}{more} along, which this release does not remove"
+        ))
+        .hint("remove them first, or leave out --delete-crds: the definitions stay then"));
+    }
+    Ok(())
 }
 
 /// Waits until the pods and what else hung on the removed objects are gone.

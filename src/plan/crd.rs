@@ -15,23 +15,26 @@ pub struct Problem {
     pub hint: String,
 }
 
-/// What stands in the way of a desired definition: of ours (any release's) what the change would
-/// break, of somebody else's that it does not serve what we need. For a definition that is taken
-/// over with `--adopt`, ask [`change_problem`].
-pub fn crd_problem(desired: &Value, live: &Value) -> Option<Problem> {
-    if !is_foreign(live) {
-        return change_problem(desired, live);
+/// Why a definition that is not to be changed cannot be used either; None when it can.
+pub fn unusable(desired: &Value, live: &Value) -> Option<Problem> {
+    if serves(live, desired) {
+        return None;
     }
-    (!serves(live, desired)).then(|| Problem {
-        why: format!(
-            "{} is managed by somebody else and does not serve {}",
-            title(live),
-            wanted(desired, live)
-        ),
-        hint: format!(
-            "update it where it comes from, or let kubectl-obs manage it: --adopt CustomResourceDefinition/{}",
-            name(live)
-        ),
+    let missing = wanted(desired, live);
+    Some(if is_foreign(live) {
+        Problem {
+            why: format!("{} is managed by somebody else and does not serve {missing}", title(live)),
+            hint: "update it where it comes from, or let kubectl-obs manage it: --adopt".to_owned(),
+        }
+    } else {
+        Problem {
+            why: format!(
+                "{} is of a newer version, {}, and does not serve {missing} any more",
+                title(live),
+                text(live, "/metadata/labels/app.kubernetes.io~1version")
+            ),
+            hint: "it never goes back: take a version of the bundle that fits it".to_owned(),
+        }
     })
 }
 
@@ -97,7 +100,8 @@ fn versions(crd: &Value) -> impl Iterator<Item = &Value> {
     crd.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten()
 }
 
-fn served(crd: &Value) -> impl Iterator<Item = &str> {
+/// The versions that it serves.
+pub fn served(crd: &Value) -> impl Iterator<Item = &str> {
     versions(crd).filter(|version| version["served"] == true).filter_map(|version| version["name"].as_str())
 }
 
@@ -140,15 +144,15 @@ mod tests {
     fn a_definition_moves_forward() {
         let live = crd(&[("v1alpha1", true)], &["v1alpha1"]);
         let next = crd(&[("v1alpha1", true), ("v1", true)], &[]);
-        assert_eq!(crd_problem(&next, &live), None);
+        assert_eq!(change_problem(&next, &live), None);
         let stored_anew = crd(&[("v1alpha1", false), ("v1", true)], &["v1"]);
-        assert_eq!(crd_problem(&crd(&[("v1", true)], &[]), &stored_anew), None);
+        assert_eq!(change_problem(&crd(&[("v1", true)], &[]), &stored_anew), None);
     }
 
     #[test]
     fn a_version_that_objects_are_stored_in_stays() {
         let live = crd(&[("v1alpha1", true), ("v1", true)], &["v1alpha1", "v1"]);
-        let problem = crd_problem(&crd(&[("v1", true)], &[]), &live).unwrap();
+        let problem = change_problem(&crd(&[("v1", true)], &[]), &live).unwrap();
         assert_eq!(
             problem.why,
             "CustomResourceDefinition probes.monitoring.coreos.com: objects may be stored as v1alpha1, which the \
@@ -163,13 +167,13 @@ mod tests {
         for (field, to) in
             [("/spec/scope", "Cluster"), ("/spec/names/kind", "Other"), ("/spec/names/plural", "others")]
         {
-            let problem = crd_problem(&with(live.clone(), field, json!(to)), &live).unwrap();
+            let problem = change_problem(&with(live.clone(), field, json!(to)), &live).unwrap();
             assert!(problem.why.ends_with(&format!("to {to}")), "{}", problem.why);
         }
     }
 
     #[test]
-    fn a_definition_of_somebody_else_is_used_if_it_serves_what_we_need() {
+    fn one_that_may_not_be_changed_is_used_if_it_serves_what_we_need() {
         let foreign = |versions| with(crd(versions, &["v1"]), "/metadata/labels", json!({}));
         let desired = crd(&[("v1", true), ("v1beta1", false)], &[]);
         assert!(is_foreign(&foreign(&[])));
@@ -180,19 +184,21 @@ mod tests {
             (with(foreign(&[("v1", true)]), "/spec/names/kind", json!("Other")), true),
             (with(foreign(&[("v1", true)]), "/spec/scope", json!("Cluster")), true),
         ] {
-            assert_eq!(crd_problem(&desired, &live).is_some(), problem, "{live}");
+            assert_eq!(unusable(&desired, &live).is_some(), problem, "{live}");
             assert_eq!(serves(&live, &desired), !problem);
         }
+        let why = |live: &Value| unusable(&desired, live).unwrap().why;
         assert_eq!(
-            crd_problem(&desired, &foreign(&[("v2", true)])).unwrap(),
-            Problem {
-                why: "CustomResourceDefinition probes.monitoring.coreos.com is managed by somebody else and does \
-                      not serve Probe in monitoring.coreos.com/v1"
-                    .into(),
-                hint: "update it where it comes from, or let kubectl-obs manage it: --adopt \
-                       CustomResourceDefinition/probes.monitoring.coreos.com"
-                    .into(),
-            }
+            why(&foreign(&[("v2", true)])),
+            "CustomResourceDefinition probes.monitoring.coreos.com is managed by somebody else and does not serve \
+             Probe in monitoring.coreos.com/v1"
+        );
+        let mut newer = crd(&[("v2", true)], &[]);
+        newer["metadata"]["labels"][labels::VERSION] = json!("2.0.0");
+        assert_eq!(
+            why(&newer),
+            "CustomResourceDefinition probes.monitoring.coreos.com is of a newer version, 2.0.0, and does not serve \
+             Probe in monitoring.coreos.com/v1 any more"
         );
     }
 }

@@ -1,5 +1,6 @@
 //! What happens to one object, and what stands in the way of it.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use semver::Version;
@@ -7,8 +8,8 @@ use serde_json::Value;
 
 use super::immutable::{self, Outcome};
 use super::ownership::{
-    conflicts, conflicts_with_ourselves, given_up, is_ours, owners, owns_more_than, scaled_elsewhere,
-    takeover,
+    applied_in_another_version, conflicts, conflicts_with_ourselves, given_up, is_ours, owners,
+    owns_more_than, scaled_elsewhere, takeover,
 };
 use super::{Change, Rules, Step, crd, generated, managers, wave};
 use crate::diff;
@@ -34,6 +35,7 @@ pub fn step(object: &Object, live: Option<&Value>, all: &All<'_>) -> Step {
         component: object.label(labels::OBS_COMPONENT).unwrap_or_default().to_owned(),
         uid: live.and_then(|v| v["metadata"]["uid"].as_str()).map(str::to_owned),
         change: change(&object, live, all.rules),
+        moved: live.is_some_and(|live| applied_in_another_version(live, object.api_version())),
         object,
         conflicts: Vec::new(),
         force: false,
@@ -42,9 +44,19 @@ pub fn step(object: &Object, live: Option<&Value>, all: &All<'_>) -> Step {
         grow: Vec::new(),
         helm: None,
     };
-    if let (Some(live), true) = (live, step.change.writes()) {
-        meet_immutable_fields(&mut step, live, all);
-        meet_others(&mut step, live, all.rules);
+    match live {
+        Some(live) if step.change.writes() => {
+            meet_immutable_fields(&mut step, live, all);
+            meet_others(&mut step, live, all.rules);
+        }
+        Some(live) if matches!(step.change, Change::Foreign(_)) => {
+            if step.object.kind() == "CustomResourceDefinition"
+                && let Some(crd::Problem { why, hint }) = crd::unusable(step.object.value(), live)
+            {
+                step.refusal = Some((why, hint));
+            }
+        }
+        _ => {}
     }
     step
 }
@@ -54,12 +66,17 @@ fn change(object: &Object, live: Option<&Value>, rules: &Rules<'_>) -> Change {
         let done = vanishes_when_done(object.value()) && rules.deployed.contains(object.value());
         return if done { Change::Unchanged } else { Change::Create };
     };
-    let ours = is_ours(live, object);
+    let mut ours = is_ours(live, object);
     if object.kind() == "Namespace" && !ours {
         return Change::Use;
     }
-    if object.kind() == "CustomResourceDefinition" && leave_definition(object, live, ours, rules) {
-        return Change::Use;
+    if object.kind() == "CustomResourceDefinition" {
+        match definition(object, live, ours, rules) {
+            Definition::Used => return Change::Use,
+            Definition::Ours => ours = true,
+            Definition::Foreign => ours = false,
+            Definition::TooNew => return Change::Foreign(managers(live)),
+        }
     }
     if !ours && !rules.adopt {
         return Change::Foreign(managers(live));
@@ -80,14 +97,35 @@ fn change(object: &Object, live: Option<&Value>, rules: &Rules<'_>) -> Change {
     if ours { Change::Update(fields) } else { Change::Adopt(fields) }
 }
 
-/// A CustomResourceDefinition belongs to the cluster: that of others is used if it serves what is
-/// needed, and a newer one of ours is not taken back.
-fn leave_definition(object: &Object, live: &Value, ours: bool, rules: &Rules<'_>) -> bool {
+/// A CustomResourceDefinition belongs to the cluster, not to a release.
+enum Definition {
+    /// It serves what is needed and stays as it is.
+    Used,
+    /// It is changed: it is this release's, or another one's that is older.
+    Ours,
+    /// It is another tool's, and not enough or to be taken over.
+    Foreign,
+    /// It is too new for what is needed, and never goes back.
+    TooNew,
+}
+
+/// Whose definition is it? One that another tool manages is used if it serves what is needed. One
+/// that any release manages goes forward with whoever brings a newer version, and never back.
+fn definition(object: &Object, live: &Value, ours: bool, rules: &Rules<'_>) -> Definition {
+    let serves = crd::serves(live, object.value());
+    if crd::is_foreign(live) {
+        return if serves && !rules.adopt { Definition::Used } else { Definition::Foreign };
+    }
     let version = |text: Option<&str>| Version::parse(text?.trim_start_matches('v')).ok();
     let wanted = version(object.label(labels::VERSION));
     let running = version(live["metadata"]["labels"][labels::VERSION].as_str());
-    let newer = ours && wanted.zip(running).is_some_and(|(wanted, running)| wanted < running);
-    (newer || !ours && !rules.adopt) && crd::serves(live, object.value())
+    match wanted.zip(running).map(|(wanted, running)| wanted.cmp(&running)) {
+        Some(Ordering::Less) if serves => Definition::Used,
+        Some(Ordering::Less) => Definition::TooNew,
+        Some(Ordering::Greater) => Definition::Ours,
+        _ if ours || !serves => Definition::Ours,
+        _ => Definition::Used,
+    }
 }
 
 /// Fields that cannot change in place.

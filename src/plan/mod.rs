@@ -20,8 +20,9 @@ use serde_json::Value;
 use immutable::Growth;
 pub use order::{WAVES, removal_rank, wave};
 pub use ownership::{
-    Conflict, HelmRelease, Owner, Takeover, conflicts, conflicts_with_ourselves, given_up, is_hand_tool,
-    is_ours, owners, owns_more_than, scaled_elsewhere, takeover,
+    Conflict, HelmRelease, Owner, Takeover, applied_in_another_version, carry_over, conflicts,
+    conflicts_with_ourselves, given_up, is_hand_tool, is_ours, owners, owns_more_than, scaled_elsewhere,
+    takeover,
 };
 pub use successor::must_go_first;
 
@@ -113,6 +114,8 @@ pub struct Step {
     pub refusal: Option<(String, String)>,
     /// Claims that become larger: before a StatefulSet is made anew, or by the step itself.
     pub grow: Vec<Growth>,
+    /// Was it applied last in another API version than now?
+    pub moved: bool,
     /// Of an object that is taken over: the Helm release that it belonged to.
     pub helm: Option<HelmRelease>,
 }
@@ -243,7 +246,8 @@ fn claims_of(entry: &Entry, live: &Live) -> Vec<Entry> {
 /// Is this an object that only `--delete-data` removes (or nothing at all)?
 pub fn stays(live: &Value) -> bool {
     let annotated = |key: &str| live["metadata"]["annotations"].get(key).is_some();
-    matches!(live["kind"].as_str(), Some("PersistentVolumeClaim" | "CustomResourceDefinition" | "Namespace"))
+    let kinds = ["PersistentVolumeClaim", "PersistentVolume", "CustomResourceDefinition", "Namespace"];
+    kinds.iter().any(|kind| live["kind"] == *kind)
         || live["metadata"]["annotations"][labels::KEEP] == "true"
         || (live["kind"] == "Secret" && annotated(labels::GENERATED))
 }

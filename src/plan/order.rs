@@ -37,6 +37,8 @@ pub fn wave(kind: &str) -> usize {
 pub fn removal_rank(kind: &str) -> usize {
     match kind {
         "PersistentVolumeClaim" => 5,
+        // its claim holds it
+        "PersistentVolume" => 6,
         "Namespace" => 7,
         "CustomResourceDefinition" | "PriorityClass" | "StorageClass" => 6,
         "Deployment"

@@ -131,6 +131,33 @@ impl Env {
         path
     }
 
+    /// Writes a bundle: `meta` are the lines of its bundle.yaml beside the usual ones, `files` what
+    /// is in it. Gives its folder, which is also its name, followed by its version.
+    pub fn bundle(&self, name: &str, version: &str, meta: &str, files: &[(&str, &str)]) -> String {
+        self.bundle_in(&format!("{name}-{version}"), name, version, meta, files)
+    }
+
+    /// The same in a folder of another name.
+    pub fn bundle_in(
+        &self,
+        folder: &str,
+        name: &str,
+        version: &str,
+        meta: &str,
+        files: &[(&str, &str)],
+    ) -> String {
+        let usual = format!(
+            "apiVersion: kubectl-obs.dev/v1\nkind: Bundle\nname: {name}\nversion: {version}\nappVersion: {version}\n\
+             description: for a test\n"
+        );
+        self.write(&format!("{folder}/bundle.yaml"), &format!("{usual}{meta}\n"));
+        self.write(&format!("{folder}/values.yaml"), "{}\n");
+        for (path, text) in files {
+            self.write(&format!("{folder}/{path}"), text);
+        }
+        self.home().join(folder).display().to_string()
+    }
+
     /// For tests that need something which the cluster has once, such as a host port: one at a time.
     #[expect(clippy::unused_self, reason = "the node is this cluster's")]
     pub fn alone_with_the_node(&self) -> MutexGuard<'static, ()> {
@@ -170,6 +197,7 @@ impl Env {
         for command in [
             kubectl().args(["namespace", &self.namespace, &self.node_namespace()]),
             kubectl().args([CLUSTER_KINDS, &release]),
+            kubectl().args(["customresourcedefinitions", &format!("--selector=obs-test={}", self.namespace)]),
         ] {
             let output = command.run();
             if output.code != 0 {

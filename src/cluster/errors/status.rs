@@ -158,6 +158,7 @@ fn refused(subject: &Subject, message: &str) -> Error {
         )),
         None if webhook_is_away(message) => {
             Error::failed(format!("{subject} waits for an admission webhook that does not answer: {reason}"))
+                .hint("look at the service behind it, or at its ValidatingWebhookConfiguration or MutatingWebhookConfiguration")
         }
         None => Error::failed(format!("{subject} is refused: {reason}")),
     }

@@ -274,7 +274,8 @@ fn admission() {
             "InternalError",
             "Internal error occurred: failed calling webhook \"w\": no endpoints available for service \"w\""
         ),
-        "Deployment obs/x waits for an admission webhook that does not answer: failed calling webhook \"w\": no endpoints available for service \"w\""
+        "Deployment obs/x waits for an admission webhook that does not answer: failed calling webhook \"w\": no endpoints available for service \"w\"\n  \
+         hint: look at the service behind it, or at its ValidatingWebhookConfiguration or MutatingWebhookConfiguration"
     );
 }
 

@@ -55,7 +55,7 @@ pub async fn intent(run: &Run<'_>, look: &Look, options: &Options) -> Result<Hea
 pub async fn carry_out(run: &Run<'_>, look: &Look, options: &Options, namespace_made: bool) -> Result<()> {
     let (ctx, plan) = (&run.ctx, &look.plan);
     if !plan.first.is_empty() {
-        prune::prune(run, &plan.first).await?;
+        prune::prune(run, &plan.first, Phase::Applied).await?;
     }
     let reloads = match options.wait {
         WaitFor::Nothing => Vec::new(),
@@ -69,7 +69,7 @@ pub async fn carry_out(run: &Run<'_>, look: &Look, options: &Options, namespace_
     if !plan.prune.is_empty() {
         let begun = Instant::now();
         ctx.observer.event(Event::PhaseStarted { phase: Phase::Pruned, total: Some(plan.prune.len()) });
-        prune::prune(run, &plan.prune).await?;
+        prune::prune(run, &plan.prune, Phase::Pruned).await?;
         done(ctx, Phase::Pruned, format!("{} removed", plan.prune.len()), begun);
     }
     if options.wait != WaitFor::Nothing {
@@ -106,9 +106,10 @@ pub async fn finish(run: &Run<'_>, look: &Look, header: &Header) -> Result<()> {
     Ok(())
 }
 
-/// What is waited for: not a Job that did its work before and is gone.
+/// What is waited for: not a Job that did its work before and is gone, nor what others keep ready.
 fn awaited(plan: &Plan) -> Vec<Object> {
-    let done = |step: &&Step| step.change == Change::Unchanged && step.uid.is_none();
+    let done =
+        |step: &&Step| step.change == Change::Use || step.change == Change::Unchanged && step.uid.is_none();
     plan.steps.iter().filter(|step| !done(step)).map(|step| step.object.clone()).collect()
 }
 

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{Options, Seen};
 use crate::cluster::Kinds;
 use crate::error::{Error, Result};
-use crate::object::{Object, labels, split_api_version};
+use crate::object::{Object, ObjectId, labels, split_api_version};
 use crate::ops::Context;
 use crate::ops::load::Loaded;
 use crate::plan::data_format::{self, Formats};
@@ -53,6 +53,9 @@ pub struct Goal {
     pub objects: Vec<Object>,
     /// CRDs as an earlier revision recorded them, which a rollback leaves alone.
     pub crds: Vec<Value>,
+    /// Recorded objects whose API version is no longer served, and that are sent in another one:
+    /// which, recorded as, sent as.
+    pub translated: Vec<(ObjectId, String, String)>,
     /// The rendered NOTES.txt.
     pub notes: String,
     /// Namespace of node-level components.
@@ -94,6 +97,7 @@ impl Goal {
                 .collect(),
             objects: rendered.objects,
             crds: Vec::new(),
+            translated: Vec::new(),
             notes: rendered.notes,
             node_namespace: facts.node_namespace.clone(),
         })
@@ -103,6 +107,7 @@ impl Goal {
     fn of_record(record: &Record, kinds: &Kinds) -> Result<Self> {
         let mut objects = Vec::new();
         let mut crds = Vec::new();
+        let mut translated = Vec::new();
         for value in &record.objects {
             if value["kind"] == "CustomResourceDefinition" {
                 crds.push(value.clone());
@@ -114,7 +119,12 @@ impl Goal {
                     record.revision
                 ))
             })?;
-            objects.push(served(object, kinds, record.revision)?);
+            let recorded = object.api_version().to_owned();
+            let object = served(object, kinds, record.revision)?;
+            if object.api_version() != recorded {
+                translated.push((object.id(), recorded, object.api_version().to_owned()));
+            }
+            objects.push(object);
         }
         Ok(Self {
             bundle: record.bundle.clone(),
@@ -123,6 +133,7 @@ impl Goal {
             components: record.components.clone(),
             objects,
             crds,
+            translated,
             notes: record.notes.clone(),
             node_namespace: record.node_namespace.clone(),
         })
@@ -161,6 +172,19 @@ impl Goal {
             Some(near) => error.hint(format!("did you mean {near}?")),
             None => error.hint("write it as KIND/NAME, for example StatefulSet/obs-prometheus; kubectl obs get inventory lists them"),
         })
+    }
+
+    /// An error of the checks, with what was sent in another version than it was recorded in.
+    pub fn explain_translations(&self, error: Error) -> Error {
+        if self.translated.is_empty() {
+            return error;
+        }
+        let error = self.translated.iter().fold(error, |error, (id, from, to)| {
+            error.detail(format!(
+                "{id} was recorded in {from}, which this cluster no longer serves, and is sent in {to}"
+            ))
+        });
+        error.hint("choose another revision (kubectl obs history), or upgrade instead")
     }
 
     /// Leaves claims that are larger than wanted at their size, so that the rest can be done.

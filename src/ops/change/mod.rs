@@ -29,7 +29,7 @@ pub use preview::Preview;
 pub use report::{Helm, Report};
 
 use super::run::Run;
-use super::{Context, namespace, preflight};
+use super::{Context, live, namespace, preflight};
 use crate::error::Result;
 use crate::event::{Event, Phase};
 use crate::release::{Revision, Status};
@@ -147,6 +147,7 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
     started(&ctx, &seen, target.0, &target.1.title());
     // a bundle that does not render fails before anything is written
     let look = ctx.or(look::look(&ctx, seen, target, options)).await?;
+    live::tell_what_is_no_longer_served(&ctx, &look.around.earlier).await?;
     if options.dry_run.is_some() {
         return ctx.or(planned(&ctx, look, options, begun)).await;
     }
@@ -191,7 +192,8 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
                 done(&ctx, Phase::Checked, preflight::compared(&look.plan), begun);
                 return Ok(report::unchanged(&ctx, &look));
             }
-            preflight::check(&ctx, &look.subject(Some(&state), true)).await?;
+            let checked = preflight::check(&ctx, &look.subject(Some(&state), true)).await;
+            checked.map_err(|error| look.goal.explain_translations(error))?;
             done(&ctx, Phase::Checked, preflight::summary(&look.plan), begun);
             let header = carry_out::intent(&run, &look, options).await?;
             carry_out::carry_out(&run, &look, options, made_now).await?;
@@ -234,7 +236,8 @@ async fn planned(ctx: &Context<'_>, look: Look, options: &Options, begun: Instan
     if options.dry_run == Some(true) || look.verb == Verb::Install {
         let state = namespace::read(ctx, ctx.namespace.as_str()).await?;
         let server = options.dry_run == Some(true);
-        preflight::check(ctx, &look.subject(state.as_ref(), server)).await?;
+        let checked = preflight::check(ctx, &look.subject(state.as_ref(), server)).await;
+        checked.map_err(|error| look.goal.explain_translations(error))?;
     }
     done(ctx, Phase::Checked, preflight::compared(&look.plan), begun);
     let mut report = report::report(ctx, &look, 0, "planned");

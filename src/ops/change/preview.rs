@@ -113,7 +113,7 @@ impl Preview {
                 field.note = Some(restart_note(restart.pods));
             }
             let (note, hint) = match &step.change {
-                Change::Foreign(managers) => (
+                Change::Foreign(managers) if step.refusal.is_none() => (
                     Some(format!("exists already, managed by {}", managers.join(", "))),
                     Some("--adopt takes it over; or remove it, or choose another --release".to_owned()),
                 ),

@@ -68,6 +68,7 @@ async fn remove(ctx: Context<'_>, error: &Error) -> Error {
     });
     let options = uninstall::Options {
         delete_data: false,
+        delete_crds: false,
         keep_history: false,
         lock_timeout: std::time::Duration::ZERO,
         dry_run: false,

@@ -182,7 +182,7 @@ fn only(object: &Value, path: &str) -> Value {
 }
 
 /// Did our last apply hold something of the field that the desired object does not?
-fn gives_up(part: &Value, live: &Value, path: &str) -> bool {
+pub(super) fn gives_up(part: &Value, live: &Value, path: &str) -> bool {
     let entries = live["metadata"]["managedFields"].as_array();
     let ours = entries.into_iter().flatten().find(|entry| {
         entry["manager"] == MANAGER && entry["operation"] == "Apply" && entry.get("subresource").is_none()

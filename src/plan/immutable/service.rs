@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use super::fields::gives_up;
+
 /// Where the desired Service asks for other addresses than it has.
 pub(super) fn changed(desired: &Value, live: &Value) -> Vec<String> {
     let (wanted, present) = (&desired["spec"], &live["spec"]);
@@ -24,6 +26,11 @@ pub(super) fn changed(desired: &Value, live: &Value) -> Vec<String> {
     let balanced = now == "LoadBalancer" && then == "LoadBalancer";
     if balanced {
         scalar("loadBalancerClass");
+    }
+    // headless because we said so: an apply that no longer says it changes nothing
+    let headless = text(&present["clusterIP"]) == "None" && wanted["clusterIP"].is_null();
+    if headless && gives_up(desired, live, "spec.clusterIP") {
+        out.push("spec.clusterIP".to_owned());
     }
     for field in ["clusterIPs", "ipFamilies"] {
         if list_differs(&present[field], &wanted[field]) {

@@ -21,7 +21,7 @@ use fields::Element;
 pub use conflicts::{Conflict, conflicts, conflicts_with_ourselves};
 pub use owner::{Owner, is_hand_tool, owners};
 pub use scale::scaled_elsewhere;
-pub use takeover::{HelmRelease, Takeover, takeover};
+pub use takeover::{HelmRelease, Takeover, applied_in_another_version, carry_over, takeover};
 
 use crate::diff::{self, Step};
 use crate::object::{MASK, Object, labels};

@@ -54,7 +54,7 @@ pub struct Takeover {
 /// kubectl included: the next apply removes what is not desired. So this is for adoption, not for
 /// objects that are ours. Controllers keep their fields.
 pub fn takeover(live: &Value) -> Option<Takeover> {
-    let managed = managed_fields(live);
+    let managed = managed_fields(live, Owner::is_hand_tool);
     let metadata = &live["metadata"];
     let annotation = |key: &str| metadata["annotations"].get(key).and_then(Value::as_str);
     let helm = annotation(HELM_NAME).map(|name| HelmRelease {
@@ -74,11 +74,32 @@ pub fn takeover(live: &Value) -> Option<Takeover> {
     if changes.is_empty() {
         return None;
     }
+    let managers = managed.map(|(_, managers)| managers).unwrap_or_default();
     // Set by this patch and not by an apply, it belongs to our entry for updates: no later apply
     // drops it.
     if helm.is_some() && annotation(HELM_POLICY) != Some("keep") {
         changes.push(json!({"op": "add", "path": annotation_pointer(HELM_POLICY), "value": "keep"}));
     }
+    Some(Takeover { patch: exactly(live, changes), managers, helm })
+}
+
+/// What makes our own entry one of the version that `live` was read in; None when it is, or when we
+/// have none. The server compares an apply with the one before in the version of that one: where a
+/// field came with the new version, it cannot, and where the old one is gone, nothing is removed.
+pub fn carry_over(live: &Value) -> Option<Takeover> {
+    let (entries, managers) = managed_fields(live, |_| false)?;
+    let changes = vec![json!({"op": "replace", "path": "/metadata/managedFields", "value": entries})];
+    Some(Takeover { patch: exactly(live, changes), managers, helm: None })
+}
+
+/// Is our last apply in another version than the one that is wanted?
+pub fn applied_in_another_version(live: &Value, wanted: &str) -> bool {
+    entries(live).any(|entry| Owner::of(entry).is_our_apply() && entry["apiVersion"] != wanted)
+}
+
+/// The changes, for exactly this state of the object.
+fn exactly(live: &Value, mut changes: Vec<Value>) -> Value {
+    let metadata = &live["metadata"];
     let mut patch = Vec::new();
     if let Some(uid) = metadata.get("uid") {
         patch.push(json!({"op": "test", "path": "/metadata/uid", "value": uid}));
@@ -89,15 +110,14 @@ pub fn takeover(live: &Value) -> Option<Takeover> {
         patch.push(json!({"op": "replace", "path": "/metadata/resourceVersion", "value": version}));
     }
     patch.append(&mut changes);
-    let managers = managed.map(|(_, managers)| managers).unwrap_or_default();
-    Some(Takeover { patch: Value::Array(patch), managers, helm })
+    Value::Array(patch)
 }
 
-/// The entries as they should be, and whose went over; None when nobody's do.
-fn managed_fields(live: &Value) -> Option<(Vec<Value>, Vec<String>)> {
-    let theirs = |owner: &Owner| owner.is_hand_tool() && owner.subresource.is_none();
+/// The entries as they should be, and whose went over; None when nothing changes.
+fn managed_fields(live: &Value, goes_over: impl Fn(&Owner) -> bool) -> Option<(Vec<Value>, Vec<String>)> {
+    let theirs = |owner: &Owner| goes_over(owner) && owner.subresource.is_none();
     let (mut fields, mut managers, mut time) = (FieldSet::default(), Vec::new(), None::<&str>);
-    let mut others = Vec::new();
+    let (mut others, mut moved) = (Vec::new(), false);
     for entry in entries(live) {
         let owner = Owner::of(entry);
         if !theirs(&owner) && !owner.is_our_apply() {
@@ -106,6 +126,7 @@ fn managed_fields(live: &Value) -> Option<(Vec<Value>, Vec<String>)> {
         }
         let mut set = FieldSet::parse(&entry["fieldsV1"]);
         if entry["apiVersion"] != live["apiVersion"] {
+            moved = true;
             set.keep_in(live);
         }
         fields.unite(set);
@@ -115,7 +136,7 @@ fn managed_fields(live: &Value) -> Option<(Vec<Value>, Vec<String>)> {
             managers.push(owner.manager);
         }
     }
-    if managers.is_empty() {
+    if managers.is_empty() && !moved {
         return None;
     }
     // what this patch removes, and what must outlive our applies
@@ -276,5 +297,21 @@ mod tests {
         let path = "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration";
         assert_eq!(takeover.patch[2], json!({"op": "remove", "path": path}));
         assert_eq!(takeover.patch.as_array().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn our_entry_follows_the_version() {
+        let ours = |version: &str| {
+            let mut entry = entry("kubectl-obs", "Apply", json!({"f:data": {"f:a": {}, "f:renamed": {}}}));
+            entry["apiVersion"] = json!(version);
+            live(json!({}), json!([entry]))
+        };
+        let carried = carry_over(&ours("v1beta1")).unwrap();
+        assert_eq!(after(&carried)[0].2, data(&["a"]));
+        assert_eq!(carried.patch[2]["value"][0]["apiVersion"], "v1");
+        assert_eq!(carry_over(&ours("v1")), None);
+        assert!(applied_in_another_version(&ours("v1beta1"), "v1"));
+        assert!(!applied_in_another_version(&ours("v1"), "v1"));
+        assert!(!applied_in_another_version(&live(json!({}), json!([])), "v1"));
     }
 }
