@@ -383,7 +383,7 @@ metadata: {name: ${{ name }} }
 ";
     let bundle = env.bundle("hook", "1.0.0", "", &[("templates/all.yaml", webhook)]);
     // the webhook refuses the tool's own records, too: the install cannot say that it is done
-    let broken = env.obs(["install", &bundle, "--wait=none", "--timeout=8s"]).run();
+    let broken = env.obs(["install", &bundle, "--wait=none", "--timeout=4s"]).run();
     assert_ne!(broken.code, 0, "{broken}");
     let gone = env.obs(["uninstall", "-y", "--timeout=60s"]).run().ok();
     assert!(gone.took < Duration::from_secs(30), "{gone}");

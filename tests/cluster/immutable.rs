@@ -285,7 +285,7 @@ fn table(ns: &str) -> Vec<(Value, Vec<Value>)> {
         (
             service("headless", json!({"spec": {"clusterIP": "None"}})),
             vec![
-                json!({"spec": {"clusterIP": null}}),
+                // clusterIP: null is accepted and changes nothing: see volumes.rs
                 json!({"spec": {"clusterIPs": ["None"]}}),
                 json!({"spec": {"clusterIP": null, "type": "ExternalName", "externalName": "example.com"}}),
                 json!({"spec": {"publishNotReadyAddresses": true}}),

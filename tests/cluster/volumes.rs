@@ -114,8 +114,11 @@ fn made_anew_when_named(env: &Env) {
     let report = upgrade(&["--recreate", "service/obs-face", "-y", "-o", "json"]).ok().json();
     assert_eq!(report["recreated"], json!([format!("Service {}/obs-face", env.namespace())]), "{report}");
     assert_ne!(uid(), first);
-    env.obs(["rollback", "-y", "--wait=none"]).run().ends(1);
+    // the server would accept this, and leave it headless
+    let refused = env.obs(["rollback", "-y", "--wait=none"]).run().ends(1);
+    assert!(refused.stderr.contains("--recreate Service/obs-face"), "{refused}");
     env.obs(["rollback", "-y", "--wait=none", "--recreate=Service/obs-face"]).run().ok();
+    assert_ne!(env.get("service obs-face").expect("it is there")["spec"]["clusterIP"], "None");
 }
 
 const MAP: &str =
