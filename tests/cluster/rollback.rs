@@ -67,7 +67,7 @@ fn a_missing_revision_is_named(env: &Env) {
 fn a_failed_upgrade_is_undone(env: &Env) {
     install(env, &["--set", "maps=2"]);
     let args =
-        ["upgrade", "--wait=ready", "--timeout=3s", "--rollback-on-failure", "--set", "replicas=1,maps=4"];
+        ["upgrade", "--wait=ready", "--timeout=8s", "--rollback-on-failure", "--set", "replicas=1,maps=4"];
     let failed = env.obs(args).run();
     assert_eq!(failed.code, 7, "the first error stays the one that is reported: {failed}");
     assert!(failed.stderr.contains("rolled back: revision 3 has the content of revision 1"), "{failed}");
@@ -78,7 +78,7 @@ fn a_failed_upgrade_is_undone(env: &Env) {
 fn a_failed_install_is_undone(env: &Env) {
     let small = crate::support::plugin::fixture("bundles/small");
     let args =
-        ["install", &small, "--wait=ready", "--timeout=3s", "--rollback-on-failure", "--set", "replicas=1"];
+        ["install", &small, "--wait=ready", "--timeout=8s", "--rollback-on-failure", "--set", "replicas=1"];
     let failed = env.obs(args).run();
     assert_eq!(failed.code, 7, "{failed}");
     assert!(failed.stderr.contains("removed again"), "{failed}");
