@@ -19,6 +19,7 @@ use libtest_mimic::Arguments;
 mod cluster {
     pub(crate) mod chaos;
     pub(crate) mod client;
+    pub(crate) mod forward;
     pub(crate) mod harness;
     pub(crate) mod immutable;
     pub(crate) mod install;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     let trials = [
         cluster::chaos::trials(),
         cluster::client::trials(),
+        cluster::forward::trials(),
         cluster::harness::trials(),
         cluster::immutable::trials(),
         cluster::install::trials(),
