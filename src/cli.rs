@@ -1,5 +1,6 @@
 //! What a person can type: clap types only. The doc comments are the help text.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -38,6 +39,8 @@ impl Cli {
             Command::Diff(args) => (args.output, None, false),
             Command::Drift(args) => (args.output, None, false),
             Command::Status(args) => (args.output, None, false),
+            Command::PortForward(args) => (args.forward.machine_output(), None, false),
+            Command::Open(args) => (args.forward.machine_output(), None, false),
             Command::List(args) => (args.output, None, false),
             Command::History(args) => (args.output, None, false),
             Command::Get(args) => (args.output(), None, false),
@@ -175,6 +178,10 @@ pub enum Command {
     Drift(Drift),
     /// Show each component of a release, and why it is not ready
     Status(Status),
+    /// Reach the UIs of a release from this machine, for as long as it runs
+    PortForward(PortForward),
+    /// Open the UI of a component in a browser
+    Open(Open),
     /// List releases
     #[command(visible_alias = "ls")]
     List(List),
@@ -411,6 +418,57 @@ pub struct Status {
     /// Print as json or yaml
     #[arg(short = 'o', long, value_name = "FORMAT")]
     pub output: Option<Output>,
+}
+
+/// `port-forward`
+#[derive(Debug, Args)]
+pub struct PortForward {
+    /// Components to reach; all that have a UI when none is named
+    #[arg(value_name = "COMPONENT")]
+    pub components: Vec<String>,
+    /// Where and how.
+    #[command(flatten)]
+    pub forward: Forward,
+    /// Open each UI in a browser
+    #[arg(long, conflicts_with = "command")]
+    pub open: bool,
+    /// Run this with PROMETHEUS_URL, GRAFANA_URL, … set, and end with its exit code
+    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["print_urls", "output"])]
+    pub command: Vec<OsString>,
+}
+
+/// `open`
+#[derive(Debug, Args)]
+pub struct Open {
+    /// The component
+    #[arg(value_name = "COMPONENT")]
+    pub component: String,
+    /// Where and how.
+    #[command(flatten)]
+    pub forward: Forward,
+}
+
+/// Flags of what forwards ports.
+#[derive(Debug, Clone, Args)]
+pub struct Forward {
+    /// Local port of a component: this one or none; can be repeated
+    #[arg(long = "port", value_name = "COMPONENT=PORT", value_parser = component_port)]
+    pub ports: Vec<(String, u16)>,
+    /// Address to listen on; others than 127.0.0.1 let other machines in
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub address: std::net::IpAddr,
+    /// Print nothing but the URLs, one per line, once they work
+    #[arg(long)]
+    pub print_urls: bool,
+    /// Print where everything is as json or yaml, once it works
+    #[arg(short = 'o', long, value_name = "FORMAT", conflicts_with = "print_urls")]
+    pub output: Option<Document>,
+}
+
+impl Forward {
+    fn machine_output(&self) -> Option<Output> {
+        self.output.map(Output::from).or(self.print_urls.then_some(Output::Name))
+    }
 }
 
 /// `list`
@@ -701,6 +759,12 @@ pub enum Events {
 
 fn revision(text: &str) -> Result<u32, &'static str> {
     text.parse().ok().filter(|revision| *revision > 0).ok_or("a revision is a number from 1")
+}
+
+fn component_port(text: &str) -> Result<(String, u16), &'static str> {
+    let (component, port) = text.split_once('=').ok_or("write it as grafana=3000")?;
+    let port = port.parse().ok().filter(|port| *port > 0).ok_or("a port is a number from 1 to 65535")?;
+    Ok((component.to_owned(), port))
 }
 
 fn number(text: &str) -> Result<usize, &'static str> {

@@ -77,21 +77,23 @@ mod help {
         Usage: kubectl obs [OPTIONS] <COMMAND>
 
         Commands:
-          install     Install a bundle: the whole stack, or one of its parts
-          upgrade     Change a release: another version, other values
-          rollback    Return to an earlier revision; volumes and passwords stay
-          diff        Show what an upgrade or a rollback would change
-          drift       Show what somebody else changed in the objects of a release
-          status      Show each component of a release, and why it is not ready
-          list        List releases [alias: ls]
-          history     List the revisions of a release, newest first
-          get         Print what is recorded of a revision: values, objects, notes
-          uninstall   Remove a release; volumes stay unless told otherwise
-          template    Print what would be applied, without a cluster
-          bundle      Look into bundles and package them
-          completion  Print the shell completion script
-          version     Print the versions of the plugin and the cluster
-          help        Print this message or the help of the given subcommand(s)
+          install       Install a bundle: the whole stack, or one of its parts
+          upgrade       Change a release: another version, other values
+          rollback      Return to an earlier revision; volumes and passwords stay
+          diff          Show what an upgrade or a rollback would change
+          drift         Show what somebody else changed in the objects of a release
+          status        Show each component of a release, and why it is not ready
+          port-forward  Reach the UIs of a release from this machine, for as long as it runs
+          open          Open the UI of a component in a browser
+          list          List releases [alias: ls]
+          history       List the revisions of a release, newest first
+          get           Print what is recorded of a revision: values, objects, notes
+          uninstall     Remove a release; volumes stay unless told otherwise
+          template      Print what would be applied, without a cluster
+          bundle        Look into bundles and package them
+          completion    Print the shell completion script
+          version       Print the versions of the plugin and the cluster
+          help          Print this message or the help of the given subcommand(s)
 
         Options:
           -h, --help  Print help (see more with '--help')
@@ -403,6 +405,50 @@ mod help {
     }
 
     #[test]
+    fn of_port_forward() {
+        assert_snapshot!(help("port-forward"), @"
+        Reach the UIs of a release from this machine, for as long as it runs
+
+        Usage: kubectl obs port-forward [OPTIONS] [COMPONENT]... [-- <COMMAND>...]
+
+        Arguments:
+          [COMPONENT]...  Components to reach; all that have a UI when none is named
+          [COMMAND]...    Run this with PROMETHEUS_URL, GRAFANA_URL, … set, and end with its exit code
+
+        Options:
+              --port <COMPONENT=PORT>  Local port of a component: this one or none; can be repeated
+              --address <IP>           Address to listen on; others than 127.0.0.1 let other machines in
+                                       [default: 127.0.0.1]
+              --print-urls             Print nothing but the URLs, one per line, once they work
+          -o, --output <FORMAT>        Print where everything is as json or yaml, once it works [possible
+                                       values: json, yaml]
+              --open                   Open each UI in a browser
+          -h, --help                   Print help (see more with '--help')
+        ");
+    }
+
+    #[test]
+    fn of_open() {
+        assert_snapshot!(help("open"), @"
+        Open the UI of a component in a browser
+
+        Usage: kubectl obs open [OPTIONS] <COMPONENT>
+
+        Arguments:
+          <COMPONENT>  The component
+
+        Options:
+              --port <COMPONENT=PORT>  Local port of a component: this one or none; can be repeated
+              --address <IP>           Address to listen on; others than 127.0.0.1 let other machines in
+                                       [default: 127.0.0.1]
+              --print-urls             Print nothing but the URLs, one per line, once they work
+          -o, --output <FORMAT>        Print where everything is as json or yaml, once it works [possible
+                                       values: json, yaml]
+          -h, --help                   Print help (see more with '--help')
+        ");
+    }
+
+    #[test]
     fn of_completion() {
         assert_snapshot!(help("completion"), @"
         Print the shell completion script
@@ -553,6 +599,44 @@ mod version {
 /// Exit code 2: nothing was done, and the message says what to type instead.
 mod mistakes {
     use super::*;
+
+    #[test]
+    fn a_local_port_is_a_number_of_a_component() {
+        assert_snapshot!(obs("port-forward --port grafana=70000"), @"
+        exit code: 2
+        --- stdout
+        --- stderr
+        error: invalid value 'grafana=70000' for '--port <COMPONENT=PORT>': a port is a number from 1 to 65535
+
+        For more information, try '--help'.
+        ");
+        assert_snapshot!(obs("port-forward --port 3000"), @"
+        exit code: 2
+        --- stdout
+        --- stderr
+        error: invalid value '3000' for '--port <COMPONENT=PORT>': write it as grafana=3000
+
+        For more information, try '--help'.
+        ");
+        assert_snapshot!(obs("open grafana --address localhost"), @"
+        exit code: 2
+        --- stdout
+        --- stderr
+        error: invalid value 'localhost' for '--address <IP>': invalid IP address syntax
+
+        For more information, try '--help'.
+        ");
+        assert_snapshot!(obs("port-forward --print-urls -- true"), @"
+        exit code: 2
+        --- stdout
+        --- stderr
+        error: the argument '--print-urls' cannot be used with '[COMMAND]...'
+
+        Usage: kubectl obs port-forward --print-urls [COMPONENT]... [-- <COMMAND>...]
+
+        For more information, try '--help'.
+        ");
+    }
 
     #[test]
     fn nothing_at_all_shows_the_help() {

@@ -22,6 +22,7 @@ mod cluster {
     pub(crate) mod client;
     pub(crate) mod components;
     pub(crate) mod definitions;
+    pub(crate) mod forward;
     pub(crate) mod harness;
     pub(crate) mod health;
     pub(crate) mod immutable;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         cluster::client::trials(),
         cluster::components::trials(),
         cluster::definitions::trials(),
+        cluster::forward::trials(),
         cluster::harness::trials(),
         cluster::health::trials(),
         cluster::immutable::trials(),

@@ -10,6 +10,8 @@ mod get;
 mod history;
 mod list;
 mod objects;
+mod open;
+mod port_forward;
 mod status;
 pub mod template;
 mod uninstall;
@@ -50,6 +52,8 @@ pub enum Outcome {
     Fine,
     /// A comparison found differences.
     Differences,
+    /// It ends as something else did: a command that it ran, or a signal that is its regular end.
+    As(u8),
 }
 
 impl Outcome {
@@ -58,6 +62,7 @@ impl Outcome {
         match self {
             Self::Fine => 0,
             Self::Differences => 1,
+            Self::As(code) => code,
         }
     }
 
@@ -82,6 +87,8 @@ pub async fn run(cli: Cli, ui: &Ui, cancel: Cancel) -> Result<Outcome> {
         Command::Diff(args) => return Outcome::of_comparison(diff::run(&app, args).await),
         Command::Drift(args) => return Outcome::of_comparison(drift::run(&app, args).await),
         Command::Status(args) => app.cancel.or(status::run(&app, &args)).await,
+        Command::PortForward(args) => return port_forward::run(&app, args).await,
+        Command::Open(args) => return open::run(&app, args).await,
         Command::List(args) => app.cancel.or(list::run(&app, &args)).await,
         Command::History(args) => app.cancel.or(history::run(&app, &args)).await,
         Command::Get(args) => app.cancel.or(get::run(&app, &args)).await,

@@ -7,6 +7,7 @@ pub mod claims;
 pub mod download;
 pub mod drift;
 pub mod folder;
+pub mod forward;
 pub mod get;
 pub mod health;
 pub mod history;

@@ -240,21 +240,25 @@ fn access(verb: &str, kind: &Kind, namespace: Option<&str>) -> Access {
 }
 
 /// The missing rights as YAML: one Role per namespace, and a ClusterRole.
-fn missing_rules(missing: &[&Access]) -> String {
+pub(super) fn missing_rules(missing: &[&Access]) -> String {
+    let resource = |access: &Access| match access.subresource.as_str() {
+        "" => access.resource.clone(),
+        sub => format!("{}/{sub}", access.resource),
+    };
     let mut documents = Vec::new();
     let namespaces: BTreeSet<Option<&String>> = missing.iter().map(|a| a.namespace.as_ref()).collect();
     for namespace in namespaces {
         let mut rules: Vec<Value> = Vec::new();
         let here: Vec<&&Access> = missing.iter().filter(|a| a.namespace.as_ref() == namespace).collect();
-        let resources: BTreeSet<(&str, &str)> =
-            here.iter().map(|a| (a.group.as_str(), a.resource.as_str())).collect();
-        for (group, resource) in resources {
+        let resources: BTreeSet<(&str, String)> =
+            here.iter().map(|a| (a.group.as_str(), resource(a))).collect();
+        for (group, name) in resources {
             let verbs: Vec<&str> = here
                 .iter()
-                .filter(|a| a.group == group && a.resource == resource)
+                .filter(|a| a.group == group && resource(a) == name)
                 .map(|a| a.verb.as_str())
                 .collect();
-            rules.push(json!({"apiGroups": [group], "resources": [resource], "verbs": verbs}));
+            rules.push(json!({"apiGroups": [group], "resources": [name], "verbs": verbs}));
         }
         let mut document = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1",

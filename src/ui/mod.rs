@@ -11,6 +11,7 @@ mod demo;
 mod failure;
 mod json;
 mod lines;
+mod live;
 mod paint;
 mod plain;
 mod progress;
@@ -22,6 +23,7 @@ mod watch;
 
 pub use crash::{install_panic_hook, restore_terminal};
 pub use json::Ndjson;
+pub use live::{Live, LiveRow};
 pub use paint::Paint;
 pub use plain::Plain;
 pub use progress::Bars;
@@ -93,6 +95,11 @@ impl Ui {
         let sink = Arc::new(Sink::new(self.mode, self.stderr.colour));
         *self.shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::downgrade(&sink);
         Progress::new(sink, Arc::clone(&self.began))
+    }
+
+    /// Rows that change for as long as the process runs. Print nothing else meanwhile.
+    pub fn live(&self) -> Live {
+        Live::new(self.mode)
     }
 
     /// Data, to stdout; a line break is added where there is none. When the reader has gone
