@@ -43,7 +43,9 @@ impl Cli {
             Command::Get(args) => (args.output(), None, false),
             Command::Version(args) => (args.output, None, false),
             Command::Template(args) => (args.output, None, false),
-            Command::Bundle(_) | Command::Completion(_) | Command::Render => (None, None, false),
+            Command::Bundle(_) | Command::Completion(_) | Command::Logs(_) | Command::Render => {
+                (None, None, false)
+            }
         };
         ui::Options {
             colour: match self.global.color {
@@ -175,6 +177,8 @@ pub enum Command {
     Drift(Drift),
     /// Show each component of a release, and why it is not ready
     Status(Status),
+    /// Print the logs of components, merged; -f survives restarts
+    Logs(Logs),
     /// List releases
     #[command(visible_alias = "ls")]
     List(List),
@@ -411,6 +415,41 @@ pub struct Status {
     /// Print as json or yaml
     #[arg(short = 'o', long, value_name = "FORMAT")]
     pub output: Option<Output>,
+}
+
+/// `logs`
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Components; all of the release when none is named
+    #[arg(value_name = "COMPONENT")]
+    pub components: Vec<String>,
+    /// Go on with what comes, over restarts and new pods, until Ctrl-C
+    #[arg(short = 'f', long)]
+    pub follow: bool,
+    /// Nothing older than this (30s, 2h)
+    #[arg(long, value_name = "DURATION")]
+    pub since: Option<String>,
+    /// The last lines of each container, or all [default: 100; 10 with -f; all with --since]
+    #[arg(long, value_name = "N", value_parser = tail)]
+    pub tail: Option<Tail>,
+    /// Print the run before the present one, where there is one
+    #[arg(short = 'p', long, conflicts_with = "follow")]
+    pub previous: bool,
+    /// Only lines that match this regular expression
+    #[arg(long, value_name = "REGEX")]
+    pub grep: Option<String>,
+    /// Begin each line with the time at which it was written
+    #[arg(long)]
+    pub timestamps: bool,
+}
+
+/// How many lines of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tail {
+    /// Every line that there is.
+    All,
+    /// The last ones.
+    Lines(u32),
 }
 
 /// `list`
@@ -698,6 +737,13 @@ pub enum Events {
 
 fn revision(text: &str) -> Result<u32, &'static str> {
     text.parse().ok().filter(|revision| *revision > 0).ok_or("a revision is a number from 1")
+}
+
+fn tail(text: &str) -> Result<Tail, &'static str> {
+    match text {
+        "all" => Ok(Tail::All),
+        number => number.parse().map(Tail::Lines).map_err(|_| "it is neither a number from 0 nor all"),
+    }
 }
 
 fn number(text: &str) -> Result<usize, &'static str> {

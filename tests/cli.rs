@@ -83,6 +83,7 @@ mod help {
           diff        Show what an upgrade or a rollback would change
           drift       Show what somebody else changed in the objects of a release
           status      Show each component of a release, and why it is not ready
+          logs        Print the logs of components, merged; -f survives restarts
           list        List releases [alias: ls]
           history     List the revisions of a release, newest first
           get         Print what is recorded of a revision: values, objects, notes
@@ -205,6 +206,28 @@ mod help {
         Options:
           -o, --output <FORMAT>  Print as json or yaml [possible values: json, yaml, name]
           -h, --help             Print help (see more with '--help')
+        ");
+    }
+
+    #[test]
+    fn of_logs() {
+        assert_snapshot!(help("logs"), @"
+        Print the logs of components, merged; -f survives restarts
+
+        Usage: kubectl obs logs [OPTIONS] [COMPONENT]...
+
+        Arguments:
+          [COMPONENT]...  Components; all of the release when none is named
+
+        Options:
+          -f, --follow            Go on with what comes, over restarts and new pods, until Ctrl-C
+              --since <DURATION>  Nothing older than this (30s, 2h)
+              --tail <N>          The last lines of each container, or all [default: 100; 10 with -f; all
+                                  with --since]
+          -p, --previous          Print the run before the present one, where there is one
+              --grep <REGEX>      Only lines that match this regular expression
+              --timestamps        Begin each line with the time at which it was written
+          -h, --help              Print help (see more with '--help')
         ");
     }
 
@@ -696,6 +719,43 @@ mod mistakes {
         --- stdout
         --- stderr
         error: invalid value '-1' for '--max <N>': it is not a number from 0
+
+        For more information, try '--help'.
+        ");
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_be() {
+        assert_snapshot!(obs("logs --grep a(b"), @r#"
+        exit code: 2
+        --- stdout
+        --- stderr
+        error: --grep "a(b" is not a regular expression: unclosed group
+          hint: a backslash before . * + ? ( ) [ ] { } | makes it an ordinary character
+        "#);
+    }
+
+    #[test]
+    fn a_number_of_log_lines_that_cannot_be() {
+        assert_snapshot!(obs("logs --tail=-1"), @"
+        exit code: 2
+        --- stdout
+        --- stderr
+        error: invalid value '-1' for '--tail <N>': it is neither a number from 0 nor all
+
+        For more information, try '--help'.
+        ");
+    }
+
+    #[test]
+    fn the_previous_run_cannot_be_followed() {
+        assert_snapshot!(obs("logs -f --previous"), @"
+        exit code: 2
+        --- stdout
+        --- stderr
+        error: the argument '--follow' cannot be used with '--previous'
+
+        Usage: kubectl obs logs --follow [COMPONENT]...
 
         For more information, try '--help'.
         ");

@@ -23,6 +23,7 @@ mod cluster {
     pub(crate) mod immutable;
     pub(crate) mod install;
     pub(crate) mod kill;
+    pub(crate) mod logs;
     pub(crate) mod preflight;
     pub(crate) mod records;
     pub(crate) mod rollback;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         cluster::immutable::trials(),
         cluster::install::trials(),
         cluster::kill::trials(),
+        cluster::logs::trials(),
         cluster::preflight::trials(),
         cluster::rollback::trials(),
         cluster::records::trials(),

@@ -9,6 +9,7 @@ mod drift;
 mod get;
 mod history;
 mod list;
+mod logs;
 mod objects;
 mod status;
 pub mod template;
@@ -50,6 +51,8 @@ pub enum Outcome {
     Fine,
     /// A comparison found differences.
     Differences,
+    /// What goes on until a signal ends it was ended by one.
+    Stopped(Exit),
 }
 
 impl Outcome {
@@ -58,6 +61,7 @@ impl Outcome {
         match self {
             Self::Fine => 0,
             Self::Differences => 1,
+            Self::Stopped(exit) => exit.code(),
         }
     }
 
@@ -81,6 +85,7 @@ pub async fn run(cli: Cli, ui: &Ui, cancel: Cancel) -> Result<Outcome> {
         Command::Rollback(args) => return change::rollback(&app, args).await,
         Command::Diff(args) => return Outcome::of_comparison(diff::run(&app, args).await),
         Command::Drift(args) => return Outcome::of_comparison(drift::run(&app, args).await),
+        Command::Logs(args) => return logs::run(&app, args).await,
         Command::Status(args) => app.cancel.or(status::run(&app, &args)).await,
         Command::List(args) => app.cancel.or(list::run(&app, &args)).await,
         Command::History(args) => app.cancel.or(history::run(&app, &args)).await,

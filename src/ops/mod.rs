@@ -13,6 +13,7 @@ pub mod history;
 pub mod list;
 pub mod live;
 pub mod load;
+pub mod logs;
 pub mod namespace;
 pub mod preflight;
 pub mod prune;
