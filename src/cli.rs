@@ -38,6 +38,7 @@ impl Cli {
             Command::Diff(args) => (args.output, None, false),
             Command::Drift(args) => (args.output, None, false),
             Command::Status(args) => (args.output, None, false),
+            Command::Rollout(args) => (args.output(), None, false),
             Command::List(args) => (args.output, None, false),
             Command::History(args) => (args.output, None, false),
             Command::Get(args) => (args.output(), None, false),
@@ -179,6 +180,9 @@ pub enum Command {
     Status(Status),
     /// Print the logs of components, merged; -f survives restarts
     Logs(Logs),
+    /// Wait for components, restart them, show when they changed
+    #[command(subcommand)]
+    Rollout(Rollout),
     /// List releases
     #[command(visible_alias = "ls")]
     List(List),
@@ -441,6 +445,52 @@ pub struct Logs {
     /// Begin each line with the time at which it was written
     #[arg(long)]
     pub timestamps: bool,
+}
+
+/// `rollout …`
+#[derive(Debug, Subcommand)]
+pub enum Rollout {
+    /// Wait until components are ready, and say why one is not
+    Status(RolloutWait),
+    /// Replace the pods of components, and wait until the new ones are ready
+    Restart(RolloutWait),
+    /// List the revisions in which components changed, newest first
+    History(RolloutHistory),
+}
+
+impl Rollout {
+    fn output(&self) -> Option<Output> {
+        match self {
+            Self::Status(RolloutWait { output, .. })
+            | Self::Restart(RolloutWait { output, .. })
+            | Self::History(RolloutHistory { output, .. }) => output.map(Output::from),
+        }
+    }
+}
+
+/// `rollout status` and `rollout restart`
+#[derive(Debug, Args)]
+pub struct RolloutWait {
+    /// Components; all of the release when none is named
+    #[arg(value_name = "COMPONENT")]
+    pub components: Vec<String>,
+    /// How long to wait
+    #[arg(long, value_name = "DURATION", default_value = "10m")]
+    pub timeout: String,
+    /// Print the result as json or yaml
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub output: Option<Document>,
+}
+
+/// `rollout history`
+#[derive(Debug, Args)]
+pub struct RolloutHistory {
+    /// Components; all of the release when none is named
+    #[arg(value_name = "COMPONENT")]
+    pub components: Vec<String>,
+    /// Print as json or yaml
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub output: Option<Document>,
 }
 
 /// How many lines of a log.

@@ -84,6 +84,7 @@ mod help {
           drift       Show what somebody else changed in the objects of a release
           status      Show each component of a release, and why it is not ready
           logs        Print the logs of components, merged; -f survives restarts
+          rollout     Wait for components, restart them, show when they changed
           list        List releases [alias: ls]
           history     List the revisions of a release, newest first
           get         Print what is recorded of a revision: values, objects, notes
@@ -228,6 +229,74 @@ mod help {
               --grep <REGEX>      Only lines that match this regular expression
               --timestamps        Begin each line with the time at which it was written
           -h, --help              Print help (see more with '--help')
+        ");
+    }
+
+    #[test]
+    fn of_rollout() {
+        assert_snapshot!(help("rollout"), @"
+        Wait for components, restart them, show when they changed
+
+        Usage: kubectl obs rollout [OPTIONS] <COMMAND>
+
+        Commands:
+          status   Wait until components are ready, and say why one is not
+          restart  Replace the pods of components, and wait until the new ones are ready
+          history  List the revisions in which components changed, newest first
+          help     Print this message or the help of the given subcommand(s)
+
+        Options:
+          -h, --help  Print help (see more with '--help')
+        ");
+    }
+
+    #[test]
+    fn of_rollout_status() {
+        assert_snapshot!(help("rollout status"), @"
+        Wait until components are ready, and say why one is not
+
+        Usage: kubectl obs rollout status [OPTIONS] [COMPONENT]...
+
+        Arguments:
+          [COMPONENT]...  Components; all of the release when none is named
+
+        Options:
+              --timeout <DURATION>  How long to wait [default: 10m]
+          -o, --output <FORMAT>     Print the result as json or yaml [possible values: json, yaml]
+          -h, --help                Print help (see more with '--help')
+        ");
+    }
+
+    #[test]
+    fn of_rollout_restart() {
+        assert_snapshot!(help("rollout restart"), @"
+        Replace the pods of components, and wait until the new ones are ready
+
+        Usage: kubectl obs rollout restart [OPTIONS] [COMPONENT]...
+
+        Arguments:
+          [COMPONENT]...  Components; all of the release when none is named
+
+        Options:
+              --timeout <DURATION>  How long to wait [default: 10m]
+          -o, --output <FORMAT>     Print the result as json or yaml [possible values: json, yaml]
+          -h, --help                Print help (see more with '--help')
+        ");
+    }
+
+    #[test]
+    fn of_rollout_history() {
+        assert_snapshot!(help("rollout history"), @"
+        List the revisions in which components changed, newest first
+
+        Usage: kubectl obs rollout history [OPTIONS] [COMPONENT]...
+
+        Arguments:
+          [COMPONENT]...  Components; all of the release when none is named
+
+        Options:
+          -o, --output <FORMAT>  Print as json or yaml [possible values: json, yaml]
+          -h, --help             Print help (see more with '--help')
         ");
     }
 

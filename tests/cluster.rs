@@ -27,6 +27,7 @@ mod cluster {
     pub(crate) mod preflight;
     pub(crate) mod records;
     pub(crate) mod rollback;
+    pub(crate) mod rollout;
     pub(crate) mod soak;
     pub(crate) mod stack;
     pub(crate) mod takeover;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         cluster::preflight::trials(),
         cluster::rollback::trials(),
         cluster::records::trials(),
+        cluster::rollout::trials(),
         cluster::soak::trials(),
         cluster::stack::trials(),
         cluster::takeover::trials(),

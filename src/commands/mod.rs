@@ -11,6 +11,7 @@ mod history;
 mod list;
 mod logs;
 mod objects;
+mod rollout;
 mod status;
 pub mod template;
 mod uninstall;
@@ -87,6 +88,7 @@ pub async fn run(cli: Cli, ui: &Ui, cancel: Cancel) -> Result<Outcome> {
         Command::Drift(args) => return Outcome::of_comparison(drift::run(&app, args).await),
         Command::Logs(args) => return logs::run(&app, args).await,
         Command::Status(args) => app.cancel.or(status::run(&app, &args)).await,
+        Command::Rollout(args) => rollout::run(&app, args).await,
         Command::List(args) => app.cancel.or(list::run(&app, &args)).await,
         Command::History(args) => app.cancel.or(history::run(&app, &args)).await,
         Command::Get(args) => app.cancel.or(get::run(&app, &args)).await,

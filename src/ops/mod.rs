@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod change;
 pub mod claims;
+pub mod components;
 pub mod download;
 pub mod drift;
 pub mod folder;
@@ -19,6 +20,7 @@ pub mod preflight;
 pub mod prune;
 pub mod reload;
 pub mod revision;
+pub mod rollout;
 pub mod run;
 pub mod sandbox;
 pub mod source;

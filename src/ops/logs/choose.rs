@@ -4,12 +4,11 @@ use serde_json::Value;
 
 use super::Source;
 use crate::cluster::Cluster;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::object::{Kind, Object, labels};
-use crate::ops::{Context, live, revision, why};
+use crate::ops::{Context, components, live, revision, why};
 use crate::readiness::{Readiness, readiness};
 use crate::release::Record;
-use crate::values::did_you_mean;
 
 /// Components of a release.
 pub struct Choice {
@@ -26,15 +25,7 @@ pub struct Choice {
 pub async fn choose(ctx: &Context<'_>, names: &[String]) -> Result<Choice> {
     let (store, history) = revision::history(ctx).await?;
     let record = store.read(revision::choose(ctx, &history, None)?.revision).await?;
-    let known: Vec<&str> = record.components.iter().map(|component| component.name.as_str()).collect();
-    if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
-        let error = Error::usage(format!("release {} has no component {unknown}", ctx.release));
-        let error = match did_you_mean(unknown, known.iter().copied()) {
-            Some(near) => error.hint(format!("did you mean {near}?")),
-            None => error,
-        };
-        return Err(error.hint(format!("there are: {}", known.join(", "))));
-    }
+    components::check(ctx, &record, names)?;
     let wanted = |name: &String| names.is_empty() || names.contains(name);
     let chosen = record.components.iter().filter(|component| wanted(&component.name));
     let (on_nodes, others): (Vec<_>, Vec<_>) = chosen.partition(|component| component.node_level);
