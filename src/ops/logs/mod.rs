@@ -1,5 +1,5 @@
-//! The logs of a release's components, merged: what is there, by time ([`once`]), or what comes,
-//! over restarts and new pods ([`follow`]).
+//! The logs of a release's components, merged: what is there, by time (`once`), or what comes,
+//! over restarts and new pods (`follow`).
 
 mod choose;
 mod follow;
