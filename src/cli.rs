@@ -41,12 +41,15 @@ impl Cli {
             Command::Status(args) => (args.output, None, false),
             Command::PortForward(args) => (args.forward.machine_output(), None, false),
             Command::Open(args) => (args.forward.machine_output(), None, false),
+            Command::Rollout(args) => (args.output(), None, false),
             Command::List(args) => (args.output, None, false),
             Command::History(args) => (args.output, None, false),
             Command::Get(args) => (args.output(), None, false),
             Command::Version(args) => (args.output, None, false),
             Command::Template(args) => (args.output, None, false),
-            Command::Bundle(_) | Command::Completion(_) | Command::Render => (None, None, false),
+            Command::Bundle(_) | Command::Completion(_) | Command::Logs(_) | Command::Render => {
+                (None, None, false)
+            }
         };
         ui::Options {
             colour: match self.global.color {
@@ -182,6 +185,11 @@ pub enum Command {
     PortForward(PortForward),
     /// Open the UI of a component in a browser
     Open(Open),
+    /// Print the logs of components, merged; -f survives restarts
+    Logs(Logs),
+    /// Wait for components, restart them, show when they changed
+    #[command(subcommand)]
+    Rollout(Rollout),
     /// List releases
     #[command(visible_alias = "ls")]
     List(List),
@@ -469,6 +477,87 @@ impl Forward {
     fn machine_output(&self) -> Option<Output> {
         self.output.map(Output::from).or(self.print_urls.then_some(Output::Name))
     }
+}
+
+/// `logs`
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Components; all of the release when none is named
+    #[arg(value_name = "COMPONENT")]
+    pub components: Vec<String>,
+    /// Go on with what comes, over restarts and new pods, until Ctrl-C
+    #[arg(short = 'f', long)]
+    pub follow: bool,
+    /// Nothing older than this (30s, 2h)
+    #[arg(long, value_name = "DURATION")]
+    pub since: Option<String>,
+    /// The last lines of each container, or all [default: 100; 10 with -f; all with --since]
+    #[arg(long, value_name = "N", value_parser = tail)]
+    pub tail: Option<Tail>,
+    /// Print the run before the present one, where there is one
+    #[arg(short = 'p', long, conflicts_with = "follow")]
+    pub previous: bool,
+    /// Only lines that match this regular expression
+    #[arg(long, value_name = "REGEX")]
+    pub grep: Option<String>,
+    /// Begin each line with the time at which it was written
+    #[arg(long)]
+    pub timestamps: bool,
+}
+
+/// `rollout …`
+#[derive(Debug, Subcommand)]
+pub enum Rollout {
+    /// Wait until components are ready, and say why one is not
+    Status(RolloutWait),
+    /// Replace the pods of components, and wait until the new ones are ready
+    Restart(RolloutWait),
+    /// List the revisions in which components changed, newest first
+    History(RolloutHistory),
+}
+
+impl Rollout {
+    fn output(&self) -> Option<Output> {
+        match self {
+            Self::Status(RolloutWait { output, .. })
+            | Self::Restart(RolloutWait { output, .. })
+            | Self::History(RolloutHistory { output, .. }) => output.map(Output::from),
+        }
+    }
+}
+
+/// `rollout status` and `rollout restart`
+#[derive(Debug, Args)]
+pub struct RolloutWait {
+    /// Components; all of the release when none is named
+    #[arg(value_name = "COMPONENT")]
+    pub components: Vec<String>,
+    /// How long to wait
+    #[arg(long, value_name = "DURATION", default_value = "10m")]
+    pub timeout: String,
+    /// Print the result as json or yaml
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub output: Option<Document>,
+}
+
+/// `rollout history`
+#[derive(Debug, Args)]
+pub struct RolloutHistory {
+    /// Components; all of the release when none is named
+    #[arg(value_name = "COMPONENT")]
+    pub components: Vec<String>,
+    /// Print as json or yaml
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub output: Option<Document>,
+}
+
+/// How many lines of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tail {
+    /// Every line that there is.
+    All,
+    /// The last ones.
+    Lines(u32),
 }
 
 /// `list`
@@ -765,6 +854,13 @@ fn component_port(text: &str) -> Result<(String, u16), &'static str> {
     let (component, port) = text.split_once('=').ok_or("write it as grafana=3000")?;
     let port = port.parse().ok().filter(|port| *port > 0).ok_or("a port is a number from 1 to 65535")?;
     Ok((component.to_owned(), port))
+}
+
+fn tail(text: &str) -> Result<Tail, &'static str> {
+    match text {
+        "all" => Ok(Tail::All),
+        number => number.parse().map(Tail::Lines).map_err(|_| "it is neither a number from 0 nor all"),
+    }
 }
 
 fn number(text: &str) -> Result<usize, &'static str> {

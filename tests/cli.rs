@@ -85,6 +85,8 @@ mod help {
           status        Show each component of a release, and why it is not ready
           port-forward  Reach the UIs of a release from this machine, for as long as it runs
           open          Open the UI of a component in a browser
+          logs          Print the logs of components, merged; -f survives restarts
+          rollout       Wait for components, restart them, show when they changed
           list          List releases [alias: ls]
           history       List the revisions of a release, newest first
           get           Print what is recorded of a revision: values, objects, notes
@@ -206,6 +208,96 @@ mod help {
 
         Options:
           -o, --output <FORMAT>  Print as json or yaml [possible values: json, yaml, name]
+          -h, --help             Print help (see more with '--help')
+        ");
+    }
+
+    #[test]
+    fn of_logs() {
+        assert_snapshot!(help("logs"), @"
+        Print the logs of components, merged; -f survives restarts
+
+        Usage: kubectl obs logs [OPTIONS] [COMPONENT]...
+
+        Arguments:
+          [COMPONENT]...  Components; all of the release when none is named
+
+        Options:
+          -f, --follow            Go on with what comes, over restarts and new pods, until Ctrl-C
+              --since <DURATION>  Nothing older than this (30s, 2h)
+              --tail <N>          The last lines of each container, or all [default: 100; 10 with -f; all
+                                  with --since]
+          -p, --previous          Print the run before the present one, where there is one
+              --grep <REGEX>      Only lines that match this regular expression
+              --timestamps        Begin each line with the time at which it was written
+          -h, --help              Print help (see more with '--help')
+        ");
+    }
+
+    #[test]
+    fn of_rollout() {
+        assert_snapshot!(help("rollout"), @"
+        Wait for components, restart them, show when they changed
+
+        Usage: kubectl obs rollout [OPTIONS] <COMMAND>
+
+        Commands:
+          status   Wait until components are ready, and say why one is not
+          restart  Replace the pods of components, and wait until the new ones are ready
+          history  List the revisions in which components changed, newest first
+          help     Print this message or the help of the given subcommand(s)
+
+        Options:
+          -h, --help  Print help (see more with '--help')
+        ");
+    }
+
+    #[test]
+    fn of_rollout_status() {
+        assert_snapshot!(help("rollout status"), @"
+        Wait until components are ready, and say why one is not
+
+        Usage: kubectl obs rollout status [OPTIONS] [COMPONENT]...
+
+        Arguments:
+          [COMPONENT]...  Components; all of the release when none is named
+
+        Options:
+              --timeout <DURATION>  How long to wait [default: 10m]
+          -o, --output <FORMAT>     Print the result as json or yaml [possible values: json, yaml]
+          -h, --help                Print help (see more with '--help')
+        ");
+    }
+
+    #[test]
+    fn of_rollout_restart() {
+        assert_snapshot!(help("rollout restart"), @"
+        Replace the pods of components, and wait until the new ones are ready
+
+        Usage: kubectl obs rollout restart [OPTIONS] [COMPONENT]...
+
+        Arguments:
+          [COMPONENT]...  Components; all of the release when none is named
+
+        Options:
+              --timeout <DURATION>  How long to wait [default: 10m]
+          -o, --output <FORMAT>     Print the result as json or yaml [possible values: json, yaml]
+          -h, --help                Print help (see more with '--help')
+        ");
+    }
+
+    #[test]
+    fn of_rollout_history() {
+        assert_snapshot!(help("rollout history"), @"
+        List the revisions in which components changed, newest first
+
+        Usage: kubectl obs rollout history [OPTIONS] [COMPONENT]...
+
+        Arguments:
+          [COMPONENT]...  Components; all of the release when none is named
+
+        Options:
+          -o, --output <FORMAT>  Print as json or yaml [possible values: json, yaml]
           -h, --help             Print help (see more with '--help')
         ");
     }
@@ -813,6 +905,43 @@ mod mistakes {
         --- stdout
         --- stderr
         error: invalid value '-1' for '--max <N>': it is not a number from 0
+
+        For more information, try '--help'.
+        ");
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_be() {
+        assert_snapshot!(obs("logs --grep a(b"), @r#"
+        exit code: 2
+        --- stdout
+        --- stderr
+        error: --grep "a(b" is not a regular expression: unclosed group
+          hint: a backslash before . * + ? ( ) [ ] { } | makes it an ordinary character
+        "#);
+    }
+
+    #[test]
+    fn a_number_of_log_lines_that_cannot_be() {
+        assert_snapshot!(obs("logs --tail=-1"), @"
+        exit code: 2
+        --- stdout
+        --- stderr
+        error: invalid value '-1' for '--tail <N>': it is neither a number from 0 nor all
+
+        For more information, try '--help'.
+        ");
+    }
+
+    #[test]
+    fn the_previous_run_cannot_be_followed() {
+        assert_snapshot!(obs("logs -f --previous"), @"
+        exit code: 2
+        --- stdout
+        --- stderr
+        error: the argument '--follow' cannot be used with '--previous'
+
+        Usage: kubectl obs logs --follow [COMPONENT]...
 
         For more information, try '--help'.
         ");

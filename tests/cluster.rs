@@ -28,9 +28,11 @@ mod cluster {
     pub(crate) mod immutable;
     pub(crate) mod install;
     pub(crate) mod kill;
+    pub(crate) mod logs;
     pub(crate) mod preflight;
     pub(crate) mod records;
     pub(crate) mod rollback;
+    pub(crate) mod rollout;
     pub(crate) mod served;
     pub(crate) mod soak;
     pub(crate) mod stack;
@@ -59,10 +61,12 @@ fn main() -> ExitCode {
         cluster::immutable::trials(),
         cluster::install::trials(),
         cluster::kill::trials(),
+        cluster::logs::trials(),
         cluster::preflight::trials(),
         cluster::records::trials(),
         cluster::rollback::trials(),
         cluster::served::trials(),
+        cluster::rollout::trials(),
         cluster::soak::trials(),
         cluster::stack::trials(),
         cluster::takeover::trials(),

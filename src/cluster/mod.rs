@@ -11,7 +11,7 @@
 //! | `discovery` | which kinds the server serves |
 //! | `read`, `apply`, `write`, `takeover`, `watch` | objects |
 //! | `access` | what the user may do |
-//! | `pods`, `tunnel` | logs, events, HTTP through a port-forward |
+//! | `pods`, `logs`, `tunnel` | logs, events, HTTP through a port-forward |
 //! | `lease` | the lock of a running operation |
 //! | `who` | the person and the machine, for records and locks |
 
@@ -25,6 +25,7 @@ mod errors;
 mod fake;
 mod kubeconfig;
 mod lease;
+mod logs;
 mod options;
 mod pods;
 mod proxy;
@@ -52,6 +53,7 @@ pub use apply::{Applied, ApplyError, ApplyOptions};
 pub use discovery::{Kinds, Served};
 pub use errors::{Cause, FieldConflict, Tls, causes_of};
 pub use lease::{Holder, HolderInfo, Lock};
+pub use logs::{LogError, LogLine, LogLines, LogQuery, Since};
 pub use options::ConnectOptions;
 pub use pods::Involved;
 pub use tunnel::{HttpAnswer, PodStream};

@@ -186,6 +186,19 @@ impl Cluster {
         uid: Option<&str>,
         patch: &Value,
     ) -> Result<Value, ReplaceError> {
+        self.merge_patch_as(MANAGER, kind, namespace, name, uid, patch).await
+    }
+
+    /// The same, by another field manager.
+    pub async fn merge_patch_as(
+        &self,
+        manager: &str,
+        kind: &Kind,
+        namespace: Option<&str>,
+        name: &str,
+        uid: Option<&str>,
+        patch: &Value,
+    ) -> Result<Value, ReplaceError> {
         let mut body = patch.clone();
         if let (Some(uid), Some(body)) = (uid, body.as_object_mut()) {
             let metadata = body.entry("metadata").or_insert_with(|| json!({}));
@@ -193,7 +206,7 @@ impl Cluster {
                 metadata.insert("uid".into(), json!(uid));
             }
         }
-        let url = with_query(&path(kind, namespace, Some(name)), &[("fieldManager", MANAGER)]);
+        let url = with_query(&path(kind, namespace, Some(name)), &[("fieldManager", manager)]);
         let subject = Subject::new("patch", kind, namespace, Some(name));
         let call = Call::with_body(Method::PATCH, url, &body, subject).content_type(MERGE_PATCH);
         match self.call(&call).await {

@@ -9,9 +9,11 @@ mod drift;
 mod get;
 mod history;
 mod list;
+mod logs;
 mod objects;
 mod open;
 mod port_forward;
+mod rollout;
 mod status;
 pub mod template;
 mod uninstall;
@@ -86,9 +88,11 @@ pub async fn run(cli: Cli, ui: &Ui, cancel: Cancel) -> Result<Outcome> {
         Command::Rollback(args) => return change::rollback(&app, args).await,
         Command::Diff(args) => return Outcome::of_comparison(diff::run(&app, args).await),
         Command::Drift(args) => return Outcome::of_comparison(drift::run(&app, args).await),
+        Command::Logs(args) => return logs::run(&app, args).await,
         Command::Status(args) => app.cancel.or(status::run(&app, &args)).await,
         Command::PortForward(args) => return port_forward::run(&app, args).await,
         Command::Open(args) => return open::run(&app, args).await,
+        Command::Rollout(args) => rollout::run(&app, args).await,
         Command::List(args) => app.cancel.or(list::run(&app, &args)).await,
         Command::History(args) => app.cancel.or(history::run(&app, &args)).await,
         Command::Get(args) => app.cancel.or(get::run(&app, &args)).await,

@@ -41,6 +41,12 @@ impl Paint {
         self.with("2", text)
     }
 
+    /// One of several voices, told apart by colours without a meaning of their own.
+    pub fn lane(self, number: usize, text: &str) -> String {
+        const CODES: [&str; 6] = ["34", "35", "94", "95", "96", "92"];
+        self.with(CODES[number % CODES.len()], text)
+    }
+
     /// What the line is about.
     pub fn bold(self, text: &str) -> String {
         self.with("1", text)

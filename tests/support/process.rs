@@ -193,6 +193,11 @@ impl Running {
         }
     }
 
+    /// What it has written to stdout so far.
+    pub fn printed(&self) -> String {
+        self.stdout.text()
+    }
+
     /// Is it still at work?
     pub fn runs(&mut self) -> bool {
         self.child.try_wait().expect("wait for a child").is_none()
