@@ -1,0 +1,163 @@
+//! What a person can type: clap types only. The doc comments are the help text.
+
+mod bundle;
+mod change;
+mod day2;
+mod global;
+mod output;
+mod read;
+mod values;
+
+pub use bundle::{Bundle, BundleImages, BundlePackage, BundleRef, BundleShow, Template};
+pub use change::{Base, Change, DryRun, Events, Install, Operation, Rollback, Uninstall, Upgrade, Wait};
+pub use day2::{Forward, Logs, Open, PortForward, Rollout, RolloutHistory, RolloutWait, Tail};
+pub use global::{Color, Global, Progress};
+pub use output::{Document, Output};
+pub use read::{
+    Diff, Drift, Get, GetAll, GetInventory, GetManifest, GetNotes, GetValues, History, List, Status,
+    WhichRevision,
+};
+pub use values::Values;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::ui;
+
+/// A production-grade observability stack on your cluster: installed with one command, kept safe,
+/// proven to work
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubectl-obs",
+    bin_name = "kubectl obs",
+    disable_version_flag = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 ok, 1 failed, 2 usage, 5 cluster unreachable,\n6 comparison failed (where 1 is: something differs), 7 deadline passed, 130/143 interrupted"
+)]
+pub struct Cli {
+    /// Global flags.
+    #[command(flatten)]
+    pub global: Global,
+    /// The verb.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+impl Cli {
+    /// What the flags say about output.
+    pub fn ui_options(&self) -> ui::Options {
+        let (output, events, yes) = match &self.command {
+            Command::Install(args) => (args.operation.output, args.operation.events, args.operation.yes),
+            Command::Upgrade(args) => (args.operation.output, args.operation.events, args.operation.yes),
+            Command::Rollback(args) => (args.operation.output, args.operation.events, args.operation.yes),
+            Command::Uninstall(args) => (args.operation.output, args.operation.events, args.operation.yes),
+            Command::Diff(args) => (args.output, None, false),
+            Command::Drift(args) => (args.output, None, false),
+            Command::Status(args) => (args.output, None, false),
+            Command::PortForward(args) => (args.forward.machine_output(), None, false),
+            Command::Open(args) => (args.forward.machine_output(), None, false),
+            Command::Rollout(args) => (args.output(), None, false),
+            Command::List(args) => (args.output, None, false),
+            Command::History(args) => (args.output, None, false),
+            Command::Get(args) => (args.output(), None, false),
+            Command::Version(args) => (args.output, None, false),
+            Command::Template(args) => (args.output, None, false),
+            Command::Bundle(_) | Command::Completion(_) | Command::Logs(_) | Command::Render => {
+                (None, None, false)
+            }
+        };
+        ui::Options {
+            colour: match self.global.color {
+                Color::Auto => ui::Colour::Auto,
+                Color::Always => ui::Colour::Always,
+                Color::Never => ui::Colour::Never,
+            },
+            progress: match self.global.progress {
+                Progress::Auto => ui::ProgressStyle::Auto,
+                Progress::Plain => ui::ProgressStyle::Plain,
+                Progress::None => ui::ProgressStyle::None,
+            },
+            events_json: events.is_some(),
+            machine_output: output.is_some(),
+            yes,
+        }
+    }
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Install a bundle: the whole stack, or one of its parts
+    Install(Install),
+    /// Change a release: another version, other values
+    Upgrade(Upgrade),
+    /// Return to an earlier revision; volumes and passwords stay
+    Rollback(Rollback),
+    /// Show what an upgrade or a rollback would change
+    Diff(Diff),
+    /// Show what somebody else changed in the objects of a release
+    Drift(Drift),
+    /// Show each component of a release, and why it is not ready
+    Status(Status),
+    /// Reach the UIs of a release from this machine, for as long as it runs
+    PortForward(PortForward),
+    /// Open the UI of a component in a browser
+    Open(Open),
+    /// Print the logs of components, merged; -f survives restarts
+    Logs(Logs),
+    /// Wait for components, restart them, show when they changed
+    #[command(subcommand)]
+    Rollout(Rollout),
+    /// List releases
+    #[command(visible_alias = "ls")]
+    List(List),
+    /// List the revisions of a release, newest first
+    History(History),
+    /// Print what is recorded of a revision: values, objects, notes
+    #[command(subcommand)]
+    Get(Get),
+    /// Remove a release; volumes stay unless told otherwise
+    Uninstall(Uninstall),
+    /// Print what would be applied, without a cluster
+    Template(Template),
+    /// Look into bundles and package them
+    #[command(subcommand)]
+    Bundle(Bundle),
+    /// Print the shell completion script
+    Completion(Completion),
+    /// Print the versions of the plugin and the cluster
+    Version(Version),
+    /// Renders a bundle that is not embedded; used by the plugin itself.
+    #[command(name = "__render", hide = true)]
+    Render,
+}
+
+/// `completion`
+#[derive(Debug, Args)]
+pub struct Completion {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// `version`
+#[derive(Debug, Args)]
+pub struct Version {
+    /// Only the plugin's version; no cluster is asked
+    #[arg(long)]
+    pub client: bool,
+    /// Print as json or yaml
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub output: Option<Output>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}
