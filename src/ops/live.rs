@@ -238,13 +238,13 @@ pub async fn scan(ctx: &Context<'_>) -> Result<Vec<(Entry, Value)>> {
     let selector = selector(ctx);
     let lists = futures::future::join_all(kinds.preferred_with("list").map(|kind| {
         let selector = &selector;
-        async move { (kind, ctx.cluster.list_metadata(kind, None, selector).await) }
+        async move { (kind, ctx.cluster.list_metadata_if_possible(kind, None, selector).await) }
     }))
     .await;
     let mut found = Vec::new();
     for (kind, list) in lists {
         // what may not be listed cannot have been made by us either
-        for mut value in list.unwrap_or_default() {
+        for mut value in list.ok().flatten().unwrap_or_default() {
             value["apiVersion"] = Value::from(kind.api_version());
             value["kind"] = Value::from(kind.kind.clone());
             let id = id_of(kind, &value);

@@ -135,16 +135,14 @@ async fn strangers(ctx: &Context<'_>, name: &str) -> Result<Vec<String>> {
         })
         .cloned()
         .collect();
-    let lists = futures::future::join_all(
-        listable
-            .iter()
-            .map(|kind| async move { (kind, ctx.cluster.list_metadata(kind, Some(name), "").await) }),
-    )
+    let lists = futures::future::join_all(listable.iter().map(|kind| async move {
+        (kind, ctx.cluster.list_metadata_if_possible(kind, Some(name), "").await)
+    }))
     .await;
     for (kind, list) in lists {
         // where nobody may look, there may be something
-        let Ok(list) = list else {
-            found.push(format!("{} in {name} (you may not list them)", kind.resource()));
+        let Ok(Some(list)) = list else {
+            found.push(format!("{} in {name} (they cannot be listed)", kind.resource()));
             continue;
         };
         for object in list {
