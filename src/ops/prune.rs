@@ -23,31 +23,32 @@ pub async fn prune(run: &Run<'_>, entries: &[Entry]) -> Result<()> {
         ranks.entry(removal_rank(&entry.kind)).or_default().push(entry);
     }
     for (_, entries) in ranks {
-        stream::iter(&entries)
-            .map(|entry| remove(run, entry))
+        let held: Vec<Option<&Entry>> = stream::iter(&entries)
+            .map(|entry| async move { Ok::<_, Error>(remove(run, entry).await?.then_some(*entry)) })
             .buffer_unordered(PARALLEL)
-            .try_collect::<()>()
+            .try_collect()
             .await?;
-        gone(&run.ctx, &entries).await?;
+        gone(&run.ctx, &held.into_iter().flatten().collect::<Vec<_>>()).await?;
     }
     Ok(())
 }
 
-async fn remove(run: &Run<'_>, entry: &Entry) -> Result<()> {
+/// Removes one object; says whether something still holds it.
+async fn remove(run: &Run<'_>, entry: &Entry) -> Result<bool> {
     let ctx = &run.ctx;
-    let Some(kind) = ctx.cluster.kinds().await?.preferred(&entry.group, &entry.kind) else { return Ok(()) };
+    let Some(kind) = ctx.cluster.kinds().await?.preferred(&entry.group, &entry.kind) else {
+        return Ok(false);
+    };
     run.lock.still_held()?;
     let options = DeleteOptions { uid: entry.uid.clone(), ..DeleteOptions::default() };
-    match ctx.cluster.delete(&kind, entry.namespace.as_deref(), &entry.name, &options).await? {
-        Deleted::Done | Deleted::Pending | Deleted::AlreadyGone => {
-            ctx.observer.event(Event::Object { action: Action::Deleted, object: entry.id() });
-        }
+    let deleted = ctx.cluster.delete(&kind, entry.namespace.as_deref(), &entry.name, &options).await?;
+    let action = match deleted {
+        Deleted::Done | Deleted::Pending | Deleted::AlreadyGone => Action::Deleted,
         // somebody made another one of that name meanwhile: not ours
-        Deleted::Replaced => {
-            ctx.observer.event(Event::Object { action: Action::Kept, object: entry.id() });
-        }
-    }
-    Ok(())
+        Deleted::Replaced => Action::Kept,
+    };
+    ctx.observer.event(Event::Object { action, object: entry.id() });
+    Ok(deleted == Deleted::Pending)
 }
 
 /// Waits until the objects are gone; at the deadline says which finalizers hold them.
