@@ -58,6 +58,8 @@ pub struct Subject<'a> {
     pub namespace: Option<&'a State>,
     /// Ask the server about every object?
     pub dry_run: bool,
+    /// The answer of [`may_everything`].
+    pub all_rights: bool,
 }
 
 /// Runs all checks; one error lists everything that stands in the way.
@@ -418,7 +420,7 @@ fn pod_security(ctx: &Context<'_>, subject: &Subject<'_>, node_namespace: Option
 async fn dry_run(ctx: &Context<'_>, subject: &Subject<'_>) -> Result<Vec<Problem>> {
     // where the release's own namespace is not there (a dry-run), any other serves for the check
     let fallback = if subject.namespace.is_some() { ctx.namespace.as_str() } else { "default" };
-    let brought = apply::Brought::by(subject.plan, Some(fallback));
+    let brought = apply::Brought::by(subject.plan, Some(fallback), subject.all_rights);
     // what is known to stand in the way need not be asked about
     let steps =
         subject.plan.steps.iter().filter(|step| step.obstacles().is_empty() && step.refusal.is_none());

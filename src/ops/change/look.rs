@@ -146,6 +146,7 @@ impl Look {
             node_namespace: &self.goal.node_namespace,
             namespace,
             dry_run,
+            all_rights: self.seen.all_rights,
         }
     }
 
