@@ -16,8 +16,9 @@ use serde_json::{Value, json};
 use super::{Cluster, CreateError, DeleteOptions, MetadataPatch};
 use crate::error::{Error, Result};
 use crate::object::{Kind, labels};
+use crate::release::codec::{self, Encoded};
 use crate::release::history::{self, Header, History};
-use crate::release::{Entry, Found, Metadata, Record, Revision, Status, Unusable, codec};
+use crate::release::{Entry, Found, Metadata, Record, Revision, Status, Unusable};
 
 /// Requests at a time.
 const PARALLEL: usize = 8;
@@ -156,8 +157,7 @@ impl Store {
     }
 
     /// Writes a record: chunks first, the header last. Fails when the revision exists.
-    pub async fn write(&self, record: &Record, header: &Header) -> Result<Header> {
-        let encoded = codec::encode(record);
+    pub async fn write(&self, encoded: &Encoded, header: &Header) -> Result<Header> {
         let mut data = json!({ "sha256": base64(encoded.sha256.as_bytes()) });
         let mut chunks = 0;
         if let [single] = &encoded.parts[..] {
@@ -165,10 +165,10 @@ impl Store {
         } else {
             chunks = encoded.parts.len();
             for (i, part) in encoded.parts.iter().enumerate() {
-                let name = history::chunk_name(&self.release, record.revision, i + 1);
+                let name = history::chunk_name(&self.release, header.revision, i + 1);
                 let metadata = json!({
                     "name": name, "namespace": self.namespace,
-                    "labels": self.labels("chunk", record.revision),
+                    "labels": self.labels("chunk", header.revision),
                 });
                 self.create(Self::secret(metadata, json!({ "chunk": base64(part) }))).await?;
             }

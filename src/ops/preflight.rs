@@ -65,18 +65,23 @@ pub struct Subject<'a> {
 /// Runs all checks; one error lists everything that stands in the way.
 pub async fn check(ctx: &Context<'_>, subject: &Subject<'_>) -> Result<()> {
     let objects: Vec<&Object> = subject.plan.steps.iter().map(|step| &step.object).collect();
-    let (storage, nodes, node_namespace) = tokio::join!(
+    let refusals = async {
+        match subject.dry_run {
+            true => dry_run(ctx, subject).await,
+            false => Ok(Vec::new()),
+        }
+    };
+    let (storage, nodes, node_namespace, refusals) = tokio::join!(
         storage(ctx, &objects),
         second_release(ctx, subject.components),
         super::namespace::read(ctx, subject.node_namespace),
+        refusals,
     );
     let mut problems: Vec<Problem> = obstacles(subject.plan).map(Problem::from).collect();
     problems.extend(storage?);
     problems.extend(nodes?);
     problems.extend(pod_security(ctx, subject, node_namespace?.as_ref()));
-    if subject.dry_run {
-        problems.extend(dry_run(ctx, subject).await?);
-    }
+    problems.extend(refusals?);
     into_result(problems)
 }
 
