@@ -7,7 +7,7 @@ pub(crate) enum Target {
     OfPeer(f64),
     /// Ours is at most this, in the row's unit.
     AtMost(f64),
-    /// Ours is at most so many times that of another row.
+    /// Ours is at most so many times that of another row, unless the floor grows faster.
     Times(f64, &'static str),
 }
 

@@ -69,14 +69,20 @@ impl Lock {
         let started = Instant::now();
         let mut seen: Option<Seen> = None;
         let mut told: Option<String> = None;
+        // most often nobody holds it: whoever makes it knows
+        let mut absent = true;
         loop {
             let asked = renewal::now();
-            let Some(live) = cluster.get(&leases(), Some(namespace), &place.name()).await? else {
+            if std::mem::take(&mut absent) {
                 match cluster.create(&leases(), Some(namespace), &place.fresh(), false).await {
                     Ok(lease) => return Ok(Self::held(cluster, place, lease, asked)),
                     Err(CreateError::AlreadyExists(_)) => continue,
                     Err(CreateError::Other(error)) => return Err(error),
                 }
+            }
+            let Some(live) = cluster.get(&leases(), Some(namespace), &place.name()).await? else {
+                absent = true;
+                continue;
             };
             let info = HolderInfo::read(&live);
             let observed = Seen::update(&mut seen, &live);

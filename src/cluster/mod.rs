@@ -177,7 +177,8 @@ impl Cluster {
 
     /// The same, with the answer read as a type: nothing is kept of what the type leaves out.
     async fn call_as<T: DeserializeOwned + Default>(&self, call: &Call) -> Result<Reply<T>, Failure> {
-        retry::run(self, call).await
+        // boxed: what an operation keeps for each of its requests would add up on the stack
+        Box::pin(retry::run(self, call)).await
     }
 
     /// An answer of the wrong shape, in words.

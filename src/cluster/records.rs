@@ -8,14 +8,20 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{Cluster, CreateError, DeleteOptions, MetadataPatch};
 use crate::error::{Error, Result};
 use crate::object::{Kind, labels};
+use crate::release::codec::{self, Encoded};
 use crate::release::history::{self, Header, History};
-use crate::release::{Found, Metadata, Record, Revision, Status, Unusable, codec};
+use crate::release::{Entry, Found, Metadata, Record, Revision, Status, Unusable};
 
+/// Requests at a time.
+const PARALLEL: usize = 8;
 /// Type of the Secret with the release's key.
 const KEY_TYPE: &str = "kubectl-obs.dev/key.v1";
 
@@ -117,6 +123,19 @@ impl Store {
 
     /// Reads a record whole. The inner error: it is there, or was, and cannot be used.
     pub async fn try_read(&self, revision: Revision) -> Result<Result<Record, Unusable>> {
+        self.try_read_as(revision).await
+    }
+
+    /// Of a record only what its revision made: the objects are not kept.
+    pub async fn try_read_inventory(&self, revision: Revision) -> Result<Result<Vec<Entry>, Unusable>> {
+        #[derive(Deserialize)]
+        struct Made {
+            inventory: Vec<Entry>,
+        }
+        Ok(self.try_read_as(revision).await?.map(|Made { inventory }| inventory))
+    }
+
+    async fn try_read_as<T: DeserializeOwned>(&self, revision: Revision) -> Result<Result<T, Unusable>> {
         let Some(header) = self.get(&history::secret_name(&self.release, revision)).await? else {
             return Ok(Err(Unusable::Gone));
         };
@@ -138,8 +157,7 @@ impl Store {
     }
 
     /// Writes a record: chunks first, the header last. Fails when the revision exists.
-    pub async fn write(&self, record: &Record, header: &Header) -> Result<Header> {
-        let encoded = codec::encode(record);
+    pub async fn write(&self, encoded: &Encoded, header: &Header) -> Result<Header> {
         let mut data = json!({ "sha256": base64(encoded.sha256.as_bytes()) });
         let mut chunks = 0;
         if let [single] = &encoded.parts[..] {
@@ -147,10 +165,10 @@ impl Store {
         } else {
             chunks = encoded.parts.len();
             for (i, part) in encoded.parts.iter().enumerate() {
-                let name = history::chunk_name(&self.release, record.revision, i + 1);
+                let name = history::chunk_name(&self.release, header.revision, i + 1);
                 let metadata = json!({
                     "name": name, "namespace": self.namespace,
-                    "labels": self.labels("chunk", record.revision),
+                    "labels": self.labels("chunk", header.revision),
                 });
                 self.create(Self::secret(metadata, json!({ "chunk": base64(part) }))).await?;
             }
@@ -201,10 +219,16 @@ impl Store {
         Ok(())
     }
 
-    /// Removes every record, chunk and the key.
+    /// Removes every record, chunk and the key. The newest header goes after the others: until then
+    /// it says what is going on.
     pub async fn remove_all(&self, history: &History) -> Result<()> {
-        for header in history.headers() {
-            self.remove(header.revision).await?;
+        if let Some((newest, older)) = history.headers().split_last() {
+            stream::iter(older)
+                .map(|header| async { self.delete(&header.secret_name()).await })
+                .buffer_unordered(PARALLEL)
+                .try_collect::<()>()
+                .await?;
+            self.delete(&newest.secret_name()).await?;
         }
         self.delete_all(&self.selector("chunk")).await?;
         self.delete(&self.key_name()).await
@@ -282,7 +306,11 @@ impl Store {
 }
 
 /// The record in its header, or in its chunks.
-fn decode(header: &Value, metadata: &Metadata, parts: &[Option<Value>]) -> Result<Record, Unusable> {
+fn decode<T: DeserializeOwned>(
+    header: &Value,
+    metadata: &Metadata,
+    parts: &[Option<Value>],
+) -> Result<T, Unusable> {
     let damaged = Unusable::Damaged;
     let chunks = metadata.chunks().map_err(damaged)?;
     let sha256 = data(header, "sha256").map_err(damaged)?;
@@ -294,7 +322,7 @@ fn decode(header: &Value, metadata: &Metadata, parts: &[Option<Value>]) -> Resul
         let part = part.as_ref().ok_or_else(|| damaged(missing(n, chunks)))?;
         bytes.extend(data(part, "chunk").map_err(damaged)?);
     }
-    codec::decode(&bytes, &String::from_utf8_lossy(&sha256))
+    codec::decode_as(&bytes, &String::from_utf8_lossy(&sha256))
 }
 
 fn missing(n: usize, chunks: usize) -> String {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
@@ -39,6 +40,29 @@ pub async fn gather(
     recorded: &[Entry],
     beside: BTreeSet<Place>,
 ) -> Result<Live> {
+    Ok(gather_parted(ctx, desired, recorded, beside).await?.0)
+}
+
+/// The same and the wanted objects that exist without our labels: somebody else's, or Namespaces
+/// that were there before.
+pub async fn gather_with_namesakes(
+    ctx: &Context<'_>,
+    desired: &[Object],
+    recorded: &[Entry],
+    beside: BTreeSet<Place>,
+) -> Result<Live> {
+    let (mut live, namespaces) = gather_parted(ctx, desired, recorded, beside).await?;
+    live.extend(namesakes(ctx, desired, &live, namespaces).await?);
+    Ok(live)
+}
+
+/// What is ours, and Namespaces that are not, of those that are wanted or were recorded.
+async fn gather_parted(
+    ctx: &Context<'_>,
+    desired: &[Object],
+    recorded: &[Entry],
+    beside: BTreeSet<Place>,
+) -> Result<(Live, Live)> {
     let kinds = ctx.cluster.kinds().await?;
     let mut places = places(&kinds, desired.iter());
     for (kind, namespace) in entry_places(&kinds, recorded).into_iter().chain(beside) {
@@ -53,7 +77,7 @@ pub async fn gather(
     // Namespaces by name: who has rights in one alone may not list them
     let (namespaces, places): (BTreeSet<Place>, BTreeSet<Place>) =
         places.into_iter().partition(|(kind, _)| *kind == super::namespace::kind());
-    let lists: Vec<(Kind, Vec<Value>)> = stream::iter(places)
+    let lists = stream::iter(places)
         .map(|(kind, namespace)| {
             let selector = &selector;
             async move {
@@ -62,50 +86,52 @@ pub async fn gather(
             }
         })
         .buffer_unordered(PARALLEL)
-        .try_collect()
-        .await?;
-    let mut live = Live::new();
+        .try_collect::<Vec<(Kind, Vec<Value>)>>();
+    let named = async {
+        match namespaces.is_empty() {
+            true => Ok(Default::default()),
+            false => wanted_namespaces(ctx, desired, recorded).await,
+        }
+    };
+    let (lists, (mut live, others)) = tokio::try_join!(lists, named)?;
     for (kind, found) in lists {
         for value in found {
             live.insert(id_of(&kind, &value), value);
         }
     }
-    if !namespaces.is_empty() {
-        live.extend(own_namespaces(ctx, desired, recorded).await?);
-    }
-    Ok(live)
+    Ok((live, others))
 }
 
-/// The Namespaces that carry our labels, of those that are wanted or were recorded.
-async fn own_namespaces(ctx: &Context<'_>, desired: &[Object], recorded: &[Entry]) -> Result<Live> {
+/// Of the Namespaces that are wanted or were recorded those that carry our labels, and the others.
+async fn wanted_namespaces(
+    ctx: &Context<'_>,
+    desired: &[Object],
+    recorded: &[Entry],
+) -> Result<(Live, Live)> {
     let ids = desired.iter().map(Object::id).chain(recorded.iter().map(Entry::id));
     let ids: BTreeSet<ObjectId> = ids.filter(|id| id.group.is_empty() && id.kind == "Namespace").collect();
-    let mut found = Live::new();
-    for id in ids {
-        let Some(value) = super::namespace::live(ctx, &id.name).await? else { continue };
+    let found = try_join_all(ids.into_iter().map(|id| async move {
+        let value = super::namespace::live(ctx, &id.name).await?;
+        Ok::<_, Error>(value.map(|value| (id, value)))
+    }))
+    .await?;
+    Ok(found.into_iter().flatten().partition(|(_, value)| {
         let label = |key: &str| value["metadata"]["labels"][key].as_str();
-        if label(labels::RELEASE) == Some(ctx.release.as_str())
+        label(labels::RELEASE) == Some(ctx.release.as_str())
             && label(labels::RELEASE_NAMESPACE) == Some(ctx.namespace.as_str())
-        {
-            found.insert(id, value);
-        }
-    }
-    Ok(found)
+    }))
 }
 
-/// The wanted objects that exist without our labels: somebody else's, or Namespaces that were there
-/// before. One metadata list for each kind and namespace in which something is missing.
-pub async fn namesakes(ctx: &Context<'_>, desired: &[Object], live: &Live) -> Result<Live> {
-    let missing: Vec<&Object> = desired.iter().filter(|object| !live.contains_key(&object.id())).collect();
+/// The wanted objects that exist without our labels; `namespaces` are those that do. One metadata
+/// list for each kind and namespace in which something is missing.
+async fn namesakes(ctx: &Context<'_>, desired: &[Object], live: &Live, namespaces: Live) -> Result<Live> {
+    let missing = desired.iter().filter(|object| !live.contains_key(&object.id()));
     let kinds = ctx.cluster.kinds().await?;
-    let (namespaces, others): (Vec<&Object>, Vec<&Object>) =
-        missing.into_iter().partition(|object| object.kind() == "Namespace");
-    let mut found = Live::new();
-    for object in namespaces {
-        if let Some(value) = super::namespace::live(ctx, object.name()).await? {
-            found.insert(object.id(), value);
-        }
-    }
+    let (wanted, others): (Vec<&Object>, Vec<&Object>) =
+        missing.partition(|object| object.kind() == "Namespace");
+    let wanted: BTreeSet<ObjectId> = wanted.into_iter().map(Object::id).collect();
+    let mut found = namespaces;
+    found.retain(|id, _| wanted.contains(id));
     // in a namespace that does not exist there is nothing
     let absent = |name: &str| {
         let id = super::namespace::id(name);
@@ -347,25 +373,21 @@ async fn uids<'o>(
     let selector = selector(ctx);
     let (namespaces, others): (Vec<&Object>, Vec<&Object>) =
         objects.partition(|object| object.kind() == "Namespace");
-    let mut all = BTreeMap::new();
-    for object in namespaces {
-        if let Some(live) = super::namespace::live(ctx, object.name()).await? {
-            all.insert(object.id(), live["metadata"]["uid"].as_str().unwrap_or_default().to_owned());
-        }
-    }
-    stream::iter(places(&kinds, others.into_iter()))
+    let uid = |value: &Value| value["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+    let own = try_join_all(namespaces.into_iter().map(|object| async move {
+        let live = super::namespace::live(ctx, object.name()).await?;
+        Ok::<_, Error>(live.map(|live| (object.id(), uid(&live))))
+    }));
+    let lists = stream::iter(places(&kinds, others.into_iter()))
         .map(|(kind, namespace)| {
             let selector = &selector;
             async move {
                 let list = ctx.cluster.list_metadata(&kind, namespace.as_deref(), selector).await?;
-                let uid = |value: &Value| value["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
                 Ok::<_, Error>(list.iter().map(|v| (id_of(&kind, v), uid(v))).collect::<Vec<_>>())
             }
         })
         .buffer_unordered(PARALLEL)
-        .try_fold(all, |mut all, found| async move {
-            all.extend(found);
-            Ok(all)
-        })
-        .await
+        .try_concat();
+    let (own, found) = tokio::try_join!(own, lists)?;
+    Ok(own.into_iter().flatten().chain(found).collect())
 }

@@ -56,33 +56,47 @@ pub async fn read(ctx: &Context<'_>, name: &str) -> Result<Option<State>> {
     }))
 }
 
-/// Makes the release's namespace when it is absent: `object` is its rendered form.
-pub async fn ensure(ctx: &Context<'_>, object: &Value) -> Result<State> {
+/// Makes the release's namespace when it is absent: `object` is its rendered form. `absent`: it was
+/// not there a moment ago. Gives its state, and what was made.
+pub async fn ensure(ctx: &Context<'_>, object: &Value, absent: bool) -> Result<(State, Option<Value>)> {
     let name = ctx.namespace.as_str();
-    // a namespace of ours that an earlier, failed operation is just removing comes back: wait for it
-    let patience = ctx.deadline.min(Instant::now() + Duration::from_secs(30));
-    loop {
-        match read(ctx, name).await {
-            Ok(Some(state)) => return Ok(state),
-            Ok(None) => break,
-            Err(error) if Instant::now() >= patience => return Err(error),
-            Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
-        }
+    if !absent && let Some(state) = read_patiently(ctx).await? {
+        return Ok((state, None));
     }
     match ctx.cluster.create(&kind(), None, object, false).await {
-        Ok(_) => Ok(State {
-            made_now: true,
-            ours: true,
-            enforce: object["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
-                .as_str()
-                .unwrap_or("privileged")
-                .to_owned(),
-        }),
+        Ok(made) => {
+            let state = State {
+                made_now: true,
+                ours: true,
+                enforce: object["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+                    .as_str()
+                    .unwrap_or("privileged")
+                    .to_owned(),
+            };
+            Ok((state, Some(made)))
+        }
         // somebody made it in between
-        Err(CreateError::AlreadyExists(_)) => read(ctx, name).await?.ok_or_else(|| {
-            Error::failed(format!("namespace {name} appears and disappears: another operation is at work"))
-        }),
+        Err(CreateError::AlreadyExists(_)) => {
+            let state = read(ctx, name).await?.ok_or_else(|| {
+                Error::failed(format!(
+                    "namespace {name} appears and disappears: another operation is at work"
+                ))
+            })?;
+            Ok((state, None))
+        }
         Err(CreateError::Other(error)) => Err(error),
+    }
+}
+
+/// Reads the release's namespace. One of ours that an earlier, failed operation is just removing
+/// comes back: its end is waited for.
+async fn read_patiently(ctx: &Context<'_>) -> Result<Option<State>> {
+    let patience = ctx.deadline.min(Instant::now() + Duration::from_secs(30));
+    loop {
+        match read(ctx, ctx.namespace.as_str()).await {
+            Err(_) if Instant::now() < patience => tokio::time::sleep(Duration::from_millis(300)).await,
+            other => return other,
+        }
     }
 }
 

@@ -58,23 +58,30 @@ pub struct Subject<'a> {
     pub namespace: Option<&'a State>,
     /// Ask the server about every object?
     pub dry_run: bool,
+    /// The answer of [`may_everything`].
+    pub all_rights: bool,
 }
 
 /// Runs all checks; one error lists everything that stands in the way.
 pub async fn check(ctx: &Context<'_>, subject: &Subject<'_>) -> Result<()> {
     let objects: Vec<&Object> = subject.plan.steps.iter().map(|step| &step.object).collect();
-    let (storage, nodes, node_namespace) = tokio::join!(
+    let refusals = async {
+        match subject.dry_run {
+            true => dry_run(ctx, subject).await,
+            false => Ok(Vec::new()),
+        }
+    };
+    let (storage, nodes, node_namespace, refusals) = tokio::join!(
         storage(ctx, &objects),
         second_release(ctx, subject.components),
         super::namespace::read(ctx, subject.node_namespace),
+        refusals,
     );
     let mut problems: Vec<Problem> = obstacles(subject.plan).map(Problem::from).collect();
     problems.extend(storage?);
     problems.extend(nodes?);
     problems.extend(pod_security(ctx, subject, node_namespace?.as_ref()));
-    if subject.dry_run {
-        problems.extend(dry_run(ctx, subject).await?);
-    }
+    problems.extend(refusals?);
     into_result(problems)
 }
 
@@ -420,7 +427,7 @@ fn pod_security(ctx: &Context<'_>, subject: &Subject<'_>, node_namespace: Option
 async fn dry_run(ctx: &Context<'_>, subject: &Subject<'_>) -> Result<Vec<Problem>> {
     // where the release's own namespace is not there (a dry-run), any other serves for the check
     let fallback = if subject.namespace.is_some() { ctx.namespace.as_str() } else { "default" };
-    let brought = apply::Brought::by(subject.plan, Some(fallback));
+    let brought = apply::Brought::by(subject.plan, Some(fallback), subject.all_rights);
     // what is known to stand in the way need not be asked about
     let steps =
         subject.plan.steps.iter().filter(|step| step.obstacles().is_empty() && step.refusal.is_none());

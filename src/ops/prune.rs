@@ -27,30 +27,31 @@ pub async fn prune(run: &Run<'_>, entries: &[Entry], phase: Phase) -> Result<()>
         ranks.entry(removal_rank(&entry.kind)).or_default().push(entry);
     }
     for (_, entries) in ranks {
-        all_or_first_error(entries.clone(), |entry| async {
-            remove(run, entry, propagation).await.map(Some)
+        let held = all_or_first_error(entries, |entry| async move {
+            Ok(remove(run, entry, propagation).await?.then_some(entry))
         })
         .await?;
-        gone(&run.ctx, &entries, phase).await?;
+        gone(&run.ctx, &held, phase).await?;
     }
     Ok(())
 }
 
-async fn remove(run: &Run<'_>, entry: &Entry, propagation: Propagation) -> Result<()> {
+/// Removes one object; says whether something still holds it.
+async fn remove(run: &Run<'_>, entry: &Entry, propagation: Propagation) -> Result<bool> {
     let ctx = &run.ctx;
-    let Some(kind) = ctx.cluster.kinds().await?.preferred(&entry.group, &entry.kind) else { return Ok(()) };
+    let Some(kind) = ctx.cluster.kinds().await?.preferred(&entry.group, &entry.kind) else {
+        return Ok(false);
+    };
     run.lock.still_held()?;
     let options = DeleteOptions { uid: entry.uid.clone(), propagation, ..DeleteOptions::default() };
-    match ctx.cluster.delete(&kind, entry.namespace.as_deref(), &entry.name, &options).await? {
-        Deleted::Done | Deleted::Pending | Deleted::AlreadyGone => {
-            ctx.observer.event(Event::Object { action: Action::Deleted, object: entry.id() });
-        }
+    let deleted = ctx.cluster.delete(&kind, entry.namespace.as_deref(), &entry.name, &options).await?;
+    let action = match deleted {
+        Deleted::Done | Deleted::Pending | Deleted::AlreadyGone => Action::Deleted,
         // somebody made another one of that name meanwhile: not ours
-        Deleted::Replaced => {
-            ctx.observer.event(Event::Object { action: Action::Kept, object: entry.id() });
-        }
-    }
-    Ok(())
+        Deleted::Replaced => Action::Kept,
+    };
+    ctx.observer.event(Event::Object { action, object: entry.id() });
+    Ok(deleted == Deleted::Pending)
 }
 
 /// Waits until the objects are gone; at the deadline says which are not, and what holds them.

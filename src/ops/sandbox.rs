@@ -7,7 +7,7 @@
 //! request is one frame of JSON and one for each file; the answer is one frame of JSON.
 
 use std::ffi::OsString;
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -36,6 +36,8 @@ pub const TIMEOUT_VARIABLE: &str = "KUBECTL_OBS_RENDER_TIMEOUT";
 const ORPHAN: Duration = Duration::from_secs(120);
 /// What a child may answer: the rendered objects, and as much again for JSON's escapes.
 const MAX_ANSWER: u64 = 128 << 20;
+/// From this size on an answer is not held as text.
+const LARGE_ANSWER: u64 = 4 << 20;
 /// For the recursion of nested values and documents.
 const STACK: usize = 64 << 20;
 
@@ -112,11 +114,7 @@ impl Sandbox {
         // a child that ended early breaks the pipe; its status says why
         thread::spawn(move || drop(stdin.write_all(&request)));
         let (send, answer) = mpsc::channel();
-        thread::spawn(move || {
-            let mut bytes = Vec::new();
-            let read = stdout.take(MAX_ANSWER + 1).read_to_end(&mut bytes);
-            drop(send.send(read.map(|_| bytes)));
-        });
+        thread::spawn(move || drop(send.send(read_answer(stdout))));
         let answer = answer.recv_timeout(self.timeout);
         if answer.is_err() {
             // it may have ended by itself just now
@@ -132,14 +130,29 @@ impl Sandbox {
                 "a loop in them is too large; on a slow machine set {TIMEOUT_VARIABLE} to more seconds"
             )));
         };
-        let answer = answer.map_err(|e| broken("read from", e))?;
-        if !status.success() || answer.len() as u64 > MAX_ANSWER {
-            return Err(ended(&name, status));
+        match answer {
+            Some(answer) if status.success() => rendered(answer),
+            _ => Err(ended(&name, status)),
         }
-        let frame = frames(&answer).next().unwrap_or_default();
-        let answer: Answer = serde_json::from_slice(frame).map_err(|_| ended(&name, status))?;
-        rendered(answer)
     }
+}
+
+/// The answer of a child, if it is a whole one. A large one is read as it comes, which takes longer,
+/// but then its text and what it says are not held at the same time.
+fn read_answer(mut stdout: impl Read) -> Option<Answer> {
+    let mut length = [0; 8];
+    stdout.read_exact(&mut length).ok()?;
+    let length = Some(u64::from_le_bytes(length)).filter(|length| *length <= MAX_ANSWER)?;
+    let mut text = stdout.by_ref().take(length);
+    let answer = if length < LARGE_ANSWER {
+        let mut bytes = Vec::new();
+        text.read_to_end(&mut bytes).ok()?;
+        serde_json::from_slice(&bytes).ok()?
+    } else {
+        serde_json::from_reader(BufReader::with_capacity(64 << 10, text)).ok()?
+    };
+    // nothing may follow, and the child's end is waited for here, where the time is limited
+    (stdout.read(&mut [0]).ok()? == 0).then_some(answer)
 }
 
 /// The child's side: reads a request from stdin, renders, answers on stdout. Called by `main` for

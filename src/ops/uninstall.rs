@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures::future::try_join_all;
+use futures::{StreamExt, stream};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -18,6 +20,9 @@ use crate::object::{Kind, ObjectId, labels};
 use crate::plan::{removal_rank, stays};
 use crate::release::{Entry, EntryState, History, Status, Unusable};
 use crate::words::count;
+
+/// Records to read at a time: each is unpacked in memory.
+const READ_AT_ONCE: usize = 4;
 
 /// How to uninstall.
 pub struct Options {
@@ -69,8 +74,9 @@ pub async fn uninstall(
     let begun = Instant::now();
     let store = Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
     let look = async {
-        let version = ctx.cluster.version().await?;
-        let history = store.history().await?;
+        // what is served is wanted later: asked now, it costs no time
+        let (version, history, _) =
+            tokio::try_join!(ctx.cluster.version(), store.history(), ctx.cluster.kinds())?;
         exists(&ctx, &history).await?;
         Ok((version, history))
     };
@@ -83,7 +89,9 @@ pub async fn uninstall(
         cluster: ctx.cluster.name().to_owned(),
         kubernetes: version.text,
     });
-    let shown = ctx.or(removal(&ctx, &store, &history, options, true)).await?;
+    let recorded = ctx.or(Recorded::read(&ctx, &store, &history)).await?;
+    ctx.or(live::tell_what_is_no_longer_served(&ctx, &recorded.entries)).await?;
+    let shown = ctx.or(removal(&ctx, &recorded, options)).await?;
     if options.dry_run {
         return Ok(report(&ctx, &shown, &shown.namespaces, "planned"));
     }
@@ -93,8 +101,12 @@ pub async fn uninstall(
     let run = Run::begin(ctx, "uninstall", options.lock_timeout).await?;
     let result = run
         .guard(async {
-            let history = run.store.history().await?;
-            let removal = removal(&ctx, &run.store, &history, options, false).await?;
+            let now = run.store.history().await?;
+            // records do not change: the same ones say the same
+            let recorded =
+                if now == history { recorded } else { Recorded::read(&ctx, &run.store, &now).await? };
+            let history = now;
+            let removal = removal(&ctx, &recorded, options).await?;
             let known: BTreeSet<ObjectId> = shown.go.iter().map(Entry::id).collect();
             if removal.go.iter().any(|entry| !known.contains(&entry.id())) {
                 // the release changed while the question was open
@@ -205,39 +217,47 @@ async fn exists(ctx: &Context<'_>, history: &History) -> Result<()> {
         .hint("kubectl obs list -A shows all releases"))
 }
 
-/// What goes and what stays. `tell`: is it the first time that somebody looks?
-async fn removal(
-    ctx: &Context<'_>,
-    store: &Store,
-    history: &History,
-    options: &Options,
-    tell: bool,
-) -> Result<Removal> {
-    let delete_data = options.delete_data;
-    let mut recorded: BTreeMap<ObjectId, Entry> = BTreeMap::new();
-    let mut all_readable = history.latest().is_some();
-    for header in history.headers().iter().rev() {
-        match store.try_read(header.revision).await? {
-            Ok(record) => {
-                for entry in record.inventory {
-                    recorded.entry(entry.id()).or_insert(entry);
+/// What the records say was made.
+struct Recorded {
+    entries: Vec<Entry>,
+    /// Is there a record, and could all be read?
+    complete: bool,
+}
+
+impl Recorded {
+    async fn read(ctx: &Context<'_>, store: &Store, history: &History) -> Result<Self> {
+        let mut recorded: BTreeMap<ObjectId, Entry> = BTreeMap::new();
+        let mut complete = history.latest().is_some();
+        let newest_first = history.headers().iter().rev();
+        let mut inventories = stream::iter(newest_first)
+            .map(|header| async move { (header.revision, store.try_read_inventory(header.revision).await) })
+            .buffered(READ_AT_ONCE);
+        while let Some((revision, inventory)) = inventories.next().await {
+            match inventory? {
+                Ok(inventory) => {
+                    for entry in inventory {
+                        recorded.entry(entry.id()).or_insert(entry);
+                    }
+                }
+                // what it keeps, and how, is for the version that wrote it to say
+                Err(newer @ Unusable::Newer(_)) => return Err(store.unusable(revision, &newer)),
+                Err(why) => {
+                    complete = false;
+                    let message = store.unusable(revision, &why).message().to_owned();
+                    ctx.observer.event(Event::Warning { message });
                 }
             }
-            // what it keeps, and how, is for the version that wrote it to say
-            Err(newer @ Unusable::Newer(_)) => return Err(store.unusable(header.revision, &newer)),
-            Err(why) => {
-                all_readable = false;
-                let message = store.unusable(header.revision, &why).message().to_owned();
-                ctx.observer.event(Event::Warning { message });
-            }
         }
+        Ok(Self { entries: recorded.into_values().collect(), complete })
     }
-    let entries: Vec<Entry> = recorded.values().cloned().collect();
-    if tell {
-        live::tell_what_is_no_longer_served(ctx, &entries).await?;
-    }
-    let mut found = live::gather(ctx, &[], &entries, live::claim_places(&[], &entries)).await?;
-    if !all_readable {
+}
+
+/// What goes and what stays.
+async fn removal(ctx: &Context<'_>, recorded: &Recorded, options: &Options) -> Result<Removal> {
+    let delete_data = options.delete_data;
+    let entries = &recorded.entries;
+    let mut found = live::gather(ctx, &[], entries, live::claim_places(&[], entries)).await?;
+    if !recorded.complete {
         // a revision may have had kinds that no other one has
         for (entry, value) in live::scan(ctx).await? {
             found.entry(entry.id()).or_insert(value);
@@ -334,30 +354,32 @@ async fn dependents_gone(ctx: &Context<'_>, removal: &Removal) -> Result<()> {
     ];
     let namespaces: BTreeSet<&String> = removal.go.iter().filter_map(|e| e.namespace.as_ref()).collect();
     let selector = live::selector(ctx);
-    for namespace in namespaces {
-        for kind in &kinds {
-            let mut pause = Duration::from_millis(50);
-            loop {
-                // without the right to look there is nothing to wait for
-                let Ok(left) = ctx.cluster.list_metadata(kind, Some(namespace), &selector).await else {
-                    break;
-                };
-                let Some(first) = left.first() else { break };
-                if Instant::now() >= ctx.deadline {
-                    let name = first["metadata"]["name"].as_str().unwrap_or_default();
-                    return Err(Error::deadline(format!(
-                        "{} {namespace}/{name} is still there ({} in all)",
-                        kind.kind,
-                        left.len()
-                    ))
-                    .hint("run the command again: it continues from here"));
-                }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_millis(500));
-            }
-        }
-    }
+    let places = namespaces.iter().flat_map(|namespace| kinds.iter().map(move |kind| (kind, namespace)));
+    try_join_all(places.map(|(kind, namespace)| none_left(ctx, kind, namespace, &selector))).await?;
     Ok(())
+}
+
+/// Waits until no object of a kind is left.
+async fn none_left(ctx: &Context<'_>, kind: &Kind, namespace: &str, selector: &str) -> Result<()> {
+    let mut pause = Duration::from_millis(50);
+    loop {
+        // without the right to look there is nothing to wait for
+        let Ok(left) = ctx.cluster.list_metadata(kind, Some(namespace), selector).await else {
+            return Ok(());
+        };
+        let Some(first) = left.first() else { return Ok(()) };
+        if Instant::now() >= ctx.deadline {
+            let name = first["metadata"]["name"].as_str().unwrap_or_default();
+            return Err(Error::deadline(format!(
+                "{} {namespace}/{name} is still there ({} in all)",
+                kind.kind,
+                left.len()
+            ))
+            .hint("run the command again: it continues from here"));
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(500));
+    }
 }
 
 async fn end_records(run: &Run<'_>, history: &History, options: &Options) -> Result<()> {

@@ -2,7 +2,11 @@
 //! validation fits here. They are the many objects of a stack (dashboards, rules, accounts); asking
 //! the server about one of them per namespace tells what admission thinks of the rest.
 
+mod plain;
+
 use serde_json::{Map, Value};
+
+pub use plain::is_plain;
 
 use crate::object::{Object, type_name};
 

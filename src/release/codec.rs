@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::record::{FORMAT, Record};
@@ -65,6 +66,11 @@ impl fmt::Display for Unusable {
 
 /// Decodes the concatenated parts.
 pub fn decode(bytes: &[u8], sha256: &str) -> Result<Record, Unusable> {
+    decode_as(bytes, sha256)
+}
+
+/// Decodes of a record what somebody wants of it.
+pub fn decode_as<T: DeserializeOwned>(bytes: &[u8], sha256: &str) -> Result<T, Unusable> {
     let damaged = |why: String| Unusable::Damaged(why);
     let found = hex(&Sha256::digest(bytes));
     if found != sha256 {

@@ -1,47 +1,60 @@
 //! The writing half: the intent, apply, prune, wait, health, and the end of the revision.
 
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{Look, Options, WaitFor, describe, done};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Event, Phase};
 use crate::object::Object;
 use crate::ops::apply::{self, Random};
 use crate::ops::run::Run;
 use crate::ops::{claims, health, live, prune, reload, wait, who};
 use crate::plan::{Change, Plan, Step};
+use crate::release::codec::{self, Encoded};
 use crate::release::{Header, Status};
 use crate::words::count;
 
+/// Begins to put the next revision's record into the form in which it is stored, beside what else is
+/// done.
+pub fn draft(run: &Run<'_>, look: &Look) -> JoinHandle<Encoded> {
+    let record = look.goal.record(&run.ctx, look.seen.history.next(), look.plan.inventory());
+    tokio::task::spawn_blocking(move || codec::encode(&record))
+}
+
 /// Writes the intent: from here on a crash leaves what the next command continues. Then drops the
 /// revisions that are too many: what they made is in the new inventory.
-pub async fn intent(run: &Run<'_>, look: &Look, options: &Options) -> Result<Header> {
+pub async fn intent(
+    run: &Run<'_>,
+    look: &Look,
+    options: &Options,
+    draft: JoinHandle<Encoded>,
+) -> Result<Header> {
     let ctx = &run.ctx;
     if look.seen.key.is_none() {
         run.lock.still_held()?;
         run.store.write_key(&look.facts.hmac_key).await?;
     }
-    let revision = look.seen.history.next();
-    let record = look.goal.record(ctx, revision, look.plan.inventory());
+    let encoded = draft.await.map_err(|_| Error::failed("the record could not be put together"))?;
     let now = who::now();
     let status = look.verb.pending();
     let description = options.description.clone().unwrap_or_else(|| describe::describe(look));
     let header = Header {
-        namespace: record.namespace.clone(),
-        release: record.release.clone(),
-        revision,
+        namespace: ctx.namespace.to_string(),
+        release: ctx.release.to_string(),
+        revision: look.seen.history.next(),
         status: Some(status),
         status_word: status.to_string(),
-        bundle: format!("{} {}", record.bundle.name, record.bundle.version),
+        bundle: format!("{} {}", look.goal.bundle.name, look.goal.bundle.version),
         created: now.clone(),
         updated: now,
         by: who::who(),
         description,
-        node_level: record.components.iter().filter(|c| c.node_level).map(|c| c.name.clone()).collect(),
+        node_level: look.goal.components.iter().filter(|c| c.node_level).map(|c| c.name.clone()).collect(),
         resource_version: String::new(),
     };
     run.lock.still_held()?;
-    let header = run.store.write(&record, &header).await?;
+    let header = run.store.write(&encoded, &header).await?;
     run.intent_written(header.clone());
     for old in look.seen.history.surplus(options.history_max) {
         run.lock.still_held()?;

@@ -166,6 +166,7 @@ impl Look {
             node_namespace: &self.goal.node_namespace,
             namespace,
             dry_run,
+            all_rights: self.seen.all_rights,
         }
     }
 
@@ -238,13 +239,9 @@ async fn around(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<Around> {
         earlier
             .extend(found.into_iter().map(|(entry, _)| entry).filter(|entry| !known.contains(&entry.id())));
     }
+    let claims = live::claim_places(&goal.objects, &earlier);
     let (live, autoscalers, classes) = tokio::try_join!(
-        async {
-            let claims = live::claim_places(&goal.objects, &earlier);
-            let mut live = live::gather(ctx, &goal.objects, &earlier, claims).await?;
-            live.extend(live::namesakes(ctx, &goal.objects, &live).await?);
-            Ok(live)
-        },
+        live::gather_with_namesakes(ctx, &goal.objects, &earlier, claims),
         live::autoscalers(ctx, &goal.objects),
         live::storage_classes(ctx, &goal.objects),
     )?;
@@ -261,7 +258,7 @@ pub async fn again(
     aim: &Aim<'_>,
     options: &Options,
     asked: bool,
-    namespace_made: bool,
+    namespace_made: Option<Value>,
 ) -> Result<Look> {
     let ctx = &run.ctx;
     let (history, key) = tokio::try_join!(run.store.history(), run.store.key())?;
@@ -275,13 +272,10 @@ pub async fn again(
         let target = aim.target(ctx, &seen).await?;
         self::look(ctx, seen, target, options).await?
     };
-    if namespace_made {
+    if let Some(value) = namespace_made {
         // planned as absent, made since
-        let id = namespace::id(ctx.namespace.as_str());
-        if let Some(value) = ctx.cluster.get(&namespace::kind(), None, &id.name).await? {
-            look.around.live.insert(id, value);
-            look.replan(options);
-        }
+        look.around.live.insert(namespace::id(ctx.namespace.as_str()), value);
+        look.replan(options);
     }
     tell_what_is_continued(ctx, &look.seen.history);
     Ok(look)

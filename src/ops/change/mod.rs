@@ -168,13 +168,15 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
     }
 
     let own = look.goal.namespace_object(&ctx)?;
-    let state = ctx.or(namespace::ensure(&ctx, own.value())).await?;
+    let absent = !look.around.live.contains_key(&own.id());
+    let (state, made) = ctx.or(namespace::ensure(&ctx, own.value(), absent)).await?;
     let made_now = state.made_now;
     let mut run = Run::begin(ctx, look.verb.word(), options.lock_timeout).await?;
     run.undo = options.rollback_on_failure;
+    // boxed: what undoes a failure runs all this once more on the same stack
     let result = run
-        .guard(async {
-            let look = look::again(&run, look, aim, options, asked, made_now).await?;
+        .guard(Box::pin(async {
+            let look = look::again(&run, look, aim, options, asked, made).await?;
             if asked {
                 let now = Preview::of(&look);
                 if now != preview {
@@ -185,23 +187,28 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
             if let Some(expected) = &options.expected {
                 expected.fits(&look)?;
             }
-            run.store.sweep(&look.seen.history).await?;
             if look.nothing_to_do() {
+                run.store.sweep(&look.seen.history).await?;
                 // what a killed operation left at its very end
                 carry_out::settle(&run, look.seen.unsettled()).await?;
                 done(&ctx, Phase::Checked, preflight::compared(&look.plan), begun);
                 return Ok(report::unchanged(&ctx, &look));
             }
-            let checked = preflight::check(&ctx, &look.subject(Some(&state), true)).await;
-            checked.map_err(|error| look.goal.explain_translations(error))?;
+            // what is written down is put together while the server is asked
+            let draft = carry_out::draft(&run, &look);
+            let subject = look.subject(Some(&state), true);
+            let checked = async {
+                preflight::check(&ctx, &subject).await.map_err(|error| look.goal.explain_translations(error))
+            };
+            tokio::try_join!(run.store.sweep(&look.seen.history), checked)?;
             done(&ctx, Phase::Checked, preflight::summary(&look.plan), begun);
-            let header = carry_out::intent(&run, &look, options).await?;
+            let header = carry_out::intent(&run, &look, options, draft).await?;
             carry_out::carry_out(&run, &look, options, made_now).await?;
             carry_out::finish(&run, &look, &header).await?;
             let mut report = report::report(&ctx, &look, header.revision, Status::Deployed.as_str());
             report.helm = report::helm(&ctx, &look).await;
             Ok(report)
-        })
+        }))
         .await;
 
     let intent = run.intent();
