@@ -17,6 +17,7 @@ use crate::object::Kind;
 
 const PAGE: &str = "500";
 /// Only metadata; servers of custom APIs that cannot do it send whole objects.
+const METADATA_OF_ONE: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 /// A list that outlives its snapshot on the server is begun anew, but not for ever.
 const RESTARTS: u32 = 3;
@@ -91,6 +92,22 @@ impl Cluster {
         let call = Call::get(path(kind, namespace, Some(name)), subject);
         match self.call(&call).await {
             Ok(reply) => Ok(Some(reply.value)),
+            Err(failure) if failure.code() == 404 => Ok(None),
+            Err(failure) => Err(self.error(failure, &call)),
+        }
+    }
+
+    /// Only the metadata of one object; None when it does not exist.
+    pub async fn get_metadata(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Result<Option<Value>> {
+        let subject = Subject::new("get", kind, namespace, Some(name));
+        let call = Call::get(path(kind, namespace, Some(name)), subject).accept(METADATA_OF_ONE);
+        match self.call(&call).await {
+            Ok(mut reply) => Ok(Some(reply.value["metadata"].take())),
             Err(failure) if failure.code() == 404 => Ok(None),
             Err(failure) => Err(self.error(failure, &call)),
         }

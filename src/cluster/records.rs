@@ -208,9 +208,32 @@ impl Store {
         self.delete_all(&selector).await
     }
 
-    /// Deletes chunks without a header, left by a writer that was killed. Only under the lock.
-    pub async fn sweep(&self, history: &History) -> Result<()> {
-        for chunk in self.metadata("chunk").await? {
+    /// Is `history`, which was read before the lock was taken, still true? Every operation writes the
+    /// next revision or changes the newest one, so that two reads by name tell. The server answers
+    /// those from its store; for a list it first waits until its cache has caught up.
+    pub async fn is_current(&self, history: &History) -> Result<bool> {
+        let metadata = async |revision| {
+            let name = history::secret_name(&self.release, revision);
+            self.cluster.get_metadata(&self.kind, Some(&self.namespace), &name).await
+        };
+        if let Some(newest) = history.latest() {
+            let found = metadata(newest.revision).await?;
+            if found.is_none_or(|now| now["resourceVersion"] != newest.resource_version.as_str()) {
+                return Ok(false);
+            }
+        }
+        Ok(history.damage().is_empty() && metadata(history.next()).await?.is_none())
+    }
+
+    /// All chunks of the release.
+    pub async fn chunks(&self) -> Result<Vec<Metadata>> {
+        self.metadata("chunk").await
+    }
+
+    /// Deletes those of `chunks` that have no header, left by a writer that was killed. Only under the
+    /// lock, and with what was read after the last operation.
+    pub async fn sweep(&self, history: &History, chunks: &[Metadata]) -> Result<()> {
+        for chunk in chunks {
             let orphan = |revision| history.headers().iter().all(|header| header.revision != revision);
             if chunk.revision().is_some_and(orphan) {
                 self.delete(&chunk.name).await?;

@@ -85,35 +85,35 @@ pub async fn dry_run<'s>(
     steps: impl Iterator<Item = &'s Step>,
     brought: &Brought,
 ) -> Result<Vec<(&'s Step, Verdict)>> {
-    let changing: Vec<&Step> = steps.filter(|step| step.change.writes()).collect();
     let mut asked = BTreeSet::new();
-    stream::iter(changing)
-        .map(|step| {
-            let object = &step.object;
-            let place = (object.kind(), object.namespace());
-            // free text and plain objects are checked here; the first of a kind in a namespace asks
-            // for the others
-            let local = match step.change {
-                Change::Create if brought.all_rights && local::is_plain(object) => Some(Ok(())),
-                Change::Create | Change::Update(_) => local::check(object),
-                _ => None,
-            };
-            let spokesman = asked.insert(place) && !brought.concerns(object);
-            async move {
-                let verdict = match local {
-                    Some(Err(why)) => Verdict::Refused(
-                        Error::failed(format!("{} is not valid: {why}", object.id()))
-                            .hint("correct the template that renders it"),
-                    ),
-                    Some(Ok(())) if !spokesman => Verdict::Accepted,
-                    _ => verdict(ctx, step, brought).await?,
-                };
-                Ok((step, verdict))
+    let (mut verdicts, mut open) = (Vec::new(), Vec::new());
+    for (place, step) in steps.filter(|step| step.change.writes()).enumerate() {
+        let object = &step.object;
+        // free text and plain objects are checked here; the first of a kind in a namespace asks for
+        // the others
+        let local = match step.change {
+            Change::Create if brought.all_rights && local::is_plain(object) => Some(Ok(())),
+            Change::Create | Change::Update(_) => local::check(object),
+            _ => None,
+        };
+        let spokesman = asked.insert((object.kind(), object.namespace())) && !brought.concerns(object);
+        match local {
+            Some(Err(why)) => {
+                let error = Error::failed(format!("{} is not valid: {why}", object.id()))
+                    .hint("correct the template that renders it");
+                verdicts.push((place, step, Verdict::Refused(error)));
             }
-        })
-        .buffered(PARALLEL)
-        .try_collect()
-        .await
+            Some(Ok(())) if !spokesman => verdicts.push((place, step, Verdict::Accepted)),
+            _ => open.push((place, step)),
+        }
+    }
+    let ask =
+        |(place, step)| async move { verdict(ctx, step, brought).await.map(|said| (place, step, said)) };
+    let answers: Vec<_> = stream::iter(open).map(ask).buffer_unordered(PARALLEL).try_collect().await?;
+    verdicts.extend(answers);
+    // reported in the order of the plan
+    verdicts.sort_by_key(|(place, ..)| *place);
+    Ok(verdicts.into_iter().map(|(_, step, verdict)| (step, verdict)).collect())
 }
 
 async fn verdict(ctx: &Context<'_>, step: &Step, brought: &Brought) -> Result<Verdict> {
@@ -205,6 +205,7 @@ pub async fn apply(run: &Run<'_>, plan: &Plan, generated: &dyn Generated) -> Res
     let mut applied = Applied::new();
     for wave in 0..WAVES {
         let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.wave == wave).collect();
+        let steps = spread(steps, |step| step.change == Change::Create && step.object.kind() == "Service");
         applied.extend(all_or_first_error(steps, |step| apply_step(run, step, generated)).await?);
         if wave == 0 {
             established(ctx, plan).await?;
@@ -212,6 +213,22 @@ pub async fn apply(run: &Run<'_>, plan: &Plan, generated: &dyn Generated) -> Res
         }
     }
     Ok(applied)
+}
+
+/// The same items, the slow ones evenly among the others. The server gives Services their addresses
+/// one after the other: a row of them would keep all requests waiting for it.
+fn spread<T>(items: Vec<T>, slow: impl Fn(&T) -> bool) -> Vec<T> {
+    let all = items.len();
+    let (slow, others): (Vec<T>, Vec<T>) = items.into_iter().partition(slow);
+    let (among, mut others) = (slow.len(), others.into_iter());
+    let mut out = Vec::with_capacity(all);
+    for (i, item) in slow.into_iter().enumerate() {
+        out.push(item);
+        let until = (i + 1) * all / among;
+        out.extend(others.by_ref().take(until.saturating_sub(out.len())));
+    }
+    out.extend(others);
+    out
 }
 
 /// How long a server may take until a changed definition counts.
@@ -440,5 +457,21 @@ impl Generated for Random {
         const ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
         let mut rng = rand::rng();
         (0..length).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread;
+
+    #[test]
+    fn the_slow_ones_are_spread_and_none_is_lost() {
+        let upper = |text: &str| -> String {
+            spread(text.chars().collect(), char::is_ascii_uppercase).iter().collect()
+        };
+        assert_eq!(upper("abcdefXY"), "XabcYdef");
+        assert_eq!(upper("aXYZ"), "XYZa");
+        assert_eq!(upper("ab"), "ab");
+        assert_eq!(upper("XY"), "XY");
     }
 }

@@ -79,6 +79,32 @@ async fn only_chunks_of_no_revision_are_swept() {
     ]);
     let header = json!({"name": "obs.a.v1", "labels": {history::RECORD: "header", labels::RELEASE: "a"}});
     let header = Header::from_metadata(&serde_json::from_value(header).unwrap()).unwrap();
-    Store::new(&fake.reached(), "x", "a").sweep(&History::new(vec![header])).await.unwrap();
+    let store = Store::new(&fake.reached(), "x", "a");
+    let chunks = store.chunks().await.unwrap();
+    store.sweep(&History::new(vec![header]), &chunks).await.unwrap();
     assert_eq!(fake.lines()[1..], ["DELETE /api/v1/namespaces/x/secrets/obs.a.v2.c1"]);
+}
+
+/// What was read before the lock holds as long as the newest revision is the same and none follows.
+#[tokio::test]
+async fn two_reads_by_name_tell_whether_a_history_is_current() {
+    let header = json!({"name": "obs.a.v1", "resourceVersion": "7",
+        "labels": {history::RECORD: "header", labels::RELEASE: "a"}});
+    let history =
+        History::new(vec![Header::from_metadata(&serde_json::from_value(header).unwrap()).unwrap()]);
+    let found = |version: &str| Step::Json(200, json!({"metadata": {"resourceVersion": version}}));
+    let absent =
+        || Step::Json(404, json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404}));
+    for (answers, current) in [
+        (vec![found("7"), absent()], true),
+        (vec![found("8")], false),
+        (vec![found("7"), found("9")], false),
+        (vec![absent()], false),
+    ] {
+        let fake = Fake::new(answers);
+        let store = Store::new(&fake.reached(), "x", "a");
+        assert_eq!(store.is_current(&history).await.unwrap(), current, "{:?}", fake.lines());
+    }
+    let fake = Fake::new([absent()]);
+    assert!(Store::new(&fake.reached(), "x", "a").is_current(&History::new(vec![])).await.unwrap());
 }

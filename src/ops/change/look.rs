@@ -15,7 +15,7 @@ use crate::ops::run::Run;
 use crate::ops::{Context, live, namespace, preflight, who};
 use crate::plan::{Live, Plan, Rules, plan};
 use crate::release::record::merge_inventory;
-use crate::release::{Entry, Header, History, Record, Status, Unusable};
+use crate::release::{Entry, Header, History, Metadata, Record, Status, Unusable};
 use crate::render::Facts;
 
 /// What was read at the beginning.
@@ -28,6 +28,8 @@ pub struct Seen {
     pub records: Vec<Record>,
     /// Could one of them not be read? Then what it made is looked for by label.
     pub blind: bool,
+    /// The chunks of all records.
+    pub chunks: Vec<Metadata>,
     /// The release's key, if it was made already.
     pub key: Option<Vec<u8>>,
     /// Is there a lock: is somebody at work, or was killed?
@@ -64,14 +66,15 @@ pub async fn read(ctx: &Context<'_>) -> Result<Seen> {
         tokio::try_join!(
             ctx.cluster.version(),
             history(ctx, &store),
+            store.chunks(),
             store.key(),
             preflight::may_everything(ctx),
             ctx.cluster.kinds(),
             locked(ctx),
         )
     };
-    let (version, (history, records, blind), key, all_rights, kinds, locked) = ctx.or(all).await?;
-    Ok(Seen { version, history, records, blind, key, locked, all_rights, kinds })
+    let (version, (history, records, blind), chunks, key, all_rights, kinds, locked) = ctx.or(all).await?;
+    Ok(Seen { version, history, records, blind, chunks, key, locked, all_rights, kinds })
 }
 
 /// Why the release could not be read: who lacks rights should hear of all that are missing at once,
@@ -261,13 +264,14 @@ pub async fn again(
     namespace_made: Option<Value>,
 ) -> Result<Look> {
     let ctx = &run.ctx;
-    let (history, key) = tokio::try_join!(run.store.history(), run.store.key())?;
-    let same = history == look.seen.history && key == look.seen.key && !run.waited && !asked;
+    let (current, key) = tokio::try_join!(run.store.is_current(&look.seen.history), run.store.key())?;
+    let same = current && key == look.seen.key && !run.waited && !asked;
     let mut look = if same {
         look
     } else {
+        let (history, chunks) = tokio::try_join!(run.store.history(), run.store.chunks())?;
         let (records, blind) = baseline(ctx, &run.store, &history).await?;
-        let seen = Seen { history, key, records, blind, ..look.seen };
+        let seen = Seen { history, chunks, key, records, blind, ..look.seen };
         // values and bundle of an upgrade build on the newest revision, whoever made it
         let target = aim.target(ctx, &seen).await?;
         self::look(ctx, seen, target, options).await?

@@ -188,7 +188,7 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
                 expected.fits(&look)?;
             }
             if look.nothing_to_do() {
-                run.store.sweep(&look.seen.history).await?;
+                run.store.sweep(&look.seen.history, &look.seen.chunks).await?;
                 // what a killed operation left at its very end
                 carry_out::settle(&run, look.seen.unsettled()).await?;
                 done(&ctx, Phase::Checked, preflight::compared(&look.plan), begun);
@@ -200,7 +200,7 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
             let checked = async {
                 preflight::check(&ctx, &subject).await.map_err(|error| look.goal.explain_translations(error))
             };
-            tokio::try_join!(run.store.sweep(&look.seen.history), checked)?;
+            tokio::try_join!(run.store.sweep(&look.seen.history, &look.seen.chunks), checked)?;
             done(&ctx, Phase::Checked, preflight::summary(&look.plan), begun);
             let header = carry_out::intent(&run, &look, options, draft).await?;
             carry_out::carry_out(&run, &look, options, made_now).await?;
