@@ -27,10 +27,11 @@ pub async fn prune(run: &Run<'_>, entries: &[Entry], phase: Phase) -> Result<()>
         ranks.entry(removal_rank(&entry.kind)).or_default().push(entry);
     }
     for (_, entries) in ranks {
-        let held = all_or_first_error(entries, |entry| async move {
+        let mut held = all_or_first_error(entries, |entry| async move {
             Ok(remove(run, entry, propagation).await?.then_some(entry))
         })
         .await?;
+        held.sort_by_key(|entry| entry.id());
         gone(&run.ctx, &held, phase).await?;
     }
     Ok(())
