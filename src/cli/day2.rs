@@ -4,7 +4,8 @@ use std::ffi::OsString;
 
 use clap::{Args, Subcommand};
 
-use super::{Document, Output};
+use super::read::revision;
+use super::{Change, Document, Operation, Output};
 
 /// `port-forward`
 #[derive(Debug, Args)]
@@ -92,6 +93,8 @@ pub enum Rollout {
     Restart(RolloutWait),
     /// List the revisions in which components changed, newest first
     History(RolloutHistory),
+    /// Return components to an earlier revision; the others and the values stay as they are
+    Undo(Box<RolloutUndo>),
 }
 
 impl Rollout {
@@ -100,6 +103,15 @@ impl Rollout {
             Self::Status(RolloutWait { output, .. })
             | Self::Restart(RolloutWait { output, .. })
             | Self::History(RolloutHistory { output, .. }) => output.map(Output::from),
+            Self::Undo(args) => args.operation.output,
+        }
+    }
+
+    /// Of a verb that changes the release.
+    pub(super) fn operation(&self) -> Option<&Operation> {
+        match self {
+            Self::Undo(args) => Some(&args.operation),
+            _ => None,
         }
     }
 }
@@ -127,6 +139,23 @@ pub struct RolloutHistory {
     /// Print as json or yaml
     #[arg(short = 'o', long, value_name = "FORMAT")]
     pub output: Option<Document>,
+}
+
+/// `rollout undo`
+#[derive(Debug, Args)]
+pub struct RolloutUndo {
+    /// Components
+    #[arg(value_name = "COMPONENT", required = true)]
+    pub components: Vec<String>,
+    /// The revision; the last deployed one in which they were different when absent
+    #[arg(long, value_name = "REVISION", value_parser = revision)]
+    pub to_revision: Option<u32>,
+    /// What every verb takes that makes a revision.
+    #[command(flatten)]
+    pub change: Change,
+    /// What every changing verb takes.
+    #[command(flatten)]
+    pub operation: Operation,
 }
 
 /// How many lines of a log.

@@ -10,7 +10,7 @@ mod values;
 
 pub use bundle::{Bundle, BundleImages, BundlePackage, BundleRef, BundleShow, Template};
 pub use change::{Base, Change, DryRun, Events, Install, Operation, Rollback, Uninstall, Upgrade, Wait};
-pub use day2::{Forward, Logs, Open, PortForward, Rollout, RolloutHistory, RolloutWait, Tail};
+pub use day2::{Forward, Logs, Open, PortForward, Rollout, RolloutHistory, RolloutUndo, RolloutWait, Tail};
 pub use global::{Color, Global, Progress};
 pub use output::{Document, Output};
 pub use read::{
@@ -57,7 +57,11 @@ impl Cli {
             Command::Status(args) => (args.output, None, false),
             Command::PortForward(args) => (args.forward.machine_output(), None, false),
             Command::Open(args) => (args.forward.machine_output(), None, false),
-            Command::Rollout(args) => (args.output(), None, false),
+            Command::Rollout(args) => {
+                let operation = args.operation();
+                let (events, yes) = operation.map_or((None, false), |o| (o.events, o.yes));
+                (args.output(), events, yes)
+            }
             Command::List(args) => (args.output, None, false),
             Command::History(args) => (args.output, None, false),
             Command::Get(args) => (args.output(), None, false),
@@ -106,7 +110,7 @@ pub enum Command {
     Open(Open),
     /// Print the logs of components, merged; -f survives restarts
     Logs(Logs),
-    /// Wait for components, restart them, show when they changed
+    /// Wait for components, restart them, show when they changed, undo a change
     #[command(subcommand)]
     Rollout(Rollout),
     /// List releases

@@ -1,4 +1,4 @@
-//! `kubectl obs install`, `upgrade` and `rollback`: one operation with three aims.
+//! `kubectl obs install`, `upgrade`, `rollback` and `rollout undo`: one operation with four aims.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -46,6 +46,12 @@ pub async fn upgrade(app: &App<'_>, args: cli::Upgrade) -> Result<Outcome> {
 pub async fn rollback(app: &App<'_>, args: cli::Rollback) -> Result<Outcome> {
     let options = Options { always_ask: true, ..options(&args.change, &args.operation)? };
     run(app, &Aim::Rollback(args.revision), options, &args.operation).await
+}
+
+/// Returns components to an earlier revision.
+pub async fn undo(app: &App<'_>, args: cli::RolloutUndo) -> Result<Outcome> {
+    let options = Options { always_ask: true, ..options(&args.change, &args.operation)? };
+    run(app, &Aim::Undo(&args.components, args.to_revision), options, &args.operation).await
 }
 
 /// An upgrade as it was typed.

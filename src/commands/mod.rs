@@ -92,7 +92,7 @@ pub async fn run(cli: Cli, ui: &Ui, cancel: Cancel) -> Result<Outcome> {
         Command::Status(args) => app.cancel.or(status::run(&app, &args)).await,
         Command::PortForward(args) => return port_forward::run(&app, args).await,
         Command::Open(args) => return open::run(&app, args).await,
-        Command::Rollout(args) => rollout::run(&app, args).await,
+        Command::Rollout(args) => return rollout::run(&app, args).await,
         Command::List(args) => app.cancel.or(list::run(&app, &args)).await,
         Command::History(args) => app.cancel.or(history::run(&app, &args)).await,
         Command::Get(args) => app.cancel.or(get::run(&app, &args)).await,

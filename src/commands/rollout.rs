@@ -1,8 +1,8 @@
-//! `kubectl obs rollout status`, `restart` and `history`
+//! `kubectl obs rollout status`, `restart` and `history`; `undo` is a change like any other.
 
 use std::time::Duration;
 
-use super::App;
+use super::{App, Outcome};
 use crate::cli::{Rollout, RolloutHistory, RolloutWait};
 use crate::error::Result;
 use crate::event::Silent;
@@ -11,12 +11,14 @@ use crate::ops::{parse_duration, who};
 use crate::words::count;
 
 /// Components one by one.
-pub async fn run(app: &App<'_>, args: Rollout) -> Result<()> {
-    match args {
+pub async fn run(app: &App<'_>, args: Rollout) -> Result<Outcome> {
+    let fine = match args {
+        Rollout::Undo(args) => return super::change::undo(app, *args).await,
         Rollout::Status(args) => wait(app, &args, false).await,
         Rollout::Restart(args) => wait(app, &args, true).await,
         Rollout::History(args) => history(app, &args).await,
-    }
+    };
+    fine.map(|()| Outcome::Fine)
 }
 
 async fn wait(app: &App<'_>, args: &RolloutWait, restart: bool) -> Result<()> {

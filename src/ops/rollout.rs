@@ -9,10 +9,12 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::status::Component;
+use super::wait::Evidence;
 use super::{Context, components, live, revision, status, wait};
 use crate::error::{Error, Result};
 use crate::event::{Event, Phase};
-use crate::object::{Object, ObjectId, labels};
+use crate::object::{Object, ObjectId};
+use crate::release::partial::component;
 use crate::release::{Record, Revision};
 use crate::words::count;
 
@@ -41,7 +43,7 @@ pub struct Report {
 /// Waits until the components are ready; an error says which is not, and why.
 pub async fn wait_ready(ctx: &Context<'_>, names: &[String]) -> Result<Report> {
     let record = newest(ctx, names).await?;
-    ready(ctx, &objects(&record, names)).await?;
+    ready(ctx, &objects(&record, names), Evidence::All).await?;
     report(ctx, names, Vec::new()).await
 }
 
@@ -73,7 +75,7 @@ pub async fn restart(ctx: &Context<'_>, names: &[String]) -> Result<Report> {
         ctx.cluster.merge_patch_as(ROLLOUT_MANAGER, &kind, place.0, place.1, uid, &patch).await?;
         restarted.push(id);
     }
-    ready(ctx, &workloads).await?;
+    ready(ctx, &workloads, Evidence::New).await?;
     report(ctx, names, restarted).await
 }
 
@@ -95,14 +97,10 @@ fn is_of(value: &Value, names: &[String]) -> bool {
     names.is_empty() || names.iter().any(|name| name == component)
 }
 
-fn component(value: &Value) -> &str {
-    value["metadata"]["labels"][labels::OBS_COMPONENT].as_str().unwrap_or_default()
-}
-
-async fn ready(ctx: &Context<'_>, objects: &[Object]) -> Result<()> {
+async fn ready(ctx: &Context<'_>, objects: &[Object], evidence: Evidence) -> Result<()> {
     let begun = Instant::now();
     ctx.observer.event(Event::PhaseStarted { phase: Phase::Ready, total: None });
-    let number = wait::ready(ctx, objects).await?;
+    let number = wait::ready(ctx, objects, evidence).await?;
     let (summary, seconds) = (count(number, "component"), begun.elapsed().as_secs_f64());
     ctx.observer.event(Event::PhaseDone { phase: Phase::Ready, summary, seconds });
     Ok(())
@@ -224,6 +222,7 @@ fn compare(before: &[Value], after: &[Value]) -> BTreeMap<String, [Vec<ObjectId>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::object::labels;
 
     #[test]
     fn objects_are_compared_component_by_component() {

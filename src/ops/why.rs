@@ -140,6 +140,7 @@ fn bare(object: &Unready, what: &str) -> Explanation {
         evidence: Vec::new(),
         hint: None,
         hopeless: false,
+        missing: None,
     }
 }
 

@@ -8,6 +8,7 @@ pub mod codec;
 pub mod found;
 pub mod history;
 pub mod name;
+pub mod partial;
 pub mod record;
 mod status;
 

@@ -101,6 +101,7 @@ fn demo() {
         evidence: vec!["Event (12s ago): Failed to pull image \"grafana/grafana:99\": rpc error: code = NotFound desc = not found".into()],
         hint: Some("set grafana.image.tag\nkubectl obs upgrade --set grafana.image.tag=13.0.9".into()),
         hopeless: true,
+        missing: None,
     };
     ui.note("");
     ui.error(&explanation.into_error());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use semver::Version;
 
-use super::{Seen, Target, Verb};
+use super::{Seen, Target, Verb, partial};
 use crate::cli;
 use crate::cluster::records::Store;
 use crate::error::{Error, Result};
@@ -23,6 +23,8 @@ pub enum Aim<'a> {
     Upgrade(Upgrade<'a>),
     /// The content of a revision; None: the last one that was deployed.
     Rollback(Option<Revision>),
+    /// Components as a revision had them; None: the last deployed one in which they were different.
+    Undo(&'a [String], Option<Revision>),
 }
 
 /// An upgrade as it was asked for.
@@ -51,6 +53,7 @@ impl Aim<'_> {
             }
             Self::Upgrade(upgrade) => upgrade.target(ctx, seen),
             Self::Rollback(revision) => rollback(ctx, seen, *revision).await,
+            Self::Undo(components, revision) => partial::target(ctx, seen, components, *revision).await,
         }
     }
 }
@@ -63,7 +66,7 @@ impl Aim<'_> {
             Self::Upgrade(upgrade) => {
                 Loaded::load(upgrade.bundle.unwrap_or("stack"), upgrade.values).ok().map(Arc::new)
             }
-            Self::Rollback(_) => None,
+            Self::Rollback(_) | Self::Undo(..) => None,
         }
     }
 }

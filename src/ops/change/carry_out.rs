@@ -9,6 +9,7 @@ use crate::event::{Event, Phase};
 use crate::object::Object;
 use crate::ops::apply::{self, Random};
 use crate::ops::run::Run;
+use crate::ops::wait::Evidence;
 use crate::ops::{claims, health, live, prune, reload, wait, who};
 use crate::plan::{Change, Plan, Step};
 use crate::release::codec::{self, Encoded};
@@ -91,7 +92,7 @@ pub async fn carry_out(run: &Run<'_>, look: &Look, options: &Options, namespace_
         let growing: Vec<_> = plan.steps.iter().flat_map(|step| step.grow.clone()).collect();
         claims::wait_grown(ctx, &growing, ctx.deadline).await?;
         reload::nudge(ctx, &reloads).await;
-        let components = wait::ready(ctx, &awaited(plan)).await?;
+        let components = wait::ready(ctx, &awaited(plan), Evidence::New).await?;
         reload::verify(ctx, &reloads).await?;
         done(ctx, Phase::Ready, count(components, "component"), begun);
     }

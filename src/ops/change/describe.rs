@@ -9,9 +9,10 @@ const MOST: usize = 3;
 
 /// What the revision of this operation is for.
 pub fn describe(look: &Look) -> String {
-    match look.verb {
+    match &look.verb {
         Verb::Install => "install".to_owned(),
         Verb::Rollback(to) => format!("rollback to {to}"),
+        Verb::Undo { to, components } => format!("{} as in revision {to}", components.join(", ")),
         Verb::Upgrade => {
             let Some(old) = look.seen.latest() else { return "upgrade".to_owned() };
             let mut parts = Vec::new();

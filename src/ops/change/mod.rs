@@ -12,6 +12,7 @@ mod carry_out;
 mod describe;
 mod goal;
 mod look;
+mod partial;
 pub mod plan_file;
 pub mod preview;
 mod report;
@@ -46,7 +47,7 @@ pub enum WaitFor {
 }
 
 /// What is done to the release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verb {
     /// Its first revision, or the continuation of an install that failed.
     Install,
@@ -54,24 +55,31 @@ pub enum Verb {
     Upgrade,
     /// The content of an earlier revision.
     Rollback(Revision),
+    /// Some components as an earlier revision had them.
+    Undo {
+        /// That revision.
+        to: Revision,
+        /// Their names.
+        components: Vec<String>,
+    },
 }
 
 impl Verb {
     /// As a person types it.
-    pub fn word(self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         match self {
             Self::Install => "install",
             Self::Upgrade => "upgrade",
-            Self::Rollback(_) => "rollback",
+            Self::Rollback(_) | Self::Undo { .. } => "rollback",
         }
     }
 
     /// The state of its revision while it runs.
-    pub fn pending(self) -> Status {
+    pub fn pending(&self) -> Status {
         match self {
             Self::Install => Status::PendingInstall,
             Self::Upgrade => Status::PendingUpgrade,
-            Self::Rollback(_) => Status::PendingRollback,
+            Self::Rollback(_) | Self::Undo { .. } => Status::PendingRollback,
         }
     }
 }
@@ -144,7 +152,7 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
         Err(error) => return Err(ctx.or(async { Ok(look::unreadable(&ctx, aim, error).await) }).await?),
     };
     let target = ctx.or(aim.target(&ctx, &seen)).await?;
-    started(&ctx, &seen, target.0, &target.1.title());
+    started(&ctx, &seen, &target.0, &target.1.title());
     // a bundle that does not render fails before anything is written
     let look = ctx.or(look::look(&ctx, seen, target, options)).await?;
     live::tell_what_is_no_longer_served(&ctx, &look.around.earlier).await?;
@@ -226,7 +234,7 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
 }
 
 /// Says that the operation begins.
-fn started(ctx: &Context<'_>, seen: &Seen, verb: Verb, bundle: &str) {
+fn started(ctx: &Context<'_>, seen: &Seen, verb: &Verb, bundle: &str) {
     ctx.observer.event(Event::Started {
         operation: verb.word().into(),
         release: ctx.release.to_string(),

@@ -28,6 +28,9 @@ pub struct Preview {
     /// Of a rollback: whose content it gets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_of: Option<Revision>,
+    /// Of which components alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<String>,
     /// Objects that something happens to.
     pub changes: Vec<ObjectChange>,
     /// How many objects stay as they are.
@@ -160,8 +163,12 @@ impl Preview {
             from: look.seen.history.latest().map(|header| header.revision),
             to: look.seen.history.next(),
             content_of: match look.verb {
-                super::Verb::Rollback(revision) => Some(revision),
+                super::Verb::Rollback(revision) | super::Verb::Undo { to: revision, .. } => Some(revision),
                 _ => None,
+            },
+            only: match &look.verb {
+                super::Verb::Undo { components, .. } => components.clone(),
+                _ => Vec::new(),
             },
             conflicts: changes.iter().filter(|change| change.action == "conflict").count(),
             stay,
@@ -202,6 +209,9 @@ impl Preview {
     pub fn headline(&self) -> String {
         let Self { release, from, to, content_of, .. } = self;
         let what = match (from, content_of) {
+            (Some(from), Some(of)) if !self.only.is_empty() => {
+                format!("revision {from} → {to} ({} as in revision {of})", self.only.join(", "))
+            }
             (Some(from), Some(of)) => format!("revision {from} → {to} (content of revision {of})"),
             (Some(from), None) => format!("revision {from} → {to}"),
             (None, _) => format!("revision {to}"),

@@ -91,10 +91,11 @@ pub fn report(ctx: &Context<'_>, look: &Look, revision: u32, status: &str) -> Re
         steps.map(|step| step.object.id().to_string()).collect::<Vec<_>>()
     };
     Report {
-        kind: match look.verb {
+        kind: match &look.verb {
             Verb::Install => "InstallReport",
             Verb::Upgrade => "UpgradeReport",
             Verb::Rollback(_) => "RollbackReport",
+            Verb::Undo { .. } => "RolloutUndo",
         }
         .to_owned(),
         release: ctx.release.to_string(),

@@ -92,7 +92,24 @@ fn config(gathered: &Gathered, pod: &Value, trouble: &ContainerTrouble) -> Expla
         }
         None => new(trouble.sentence()).short(trouble.message.trim()),
     };
-    out.hopeless(trouble.hopeless)
+    absent(out.hopeless(trouble.hopeless), &trouble.message, namespace)
+}
+
+/// Notes the ConfigMap or Secret that a sentence of the kubelet misses altogether.
+pub(super) fn absent(found: Explanation, message: &str, namespace: &str) -> Explanation {
+    match absent_object(message) {
+        Some((kind, name)) => found.missing(kind, Some(namespace), name),
+        None => found,
+    }
+}
+
+/// `secret "x" not found` → Secret, x
+fn absent_object(message: &str) -> Option<(&'static str, &str)> {
+    [("secret \"", "Secret"), ("configmap \"", "ConfigMap")].into_iter().find_map(|(word, kind)| {
+        let (name, rest) = message.split_once(word)?.1.split_once('"')?;
+        // Informers write ns/name, the kubelet only the name.
+        rest.trim_start().starts_with("not found").then(|| (kind, name.rsplit('/').next().unwrap_or(name)))
+    })
 }
 
 /// `Secret ns/x does not exist`, `Secret ns/x has no key k`; None for other sentences.
@@ -102,17 +119,7 @@ pub(super) fn missing_object(message: &str, namespace: &str) -> Option<String> {
         let object = object.split([',', '\n']).next().unwrap_or_default().trim().trim_end_matches('.');
         return Some(format!("{object} has no key {key}"));
     }
-    for (word, kind) in [("secret \"", "Secret"), ("configmap \"", "ConfigMap")] {
-        if let Some((_, rest)) = message.split_once(word)
-            && let Some((name, rest)) = rest.split_once('"')
-            && rest.trim_start().starts_with("not found")
-        {
-            // Informers write ns/name, the kubelet only the name.
-            let name = name.rsplit('/').next().unwrap_or(name);
-            return Some(format!("{kind} {namespace}/{name} does not exist"));
-        }
-    }
-    None
+    absent_object(message).map(|(kind, name)| format!("{kind} {namespace}/{name} does not exist"))
 }
 
 fn start(gathered: &Gathered, pod: &Value, trouble: &ContainerTrouble) -> Explanation {

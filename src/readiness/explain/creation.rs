@@ -89,6 +89,7 @@ fn refusal(gathered: &Gathered, message: &str) -> Explanation {
         return new(format!("ServiceAccount {namespace}/{account} does not exist"))
             .short(format!("no ServiceAccount {account}"))
             .hint("kubectl obs upgrade makes it again if it belongs to the release")
+            .missing("ServiceAccount", Some(namespace), &account)
             .hopeless(true);
     }
     if message.contains("failed calling webhook") {
@@ -127,6 +128,7 @@ fn refusal(gathered: &Gathered, message: &str) -> Explanation {
         let class = rest.split(' ').next().unwrap_or_default();
         return new(format!("PriorityClass {class} does not exist"))
             .hint(format!("create it, or set another {component}.priorityClassName"))
+            .missing("PriorityClass", None, class)
             .hopeless(true);
     }
     new("its pods cannot be created".to_owned())

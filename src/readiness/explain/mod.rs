@@ -24,6 +24,7 @@ use serde_json::Value;
 use super::fields::{condition, text};
 use super::{Readiness, pods, readiness};
 use crate::Error;
+use crate::object::ObjectId;
 use events::{Seen, seen};
 
 /// Logs by (pod, container): the tail that [`wanted_log`] asked for.
@@ -98,6 +99,9 @@ pub struct Explanation {
     pub hint: Option<String>,
     /// Waiting does not help. Callers give it some seconds: what was just applied may still arrive.
     pub hopeless: bool,
+    /// What is missing, when that is the cause. The evidence may be older than what is there by now:
+    /// look before giving up.
+    pub missing: Option<ObjectId>,
 }
 
 impl Explanation {
@@ -110,6 +114,7 @@ impl Explanation {
             evidence: Vec::new(),
             hint: None,
             hopeless: false,
+            missing: None,
         }
     }
 
@@ -138,6 +143,22 @@ impl Explanation {
 
     fn hopeless(mut self, hopeless: bool) -> Self {
         self.hopeless = hopeless;
+        self
+    }
+
+    /// Whose absence is the cause.
+    fn missing(mut self, kind: &str, namespace: Option<&str>, name: &str) -> Self {
+        let group = match kind {
+            "PriorityClass" => "scheduling.k8s.io",
+            "StorageClass" => "storage.k8s.io",
+            _ => "",
+        };
+        self.missing = Some(ObjectId {
+            group: group.to_owned(),
+            kind: kind.to_owned(),
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+        });
         self
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::containers::{last_words, missing_object, worst};
+use super::containers::{absent, last_words, missing_object, worst};
 use super::events::{Seen, newest};
 use super::{Cause, Explanation, Gathered, stuck_on_old_revision};
 use crate::readiness::fields::text;
@@ -48,12 +48,11 @@ fn mount(gathered: &Gathered, pod: &Value, events: &[Seen]) -> Option<Explanatio
     let volume =
         event.message.split("volume \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
     if let Some(what) = missing_object(event.message, namespace) {
-        return Some(
-            new(format!("volume {volume} cannot be mounted: {what}"))
-                .short(what)
-                .hint("kubectl obs upgrade makes it again if it belongs to the release; else create it, or correct the value that names it")
-                .hopeless(true),
-        );
+        let found = new(format!("volume {volume} cannot be mounted: {what}"))
+            .short(what)
+            .hint("kubectl obs upgrade makes it again if it belongs to the release; else create it, or correct the value that names it")
+            .hopeless(true);
+        return Some(absent(found, event.message, namespace));
     }
     let volume = if volume.is_empty() { "a volume".to_owned() } else { format!("volume {volume}") };
     Some(

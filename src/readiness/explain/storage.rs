@@ -29,6 +29,7 @@ fn missing(gathered: &Gathered, pod: &Value, name: &str) -> Option<Explanation> 
         Explanation::new(gathered, Cause::Claim, format!("volume claim {namespace}/{name} does not exist"))
             .short(format!("claim {name} does not exist"))
             .hint(format!("create it, or correct {}.persistence.existingClaim", gathered.component))
+            .missing("PersistentVolumeClaim", Some(namespace), name)
             .hopeless(true),
     )
 }
@@ -76,14 +77,16 @@ fn unbound(gathered: &Gathered, claim: &Value, pod: &Value, events: &[Seen]) -> 
             _ => None,
         };
         if let Some(problem) = problem {
-            return Some(
-                new()
-                    .line(waits)
-                    .line(problem)
-                    .event(event, gathered.now)
-                    .hint(choose_class(gathered.component, classes))
-                    .hopeless(true),
-            );
+            let found = new()
+                .line(waits)
+                .line(problem)
+                .event(event, gathered.now)
+                .hint(choose_class(gathered.component, classes))
+                .hopeless(true);
+            return Some(match class {
+                Some(class) if !class.is_empty() => found.missing("StorageClass", None, class),
+                _ => found,
+            });
         }
         // Binding waits for the scheduler: what keeps the pod from a node is the cause.
         if binds_at_first_use(claim, classes)

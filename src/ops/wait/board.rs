@@ -1,0 +1,379 @@
+//! What is known while waiting: the awaited objects, their pods, and what events and claims tell of
+//! them. Judges whether waiting still helps. No requests are sent from here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use tokio::time::{Duration, Instant};
+
+use super::Evidence;
+use crate::cluster::WatchEvent;
+use crate::event::{ComponentState, Event, Observer};
+use crate::object::{Kind, Object, ObjectId, labels};
+use crate::ops::why;
+use crate::readiness::explain::{Cause, Explanation, Gathered, Logs, explain};
+use crate::readiness::{self, Readiness};
+
+/// How long a hopeless state must last before it is believed: what was just applied may still arrive.
+const GRACE: Duration = Duration::from_secs(4);
+/// Changes that come within this are reported together.
+const TOGETHER: Duration = Duration::from_millis(100);
+/// Far away, but within what a timer can hold.
+const NEVER: Duration = Duration::from_secs(86_400);
+
+/// What is known while waiting.
+pub(super) struct Board {
+    targets: BTreeMap<ObjectId, Target>,
+    pods: BTreeMap<ObjectId, Value>,
+    claims: BTreeMap<ObjectId, Value>,
+    events: BTreeMap<ObjectId, Value>,
+    /// Events that tell of the present attempt.
+    telling: BTreeSet<ObjectId>,
+    evidence: Evidence,
+    /// Namespaces whose events of before have all been seen.
+    synced: BTreeSet<Option<String>>,
+    shown: BTreeMap<String, (ComponentState, String, String)>,
+    start: Instant,
+    /// When something changed that was not looked at yet.
+    changed: Option<Instant>,
+    hopeless_since: Option<Instant>,
+    /// What was missing and is there by now.
+    pardoned: BTreeSet<ObjectId>,
+    /// StorageClasses: a claim whose class binds at first use, and that nobody uses, is no reason to
+    /// wait. None where they cannot be read or do not matter.
+    pub classes: Option<Vec<Value>>,
+    /// What watches complained about, each once.
+    pub trouble: BTreeSet<String>,
+}
+
+struct Target {
+    component: String,
+    live: Option<Value>,
+    readiness: Readiness,
+    /// Does it go by itself when it is done?
+    goes_by_itself: bool,
+}
+
+impl Board {
+    pub fn new<'a>(awaited: impl Iterator<Item = &'a Object>, evidence: Evidence) -> Self {
+        let target = |object: &Object| Target {
+            component: object.label(labels::OBS_COMPONENT).unwrap_or_default().to_owned(),
+            live: None,
+            readiness: Readiness::Progressing("not seen yet".into()),
+            goes_by_itself: readiness::vanishes_when_done(object.value()),
+        };
+        Self {
+            targets: awaited.map(|object| (object.id(), target(object))).collect(),
+            pods: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            events: BTreeMap::new(),
+            telling: BTreeSet::new(),
+            evidence,
+            synced: BTreeSet::new(),
+            shown: BTreeMap::new(),
+            start: Instant::now(),
+            changed: None,
+            hopeless_since: None,
+            pardoned: BTreeSet::new(),
+            classes: None,
+            trouble: BTreeSet::new(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    pub fn has(&self, id: &ObjectId) -> bool {
+        self.targets.contains_key(id)
+    }
+
+    pub fn waits_for(&self, kind: &str) -> bool {
+        self.targets.keys().any(|id| id.kind == kind)
+    }
+
+    pub fn all_ready(&self) -> bool {
+        self.targets.values().all(|target| target.readiness == Readiness::Ready)
+    }
+
+    pub fn pods(&self) -> &BTreeMap<ObjectId, Value> {
+        &self.pods
+    }
+
+    /// Takes in what the watch of a kind in a namespace says.
+    pub fn take(&mut self, kind: &Kind, namespace: Option<&str>, event: WatchEvent) {
+        let core = |name: &str| kind.group.is_empty() && kind.kind == name;
+        let (value, gone) = match event {
+            WatchEvent::Applied(value) => (value, false),
+            WatchEvent::Deleted(value) => (value, true),
+            WatchEvent::Synced => {
+                if core("Event") {
+                    self.synced.insert(namespace.map(str::to_owned));
+                }
+                return;
+            }
+        };
+        self.changed.get_or_insert_with(Instant::now);
+        let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let id = ObjectId {
+            group: kind.group.clone(),
+            kind: kind.kind.clone(),
+            namespace: text("/metadata/namespace"),
+            name: text("/metadata/name").unwrap_or_default(),
+        };
+        if let Some(target) = self.targets.get_mut(&id) {
+            target.readiness = if gone && target.goes_by_itself {
+                Readiness::Ready
+            } else if gone {
+                Readiness::Progressing("it was deleted".into())
+            } else {
+                let classes = self.classes.as_deref().unwrap_or_default();
+                let around = readiness::Context { storage_classes: classes, pods: &[] };
+                readiness::readiness_in(&value, &around)
+            };
+            target.live = (!gone).then(|| value.clone());
+        }
+        let new = self.evidence == Evidence::All || self.synced.contains(&id.namespace);
+        let map = match () {
+            () if core("Pod") => &mut self.pods,
+            () if core("PersistentVolumeClaim") => &mut self.claims,
+            () if core("Event") => {
+                if new && !gone {
+                    self.telling.insert(id.clone());
+                }
+                &mut self.events
+            }
+            () => return,
+        };
+        if gone {
+            map.remove(&id)
+        } else {
+            map.insert(id, value)
+        };
+    }
+
+    pub fn components(&self) -> BTreeSet<&str> {
+        self.targets.values().map(|target| target.component.as_str()).collect()
+    }
+
+    /// When what changed is looked at.
+    pub fn next_report(&self) -> Instant {
+        self.changed.map_or_else(|| Instant::now() + NEVER, |changed| changed + TOGETHER)
+    }
+
+    /// Looks at what changed: sends an event for each component whose state did, and judges whether
+    /// waiting still helps.
+    pub fn report(&mut self, observer: &dyn Observer) {
+        self.changed = None;
+        let components: Vec<String> = self.components().into_iter().map(str::to_owned).collect();
+        for name in components {
+            let now = self.component(&name);
+            if self.shown.get(&name) == Some(&now) {
+                continue;
+            }
+            let (state, ready, why) = now.clone();
+            self.shown.insert(name.clone(), now);
+            let seconds = self.start.elapsed().as_secs_f64();
+            observer.event(Event::Component { name, state, ready, why, seconds });
+        }
+        let hopeless = self.hopeless().next().is_some()
+            || self.targets.values().any(|target| matches!(target.readiness, Readiness::Failed(_)));
+        self.hopeless_since =
+            if hopeless { self.hopeless_since.or_else(|| Some(Instant::now())) } else { None };
+    }
+
+    fn component(&self, name: &str) -> (ComponentState, String, String) {
+        let targets: Vec<&Target> = self.targets.values().filter(|t| t.component == name).collect();
+        let (mut ready, mut wanted, mut unit) = (0, 0, "");
+        for counts in targets.iter().filter_map(|t| readiness::counts(t.live.as_ref()?)) {
+            ready += counts.0;
+            wanted += counts.1;
+            unit = counts.2;
+        }
+        let suffix = if unit == "nodes" { " nodes" } else { "" };
+        let counts = format!("{ready}/{wanted}{suffix}");
+        let mut state = ComponentState::Ready;
+        let mut why = String::new();
+        for target in targets {
+            match &target.readiness {
+                Readiness::Ready => {}
+                Readiness::Progressing(reason) => {
+                    if state == ComponentState::Ready {
+                        state = ComponentState::Starting;
+                        why.clone_from(reason);
+                    }
+                }
+                Readiness::Failed(reason) => {
+                    state = ComponentState::Failed;
+                    why.clone_from(reason);
+                }
+            }
+        }
+        if state == ComponentState::Starting {
+            let known = |explanation: &Explanation| explanation.cause != Cause::Waiting;
+            let starting = self.targets.iter().filter(|(_, target)| target.component == name);
+            let mut explained =
+                starting.filter_map(|(id, target)| self.explanation(id, target, Evidence::All));
+            if let Some(explanation) = explained.find(known) {
+                why = explanation.short;
+            } else if let Some(reason) = self.pods_of(name).find_map(why::pod_reason) {
+                why = reason;
+            }
+        }
+        (state, counts, why)
+    }
+
+    fn pods_of(&self, component: &str) -> impl Iterator<Item = &Value> {
+        let component = component.to_owned();
+        self.pods
+            .values()
+            .filter(move |pod| pod["metadata"]["labels"][labels::OBS_COMPONENT] == component.as_str())
+    }
+
+    /// Why one object is not ready; None for one that is, or is not there.
+    fn explanation(&self, id: &ObjectId, target: &Target, evidence: Evidence) -> Option<Explanation> {
+        let live = target.live.as_ref().filter(|_| target.readiness != Readiness::Ready)?;
+        let here = |other: &ObjectId| other.namespace == id.namespace;
+        // pods, ReplicaSets and claims carry their workload's name, or a volume's before it
+        let about = |event: &Value| {
+            ["involvedObject", "regarding"].iter().filter_map(|field| event[field]["name"].as_str()).any(
+                |name| {
+                    name.contains(id.name.as_str())
+                        || event["involvedObject"]["kind"] == "PersistentVolumeClaim"
+                },
+            )
+        };
+        let counts = |event: &ObjectId| evidence == Evidence::All || self.telling.contains(event);
+        let events = self.events.iter().filter(|(event, value)| here(event) && counts(event) && about(value));
+        let events: Vec<Value> = events.map(|(_, value)| value.clone()).collect();
+        let claims = self.claims.iter().filter(|(claim, _)| here(claim));
+        let claims: Vec<Value> = claims.map(|(_, value)| value.clone()).collect();
+        let pods = self.pods_of(&target.component);
+        let pods: Vec<Value> = pods
+            .filter(|pod| pod["metadata"]["namespace"].as_str() == id.namespace.as_deref())
+            .cloned()
+            .collect();
+        Some(explain(&Gathered {
+            component: &target.component,
+            workload: live,
+            pods: &pods,
+            events: &events,
+            claims: &claims,
+            storage_classes: self.classes.as_deref(),
+            logs: &Logs::new(),
+            now: jiff::Timestamp::now(),
+        }))
+    }
+
+    /// The explanations of what waiting cannot help.
+    fn hopeless(&self) -> impl Iterator<Item = Explanation> {
+        self.targets
+            .iter()
+            .filter_map(|(id, target)| self.explanation(id, target, self.evidence))
+            .filter(|explanation| explanation.hopeless)
+            .filter(|explanation| explanation.missing.as_ref().is_none_or(|id| !self.pardoned.contains(id)))
+    }
+
+    /// What all hopeless objects wait for, when it is nothing but things that are missing.
+    pub fn missing(&self) -> BTreeSet<ObjectId> {
+        if self.targets.values().any(|target| matches!(target.readiness, Readiness::Failed(_))) {
+            return BTreeSet::new();
+        }
+        let all: Option<BTreeSet<ObjectId>> =
+            self.hopeless().map(|explanation| explanation.missing).collect();
+        all.unwrap_or_default()
+    }
+
+    /// What was missing is there: nothing is hopeless for its sake.
+    pub fn pardon(&mut self, id: ObjectId) {
+        self.pardoned.insert(id);
+        self.hopeless_since = None;
+        self.changed.get_or_insert_with(Instant::now);
+    }
+
+    /// When to give up for a reason that stays.
+    pub fn patience_ends(&self) -> Instant {
+        self.hopeless_since.map_or_else(|| Instant::now() + NEVER, |since| since + GRACE)
+    }
+
+    /// The objects that are not ready, with their live state and reason.
+    pub fn unready(&self) -> Vec<why::Unready> {
+        self.targets
+            .iter()
+            .filter_map(|(id, target)| match &target.readiness {
+                Readiness::Ready => None,
+                Readiness::Progressing(reason) | Readiness::Failed(reason) => Some(why::Unready {
+                    id: id.clone(),
+                    component: target.component.clone(),
+                    live: target.live.clone(),
+                    reason: reason.clone(),
+                }),
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Silent;
+    use serde_json::json;
+
+    fn deployment() -> Value {
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "obs-x", "namespace": "o", "generation": 1, "labels": {labels::OBS_COMPONENT: "x"}},
+            "spec": {"replicas": 1},
+            "status": {"observedGeneration": 1, "replicas": 0},
+        })
+    }
+
+    fn refusal() -> Value {
+        json!({
+            "apiVersion": "v1", "kind": "Event", "type": "Warning", "reason": "FailedCreate",
+            "metadata": {"name": "e", "namespace": "o"},
+            "involvedObject": {"kind": "ReplicaSet", "name": "obs-x-5d4", "namespace": "o"},
+            "message": "Error creating: pods \"obs-x-5d4-\" is forbidden: error looking up service account o/x: \
+                        serviceaccount \"x\" not found",
+        })
+    }
+
+    fn board(evidence: Evidence) -> Board {
+        let object = Object::new(deployment()).unwrap();
+        let mut board = Board::new([&object].into_iter(), evidence);
+        board.take(
+            &Kind::namespaced("apps", "Deployment", "deployments"),
+            Some("o"),
+            WatchEvent::Applied(deployment()),
+        );
+        board
+    }
+
+    fn event(board: &mut Board, event: WatchEvent) -> bool {
+        board.take(&Kind::namespaced("", "Event", "events"), Some("o"), event);
+        board.report(&Silent);
+        board.hopeless_since.is_some()
+    }
+
+    #[test]
+    fn what_was_refused_before_is_no_evidence_after_a_change() {
+        let mut changed = board(Evidence::New);
+        assert!(!event(&mut changed, WatchEvent::Applied(refusal())));
+        assert!(!event(&mut changed, WatchEvent::Synced));
+        assert!(event(&mut changed, WatchEvent::Applied(refusal())), "refused again");
+        assert!(event(&mut board(Evidence::All), WatchEvent::Applied(refusal())), "nothing was changed");
+    }
+
+    #[test]
+    fn what_came_late_is_pardoned() {
+        let mut board = board(Evidence::All);
+        assert!(event(&mut board, WatchEvent::Applied(refusal())));
+        let missing = board.missing();
+        assert_eq!(missing.iter().map(ObjectId::to_string).collect::<Vec<_>>(), ["ServiceAccount o/x"]);
+        for id in missing {
+            board.pardon(id);
+        }
+        board.report(&Silent);
+        assert!(board.hopeless_since.is_none());
+    }
+}

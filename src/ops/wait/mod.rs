@@ -1,0 +1,172 @@
+//! Waiting until every object of a revision is ready: one watch per kind and namespace feeds the
+//! pure readiness rules and the explainer; each change of a component becomes an event. Ends early
+//! where waiting cannot help, and says at the deadline what is missing and why.
+
+mod board;
+
+use std::collections::BTreeSet;
+
+use futures::stream::{StreamExt, select_all};
+
+use super::{Context, live, why};
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::object::{Kind, Object};
+use board::Board;
+
+/// Kinds that are ready as soon as they exist: nothing to watch.
+const AT_ONCE: [&str; 19] = [
+    "ServiceAccount",
+    "Role",
+    "ClusterRole",
+    "RoleBinding",
+    "ClusterRoleBinding",
+    "ConfigMap",
+    "Secret",
+    "NetworkPolicy",
+    "PodDisruptionBudget",
+    "ResourceQuota",
+    "LimitRange",
+    "Namespace",
+    "PriorityClass",
+    "StorageClass",
+    "CronJob",
+    "Ingress",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+    "HorizontalPodAutoscaler",
+];
+
+/// Which of the namespace's events tell of the present attempt?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// All: nothing was changed just now.
+    All,
+    /// Those that come from now on: what they told before may be what was just repaired.
+    New,
+}
+
+/// Waits for `objects`. The error at the deadline, or earlier, explains each unready object.
+pub async fn ready(ctx: &Context<'_>, objects: &[Object], evidence: Evidence) -> Result<usize> {
+    let awaited =
+        objects.iter().filter(|object| !AT_ONCE.contains(&object.kind()) && !is_plain_service(object));
+    let mut board = Board::new(awaited, evidence);
+    if board.is_empty() {
+        return Ok(0);
+    }
+    if let Some(kind) = ctx.cluster.kinds().await?.preferred("storage.k8s.io", "StorageClass")
+        && (board.waits_for("PersistentVolumeClaim") || board.waits_for("StatefulSet"))
+    {
+        board.classes = ctx.cluster.list(&kind, None, "").await.ok();
+    }
+    let selector = live::selector(ctx);
+    let follow = |kind: &Kind, namespace: Option<&str>, labels: &str| {
+        let known = (kind.clone(), namespace.map(str::to_owned));
+        ctx.cluster.watch(kind, namespace, labels).map(move |event| (known.clone(), event)).boxed()
+    };
+    let kinds = watched_kinds(ctx, objects, &board).await?;
+    let mut streams: Vec<_> =
+        kinds.iter().map(|(kind, namespace)| follow(kind, namespace.as_deref(), &selector)).collect();
+    for (_, namespace) in kinds.iter().filter(|(kind, _)| is_core(kind, "Pod")) {
+        streams.extend(
+            WITNESSES
+                .map(|(kind, plural)| follow(&Kind::namespaced("", kind, plural), namespace.as_deref(), "")),
+        );
+    }
+    let mut events = select_all(streams);
+    loop {
+        let next = tokio::select! {
+            next = events.next() => next,
+            () = tokio::time::sleep_until(board.next_report()) => {
+                board.report(ctx.observer);
+                continue;
+            }
+            () = tokio::time::sleep_until(board.patience_ends()) => {
+                if pardon(ctx, &mut board).await {
+                    continue;
+                }
+                return Err(why::not_ready(ctx, board.unready(), board.pods(), false).await);
+            }
+            () = tokio::time::sleep_until(ctx.deadline) => {
+                board.report(ctx.observer);
+                return Err(why::not_ready(ctx, board.unready(), board.pods(), true).await);
+            }
+        };
+        let Some(((kind, namespace), event)) = next else {
+            return Err(Error::failed("the API server ended all watches"));
+        };
+        match event {
+            Ok(event) => board.take(&kind, namespace.as_deref(), event),
+            // who may not look at events waits all the same
+            Err(_) if is_witness(&kind) => continue,
+            // the watch goes on by itself; a person should know why nothing moves meanwhile
+            Err(error) => {
+                if board.trouble.insert(error.message().to_owned()) {
+                    ctx.observer.event(Event::Warning { message: error.message().to_owned() });
+                }
+                continue;
+            }
+        }
+        if board.all_ready() {
+            board.report(ctx.observer);
+            return Ok(board.components().len());
+        }
+    }
+}
+
+/// Kinds whose objects tell why, whoever made them.
+const WITNESSES: [(&str, &str); 2] =
+    [("Event", "events"), ("PersistentVolumeClaim", "persistentvolumeclaims")];
+
+fn is_core(kind: &Kind, name: &str) -> bool {
+    kind.group.is_empty() && kind.kind == name
+}
+
+fn is_witness(kind: &Kind) -> bool {
+    WITNESSES.iter().any(|(name, _)| is_core(kind, name))
+}
+
+/// Is what was missing there by now? Then it only takes a while until that is noticed, and waiting
+/// goes on.
+async fn pardon(ctx: &Context<'_>, board: &mut Board) -> bool {
+    let missing = board.missing();
+    if missing.is_empty() {
+        return false;
+    }
+    let cluster = ctx.cluster.without_deadline();
+    let Ok(kinds) = cluster.kinds().await else { return false };
+    for id in missing {
+        let Some(kind) = kinds.of(&id) else { return false };
+        match cluster.get_metadata(&kind, id.namespace.as_deref(), &id.name).await {
+            Ok(Some(_)) => board.pardon(id),
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Each kind and namespace to watch, pods included for their reasons.
+async fn watched_kinds(
+    ctx: &Context<'_>,
+    objects: &[Object],
+    board: &Board,
+) -> Result<Vec<(Kind, Option<String>)>> {
+    let kinds = ctx.cluster.kinds().await?;
+    let mut watched = BTreeSet::new();
+    for object in objects.iter().filter(|object| board.has(&object.id())) {
+        let (group, version) = crate::object::split_api_version(object.api_version());
+        let namespace = object.namespace().map(str::to_owned);
+        if let Some(kind) = kinds.resolve(group, version, object.kind()) {
+            watched.insert((kind, namespace.clone()));
+        }
+        if let (Some(_), Some(pod)) = (&namespace, kinds.resolve("", "v1", "Pod")) {
+            watched.insert((pod, namespace));
+        }
+    }
+    Ok(watched.into_iter().collect())
+}
+
+/// A Service that is no load balancer has nothing to wait for.
+fn is_plain_service(object: &Object) -> bool {
+    object.kind() == "Service" && object.value()["spec"]["type"] != "LoadBalancer"
+}
