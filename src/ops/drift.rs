@@ -86,7 +86,7 @@ pub async fn drift(ctx: &Context<'_>) -> Result<Report> {
         .filter(|value| value["kind"] != "CustomResourceDefinition")
         .filter_map(|value| Object::new(value.clone()).ok())
         .collect();
-    let found = live::gather_with_namesakes(ctx, &desired, &[], Default::default()).await?;
+    let found = live::gather_with_namesakes(ctx, &desired, &[], Default::default(), None).await?;
     let objects = desired.iter().filter_map(|object| drifted(object, found.get(&object.id()))).collect();
     Ok(Report {
         release: ctx.release.to_string(),

@@ -40,18 +40,19 @@ pub async fn gather(
     recorded: &[Entry],
     beside: BTreeSet<Place>,
 ) -> Result<Live> {
-    Ok(gather_parted(ctx, desired, recorded, beside).await?.0)
+    Ok(gather_parted(ctx, desired, recorded, beside, None).await?.0)
 }
 
 /// The same and the wanted objects that exist without our labels: somebody else's, or Namespaces
-/// that were there before.
+/// that were there before. In `absent`, a namespace that does not exist, nothing is looked for.
 pub async fn gather_with_namesakes(
     ctx: &Context<'_>,
     desired: &[Object],
     recorded: &[Entry],
     beside: BTreeSet<Place>,
+    absent: Option<&str>,
 ) -> Result<Live> {
-    let (mut live, namespaces) = gather_parted(ctx, desired, recorded, beside).await?;
+    let (mut live, namespaces) = gather_parted(ctx, desired, recorded, beside, absent).await?;
     live.extend(namesakes(ctx, desired, &live, namespaces).await?);
     Ok(live)
 }
@@ -62,6 +63,7 @@ async fn gather_parted(
     desired: &[Object],
     recorded: &[Entry],
     beside: BTreeSet<Place>,
+    absent: Option<&str>,
 ) -> Result<(Live, Live)> {
     let kinds = ctx.cluster.kinds().await?;
     let mut places = places(&kinds, desired.iter());
@@ -73,6 +75,7 @@ async fn gather_parted(
             places.insert((kind, namespace));
         }
     }
+    places.retain(|(_, namespace)| absent.is_none() || namespace.as_deref() != absent);
     let selector = selector(ctx);
     // Namespaces by name: who has rights in one alone may not list them
     let (namespaces, places): (BTreeSet<Place>, BTreeSet<Place>) =
@@ -182,12 +185,13 @@ pub async fn storage_classes(ctx: &Context<'_>, desired: &[Object]) -> Result<Ve
 
 /// What scales the workloads that state a number of replicas: HorizontalPodAutoscalers and KEDA's
 /// ScaledObjects in their namespaces. None where they may not be listed.
-pub async fn autoscalers(ctx: &Context<'_>, desired: &[Object]) -> Result<Vec<Value>> {
+pub async fn autoscalers(ctx: &Context<'_>, desired: &[Object], absent: Option<&str>) -> Result<Vec<Value>> {
     let kinds = ctx.cluster.kinds().await?;
     let namespaces: BTreeSet<&str> = desired
         .iter()
         .filter(|object| object.value()["spec"]["replicas"].is_u64())
         .filter_map(Object::namespace)
+        .filter(|namespace| Some(*namespace) != absent)
         .collect();
     let sources = [("autoscaling", "HorizontalPodAutoscaler"), ("keda.sh", "ScaledObject")];
     let places = sources

@@ -34,6 +34,8 @@ pub struct Seen {
     pub key: Option<Vec<u8>>,
     /// Is there a lock: is somebody at work, or was killed?
     pub locked: bool,
+    /// Is there no namespace yet? Then nothing can be in it.
+    pub absent: bool,
     /// May the caller do everything? Then no single right is asked for.
     pub all_rights: bool,
     /// What the server serves.
@@ -71,10 +73,12 @@ pub async fn read(ctx: &Context<'_>) -> Result<Seen> {
             preflight::may_everything(ctx),
             ctx.cluster.kinds(),
             locked(ctx),
+            absent(ctx),
         )
     };
-    let (version, (history, records, blind), chunks, key, all_rights, kinds, locked) = ctx.or(all).await?;
-    Ok(Seen { version, history, records, blind, chunks, key, locked, all_rights, kinds })
+    let (version, (history, records, blind), chunks, key, all_rights, kinds, locked, absent) =
+        ctx.or(all).await?;
+    Ok(Seen { version, history, records, blind, chunks, key, locked, absent, all_rights, kinds })
 }
 
 /// Why the release could not be read: who lacks rights should hear of all that are missing at once,
@@ -97,6 +101,12 @@ pub async fn unreadable(ctx: &Context<'_>, aim: &Aim<'_>, error: Error) -> Error
 async fn locked(ctx: &Context<'_>) -> Result<bool> {
     let holder = Lock::holder(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str()).await;
     Ok(holder.is_ok_and(|holder| holder.is_some()))
+}
+
+/// Whoever may not look at it has one.
+async fn absent(ctx: &Context<'_>) -> Result<bool> {
+    let found = ctx.cluster.look_up(&namespace::kind(), None, ctx.namespace.as_str()).await?;
+    Ok(found.is_some_and(|found| found.is_none()))
 }
 
 async fn history(ctx: &Context<'_>, store: &Store) -> Result<(History, Vec<Record>, bool)> {
@@ -243,9 +253,10 @@ async fn around(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<Around> {
             .extend(found.into_iter().map(|(entry, _)| entry).filter(|entry| !known.contains(&entry.id())));
     }
     let claims = live::claim_places(&goal.objects, &earlier);
+    let absent = seen.absent.then(|| ctx.namespace.as_str());
     let (live, autoscalers, classes) = tokio::try_join!(
-        live::gather_with_namesakes(ctx, &goal.objects, &earlier, claims),
-        live::autoscalers(ctx, &goal.objects),
+        live::gather_with_namesakes(ctx, &goal.objects, &earlier, claims, absent),
+        live::autoscalers(ctx, &goal.objects, absent),
         live::storage_classes(ctx, &goal.objects),
     )?;
     let deployed = seen.history.deployed().map(|header| header.revision);
@@ -265,13 +276,15 @@ pub async fn again(
 ) -> Result<Look> {
     let ctx = &run.ctx;
     let (current, key) = tokio::try_join!(run.store.is_current(&look.seen.history), run.store.key())?;
-    let same = current && key == look.seen.key && !run.waited && !asked;
+    // a namespace that somebody else made meanwhile may have anything in it
+    let raced = look.seen.absent && namespace_made.is_none();
+    let same = current && key == look.seen.key && !run.waited && !asked && !raced;
     let mut look = if same {
         look
     } else {
         let (history, chunks) = tokio::try_join!(run.store.history(), run.store.chunks())?;
         let (records, blind) = baseline(ctx, &run.store, &history).await?;
-        let seen = Seen { history, chunks, key, records, blind, ..look.seen };
+        let seen = Seen { history, chunks, key, records, blind, absent: false, ..look.seen };
         // values and bundle of an upgrade build on the newest revision, whoever made it
         let target = aim.target(ctx, &seen).await?;
         self::look(ctx, seen, target, options).await?
