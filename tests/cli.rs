@@ -86,7 +86,7 @@ mod help {
           port-forward  Reach the UIs of a release from this machine, for as long as it runs
           open          Open the UI of a component in a browser
           logs          Print the logs of components, merged; -f survives restarts
-          rollout       Wait for components, restart them, show when they changed
+          rollout       Wait for components, restart them, show when they changed, undo a change
           list          List releases [alias: ls]
           history       List the revisions of a release, newest first
           get           Print what is recorded of a revision: values, objects, notes
@@ -237,7 +237,7 @@ mod help {
     #[test]
     fn of_rollout() {
         assert_snapshot!(help("rollout"), @"
-        Wait for components, restart them, show when they changed
+        Wait for components, restart them, show when they changed, undo a change
 
         Usage: kubectl obs rollout [OPTIONS] <COMMAND>
 
@@ -245,6 +245,7 @@ mod help {
           status   Wait until components are ready, and say why one is not
           restart  Replace the pods of components, and wait until the new ones are ready
           history  List the revisions in which components changed, newest first
+          undo     Return components to an earlier revision; the others and the values stay as they are
           help     Print this message or the help of the given subcommand(s)
 
         Options:

@@ -29,6 +29,7 @@ mod cluster {
     pub(crate) mod install;
     pub(crate) mod kill;
     pub(crate) mod logs;
+    pub(crate) mod patience;
     pub(crate) mod preflight;
     pub(crate) mod records;
     pub(crate) mod rollback;
@@ -38,6 +39,7 @@ mod cluster {
     pub(crate) mod stack;
     pub(crate) mod takeover;
     pub(crate) mod template;
+    pub(crate) mod undo;
     pub(crate) mod upgrade;
     pub(crate) mod volumes;
 }
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         cluster::install::trials(),
         cluster::kill::trials(),
         cluster::logs::trials(),
+        cluster::patience::trials(),
         cluster::preflight::trials(),
         cluster::records::trials(),
         cluster::rollback::trials(),
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         cluster::stack::trials(),
         cluster::takeover::trials(),
         cluster::template::trials(),
+        cluster::undo::trials(),
         cluster::upgrade::trials(),
         cluster::volumes::trials(),
     ]
