@@ -16,6 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial::node("volumes::a_claim_grows_and_keeps_the_data", a_claim_grows),
         trial::api("volumes::what_cannot_change_is_made_anew_when_named", made_anew_when_named),
         trial::api("volumes::an_older_data_format_is_refused", an_older_data_format),
+        trial::api("volumes::a_component_that_comes_back_reads_its_data", data_of_one_that_was_off),
         trial::api("volumes::values_move_with_their_bundle", values_move),
     ]
 }
@@ -148,6 +149,23 @@ fn an_older_data_format(env: &Env) {
     assert_eq!(newest(env), (4, "deployed".into()), "3 can go back to 2");
     env.obs(["rollback", "1", "-y", "--wait=none"]).run().ends(1);
     env.obs(["rollback", "1", "-y", "--wait=none", "--accept-data-loss=fmt"]).run().ok();
+}
+
+/// While a component is off, its volume stays in the format that it had.
+fn data_of_one_that_was_off(env: &Env) {
+    let umbrella = |version: &str, format: u32| {
+        env.bundle_in("db", "db", version, &format!("dataFormat: {format}"), &[("templates/map.yaml", MAP)]);
+        let components = "components:\n  - {name: db, version: '*', when: values.db, with: '${{ {} }}'}";
+        env.bundle_in("all", "all", version, components, &[("values.yaml", "db: true\n")])
+    };
+    let all = umbrella("2.0.0", 2);
+    env.obs(["install", &all, "--wait=none"]).run().ok();
+    env.obs(["upgrade", "--wait=none", "--set", "db=false"]).run().ok();
+    umbrella("1.0.0", 1);
+    let back = ["upgrade", "--allow-downgrade", "--wait=none", "--set", "db=true"];
+    let refused = env.obs(back).run().ends(1);
+    assert!(refused.stderr.contains("db cannot go back: its data is in format 2"), "{refused}");
+    env.obs(back).arg("--accept-data-loss=db").run().ok();
 }
 
 fn values_move(env: &Env) {

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Options, Seen};
 use crate::cluster::Kinds;
+use crate::cluster::records::Store;
 use crate::error::{Error, Result};
 use crate::object::{Object, ObjectId, labels, split_api_version};
 use crate::ops::Context;
@@ -140,14 +141,34 @@ impl Goal {
     }
 
     /// Refuses a version that cannot read the data on the volumes any more.
-    pub fn refuse_old_data_formats(&self, seen: &Seen, options: &Options) -> Result<()> {
-        let Some(running) = seen.latest() else { return Ok(()) };
+    /// `running` are the components that run or whose volumes were kept ([`Self::with_data`]).
+    pub fn refuse_old_data_formats(&self, running: &[ComponentRef], options: &Options) -> Result<()> {
         let formats = |components: &[ComponentRef]| components.iter().map(Formats::from).collect::<Vec<_>>();
-        let (running, target) = (formats(&running.components), formats(&self.components));
+        let (running, target) = (formats(running), formats(&self.components));
         match data_format::refusal(&running, &target, &options.accept_data_loss).first() {
             Some(refused) => Err(Error::from(refused)),
             None => Ok(()),
         }
+    }
+
+    /// The components of the newest revision, and as they last were those that come back now: their
+    /// volumes may have stayed. Only then older records are read.
+    pub async fn with_data(&self, seen: &Seen, store: &Store) -> Result<Vec<ComponentRef>> {
+        let mut known = seen.latest().map(|record| record.components.clone()).unwrap_or_default();
+        let comes_back = |known: &[ComponentRef], one: &ComponentRef| {
+            one.data_format.is_some() && known.iter().all(|other| other.name != one.name)
+        };
+        for header in seen.history.headers().iter().rev().skip(1) {
+            if !self.components.iter().any(|one| comes_back(&known, one)) {
+                break;
+            }
+            // one that cannot be read says nothing, and was reported where it matters
+            let Ok(record) = store.try_read(header.revision).await? else { continue };
+            let back =
+                record.components.into_iter().filter(|one| comes_back(&known, one)).collect::<Vec<_>>();
+            known.extend(back);
+        }
+        Ok(known)
     }
 
     /// Refuses names of flags that nothing has: an object to be made anew, a component whose data may

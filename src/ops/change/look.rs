@@ -233,7 +233,8 @@ pub async fn look(
     let mut goal = Goal::new(&target, &facts, &seen.kinds)?;
     preflight::rights(ctx, &goal.objects, seen.all_rights).await?;
     goal.check_names(options)?;
-    goal.refuse_old_data_formats(&seen, options)?;
+    let store = Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
+    goal.refuse_old_data_formats(&goal.with_data(&seen, &store).await?, options)?;
     let around = around(ctx, &seen, &goal).await?;
     if options.keep_claim_sizes {
         goal.keep_claim_sizes(&around.live);
