@@ -1,0 +1,142 @@
+//! One step of a plan: takes over what was somebody else's, fills in generated values, makes way for
+//! what cannot change in place, and applies.
+
+use serde_json::{Value, json};
+
+use super::dry_run::{foreign, unknown_kind};
+use super::kind_of;
+use crate::cluster::records::base64;
+use crate::cluster::{ApplyOptions, DeleteOptions, Propagation};
+use crate::error::{Error, Result};
+use crate::event::{Action, Event, Phase};
+use crate::object::{Kind, Object, ObjectId, labels};
+use crate::ops::Context;
+use crate::ops::run::Run;
+use crate::plan::{self, Change, Step, Takeover};
+use crate::release::{Entry, EntryState};
+
+/// Values that are made once and live on the cluster only.
+pub trait Generated: Sync {
+    /// A new random value of `length` characters.
+    fn make(&self, length: usize) -> String;
+}
+
+/// Carries out one step; gives the object's uid.
+pub async fn apply_step(
+    run: &Run<'_>,
+    step: &Step,
+    generated: &dyn Generated,
+) -> Result<Option<(ObjectId, String)>> {
+    let ctx = &run.ctx;
+    let id = step.object.id();
+    let action = match step.change {
+        Change::Create => Action::Created,
+        Change::Update(_) => Action::Updated,
+        Change::Adopt(_) => Action::Adopted,
+        Change::Recreate { .. } => Action::Recreated,
+        Change::Unchanged | Change::Use | Change::Foreign(_) => {
+            ctx.observer.event(Event::Object { action: Action::Unchanged, object: id.clone() });
+            return Ok(step.uid.clone().map(|uid| (id, uid)));
+        }
+    };
+    let kind = kind_of(ctx, &step.object).await?.ok_or_else(|| unknown_kind(&step.object))?;
+    match step.change {
+        Change::Adopt(_) => take_over(run, step, &kind, plan::takeover).await?,
+        Change::Update(_) if step.moved => take_over(run, step, &kind, plan::carry_over).await?,
+        _ => {}
+    }
+    let mut options = ApplyOptions { dry_run: false, force: step.force, uid: step.uid.clone() };
+    if let Change::Recreate { orphan, .. } = step.change {
+        make_way(run, step, &kind, orphan).await?;
+        options.uid = None;
+    }
+    let filled = fill_generated(ctx, &kind, &step.object, generated).await?;
+    run.lock.still_held()?;
+    let object = filled.as_ref().unwrap_or(&step.object);
+    let applied = match ctx.cluster.apply(&kind, object, &options).await {
+        Ok(applied) => applied,
+        Err(error) => return Err(error.into()),
+    };
+    if matches!(step.change, Change::Create | Change::Recreate { .. }) && !applied.created {
+        return Err(foreign(step, &applied.object));
+    }
+    ctx.observer.event(Event::Object { action, object: id.clone() });
+    let uid = applied.object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+    Ok(Some((id, uid)))
+}
+
+/// Deletes an object that is made anew, after its claims have been asked to grow. A kill in between
+/// is harmless: what has grown has grown, and what is missing is created.
+pub(super) async fn make_way(run: &Run<'_>, step: &Step, kind: &Kind, orphan: bool) -> Result<()> {
+    let ctx = &run.ctx;
+    for growth in &step.grow {
+        run.lock.still_held()?;
+        crate::ops::claims::grow(ctx, growth).await?;
+    }
+    let propagation = match step.object.kind() {
+        _ if orphan => Propagation::Orphan,
+        "Job" => Propagation::Background,
+        // its pods are gone before the new ones come
+        _ => Propagation::Foreground,
+    };
+    run.lock.still_held()?;
+    let options = DeleteOptions { uid: step.uid.clone(), propagation, ..DeleteOptions::default() };
+    let (namespace, name) = (step.object.namespace(), step.object.name());
+    ctx.cluster.delete(kind, namespace, name, &options).await?;
+    let entry = Entry { uid: step.uid.clone(), ..Entry::new(step.object.id(), "", EntryState::Active) };
+    crate::ops::prune::gone(ctx, &[&entry], Phase::Applied).await
+}
+
+/// Makes fields ours before the apply, so that what the release does not want goes: those that
+/// kubectl and Helm own, or our own of another API version.
+pub(super) async fn take_over(
+    run: &Run<'_>,
+    step: &Step,
+    kind: &Kind,
+    what: fn(&Value) -> Option<Takeover>,
+) -> Result<()> {
+    let ctx = &run.ctx;
+    let Some(live) = ctx.cluster.get(kind, step.object.namespace(), step.object.name()).await? else {
+        return Ok(());
+    };
+    let Some(takeover) = what(&live) else { return Ok(()) };
+    run.lock.still_held()?;
+    ctx.cluster.take_over(kind, &live, &takeover, what).await.map(drop)
+}
+
+/// Fills the generated values of a Secret: from the live one, or new ones.
+pub(super) async fn fill_generated(
+    ctx: &Context<'_>,
+    kind: &Kind,
+    object: &Object,
+    generated: &dyn Generated,
+) -> Result<Option<Object>> {
+    let wanted = plan::generated::wanted(object).map_err(|_| {
+        Error::failed(format!("{} has a damaged annotation {}", object.id(), labels::GENERATED))
+    })?;
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    // asked again: what was planned may be old, and a value must never be made twice
+    let live = ctx.cluster.get(kind, object.namespace(), object.name()).await?.unwrap_or_default();
+    let mut filled = plan::generated::with_live_values(object, &live).unwrap_or_else(|| object.clone());
+    for value in wanted {
+        let slot = &mut filled.value_mut()["data"][&value.key];
+        if slot.is_null() {
+            *slot = json!(base64(generated.make(value.length).as_bytes()));
+        }
+    }
+    Ok(Some(filled))
+}
+
+/// Random letters and digits from the operating system.
+pub struct Random;
+
+impl Generated for Random {
+    fn make(&self, length: usize) -> String {
+        use rand::RngExt;
+        const ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789";
+        let mut rng = rand::rng();
+        (0..length).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect()
+    }
+}

@@ -1,0 +1,208 @@
+//! What stands in the way? Checks before the first write: rights, namespaces and their PodSecurity
+//! level, storage, a second release on the nodes, and the server's opinion on every object. All
+//! problems are gathered and reported in one list.
+
+mod places;
+mod rights;
+
+pub(super) use rights::missing_rules;
+pub use rights::{may_everything, rights};
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::object::Object;
+use crate::ops::Context;
+use crate::ops::apply::{self, Verdict};
+use crate::ops::namespace::State;
+use crate::plan::{Change, Plan, Step};
+use crate::release::ComponentRef;
+use crate::words::count;
+use places::{pod_security, second_release, storage};
+
+/// One thing that stands in the way.
+#[derive(Debug)]
+struct Problem {
+    message: String,
+    details: Vec<String>,
+    hints: Vec<String>,
+}
+
+impl Problem {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), details: Vec::new(), hints: Vec::new() }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self {
+            message: error.message().to_owned(),
+            details: error.details().to_vec(),
+            hints: error.hints().to_vec(),
+        }
+    }
+}
+
+/// What to check.
+pub struct Subject<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The enabled components.
+    pub components: &'a [ComponentRef],
+    /// Namespace of node-level components.
+    pub node_namespace: &'a str,
+    /// The release's namespace; None when it does not exist and is not made (dry-run).
+    pub namespace: Option<&'a State>,
+    /// Ask the server about every object?
+    pub dry_run: bool,
+    /// The answer of [`may_everything`].
+    pub all_rights: bool,
+}
+
+/// Runs all checks; one error lists everything that stands in the way.
+pub async fn check(ctx: &Context<'_>, subject: &Subject<'_>) -> Result<()> {
+    let objects: Vec<&Object> = subject.plan.steps.iter().map(|step| &step.object).collect();
+    let refusals = async {
+        match subject.dry_run {
+            true => dry_run(ctx, subject).await,
+            false => Ok(Vec::new()),
+        }
+    };
+    let (storage, nodes, node_namespace, refusals) = tokio::join!(
+        storage(ctx, &objects),
+        second_release(ctx, subject.components),
+        crate::ops::namespace::read(ctx, subject.node_namespace),
+        refusals,
+    );
+    let mut problems: Vec<Problem> = obstacles(subject.plan).map(Problem::from).collect();
+    problems.extend(storage?);
+    problems.extend(nodes?);
+    problems.extend(pod_security(ctx, subject, node_namespace?.as_ref()));
+    problems.extend(refusals?);
+    into_result(problems)
+}
+
+fn into_result(mut problems: Vec<Problem>) -> Result<()> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let mut error = if problems.len() == 1 {
+        let only = problems.remove(0);
+        let mut error = Error::failed(only.message);
+        for detail in only.details {
+            error = error.detail(detail);
+        }
+        for hint in only.hints {
+            error = error.hint(hint);
+        }
+        error
+    } else {
+        let mut error =
+            Error::failed(format!("{} things stand in the way; nothing was changed", problems.len()));
+        for problem in problems {
+            error = error.detail(problem.message);
+            for detail in problem.details {
+                error = error.detail(format!("  {}", detail.replace('\n', "\n  ")));
+            }
+            for hint in problem.hints {
+                // the same advice once
+                if !error.hints().contains(&hint) {
+                    error = error.hint(hint);
+                }
+            }
+        }
+        error
+    };
+    error = error.with_exit(crate::Exit::Failed);
+    Err(error)
+}
+
+/// What the plan itself cannot get past, each as an error: objects of others that have the names
+/// of ours, and fields that others own.
+pub fn obstacles(plan: &Plan) -> impl Iterator<Item = Error> {
+    plan.steps.iter().filter_map(|step| match (&step.refusal, &step.change) {
+        (Some((why, hint)), _) => Some(Error::failed(why.clone()).hint(hint.clone())),
+        (None, Change::Foreign(managers)) => Some(apply::taken(&step.object.id(), managers)),
+        (None, _) if step.obstacles().is_empty() => None,
+        (None, _) => Some(conflict(step)),
+    })
+}
+
+fn conflict(step: &Step) -> Error {
+    let mut error =
+        Error::failed(format!("{}: somebody else set what the release wants otherwise", step.object.id()));
+    for conflict in step.obstacles() {
+        let word = |value: &Option<Value>| match value {
+            None => "(absent)".to_owned(),
+            Some(Value::String(text)) if text.contains('\n') => "…".to_owned(),
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Object(_) | Value::Array(_)) => "…".to_owned(),
+            Some(other) => other.to_string(),
+        };
+        error = error.detail(format!(
+            "{}: ours {}, live {}, set by {}",
+            conflict.path,
+            word(&conflict.ours),
+            word(&conflict.live),
+            crate::ops::who::owner(&conflict.owner)
+        ));
+    }
+    if step.obstacles().iter().all(|conflict| conflict.owner.is_hand_tool()) {
+        error.hint(
+            "--force-conflicts takes these fields back; to keep a live value, set it in the release's values",
+        )
+    } else {
+        error.hint("a controller owns fields that the release sets: change the controller, or the values of the release")
+    }
+}
+
+/// The server's opinion on every object.
+async fn dry_run(ctx: &Context<'_>, subject: &Subject<'_>) -> Result<Vec<Problem>> {
+    // where the release's own namespace is not there (a dry-run), any other serves for the check
+    let fallback = if subject.namespace.is_some() { ctx.namespace.as_str() } else { "default" };
+    let brought = apply::Brought::by(subject.plan, Some(fallback), subject.all_rights);
+    // what is known to stand in the way need not be asked about
+    let steps =
+        subject.plan.steps.iter().filter(|step| step.obstacles().is_empty() && step.refusal.is_none());
+    let verdicts = apply::dry_run(ctx, steps, &brought).await?;
+    let mut problems = Vec::new();
+    let mut forbidden = Problem::new("");
+    for (step, verdict) in verdicts {
+        match verdict {
+            Verdict::Accepted | Verdict::Later => {}
+            Verdict::Refused(error) => problems.push(error.into()),
+            Verdict::Forbidden(error) => {
+                forbidden.details.push(format!("{}: {}", step.object.id(), error.message()));
+            }
+        }
+    }
+    if !forbidden.details.is_empty() {
+        forbidden.message =
+            format!("the API server refuses {} for want of rights", count(forbidden.details.len(), "object"));
+        problems.push(forbidden.hint("you can only grant rights that you have: ask a cluster administrator to install, or for these rights"));
+    }
+    Ok(problems)
+}
+
+/// How a plan reads in one line: `61 objects, rights, storage, PodSecurity`.
+pub fn summary(plan: &Plan) -> String {
+    let creating = plan.steps.iter().filter(|step| step.change != Change::Use).count();
+    format!("{}, rights, storage, PodSecurity", count(creating, "object"))
+}
+
+/// What a plan found, in one line: `61 objects compared, none differs`.
+pub fn compared(plan: &Plan) -> String {
+    let all = count(plan.steps.len(), "object");
+    match plan.steps.iter().filter(|step| step.change.writes()).count() + plan.first.len() + plan.prune.len()
+    {
+        0 => format!("{all} compared, none differs"),
+        1 => format!("{all} compared, 1 differs"),
+        n => format!("{all} compared, {n} differ"),
+    }
+}
