@@ -59,6 +59,7 @@ pub fn show(app: &App<'_>, preview: &Preview, sink: Sink) {
         lines.extend(render(&entries));
         lines.push(Line { kind: LineKind::Plain, text: String::new() });
         lines.push(Line { kind: LineKind::Plain, text: preview.consequences() });
+        lines.extend(preview.what_stays().map(|text| Line { kind: LineKind::Plain, text }));
     }
     match sink {
         Sink::Data => app.ui.diff(&lines),

@@ -39,13 +39,6 @@ pub async fn target(
     }
     let mixed =
         with_components_of(&newest, &earlier, names).map_err(|missing| incomplete(&missing, names, to))?;
-    ctx.observer.event(Event::Warning {
-        message: format!(
-            "only the objects of {} go back to revision {to}; the values of the release stay, so the next upgrade \
-             brings the present ones again unless its values differ",
-            names.join(", ")
-        ),
-    });
     Ok((Verb::Undo { to, components: names.to_vec() }, Target::Record(Arc::new(mixed))))
 }
 

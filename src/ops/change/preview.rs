@@ -236,6 +236,16 @@ impl Preview {
         if parts.is_empty() { "nothing changes".to_owned() } else { parts.join(", ") }
     }
 
+    /// Of a change of some components alone: what a person might take for changed, too.
+    pub fn what_stays(&self) -> Option<String> {
+        (!self.only.is_empty()).then(|| {
+            format!(
+                "the values of the release stay: its next upgrade makes {} as they say again",
+                self.only.join(" and ")
+            )
+        })
+    }
+
     /// `restarts: obs-prometheus-0 · data at risk: none · conflicts: none`
     pub fn consequences(&self) -> String {
         let list = |items: &[String]| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
