@@ -54,6 +54,7 @@ fn run(cli: Cli, ui: &ui::Ui) -> Result<commands::Outcome, Error> {
     let result = runtime.block_on(async {
         let cancel = Cancel::default();
         listen(&cancel)?;
+        stop_in_good_order()?;
         commands::run(cli, ui, cancel).await
     });
     // requests that hang must not keep the process
@@ -76,12 +77,33 @@ fn listen(cancel: &Cancel) -> Result<(), Error> {
                 _ = terminate.recv() => true,
             };
             if seen {
-                ui::restore_terminal();
+                ui::leave_terminal();
                 #[expect(clippy::disallowed_methods, reason = "main waits for what does not end")]
                 std::process::exit(if terminated { 143 } else { 130 });
             }
             seen = true;
             cancel.cancel(terminated);
+        }
+    });
+    Ok(())
+}
+
+/// Ctrl-Z: the terminal is in order before the process stops.
+fn stop_in_good_order() -> Result<(), Error> {
+    use rustix::process::{Signal, getpid, getppid, getsid, kill_process};
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut stop = signal(SignalKind::from_raw(Signal::TSTP.as_raw()))
+        .map_err(|error| Error::failed(format!("signals cannot be received: {error}")))?;
+    tokio::spawn(async move {
+        while stop.recv().await.is_some() {
+            // whose parent is in another session is never continued: the kernel does not stop it either
+            let parent = getppid().and_then(|parent| getsid(Some(parent)).ok());
+            if parent.is_none() || parent != getsid(None).ok() {
+                continue;
+            }
+            ui::lend_terminal(|| {
+                let _ = kill_process(getpid(), Signal::STOP);
+            });
         }
     });
     Ok(())

@@ -141,8 +141,8 @@ mod help {
         - always: Always
         - never:  Never
         --progress <HOW>
-        - auto:  Redrawn lines on a terminal, plain lines elsewhere
-        - plain: One line per change
+        - auto:  Redrawn lines on a terminal, the same lines one by one elsewhere
+        - plain: Sentences, one per change, for screen readers
         - none:  Nothing but warnings and errors
         ");
     }

@@ -72,7 +72,7 @@ pub struct Global {
     /// Colour: auto, always, never
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_short_help = true)]
     pub color: Color,
-    /// How progress is shown; plain writes one line per change
+    /// How progress is shown; plain writes sentences, for screen readers
     #[arg(long, global = true, value_name = "HOW", default_value = "auto", hide_short_help = true)]
     pub progress: Progress,
 }
@@ -92,10 +92,10 @@ pub enum Color {
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Progress {
-    /// Redrawn lines on a terminal, plain lines elsewhere.
+    /// Redrawn lines on a terminal, the same lines one by one elsewhere.
     #[default]
     Auto,
-    /// One line per change.
+    /// Sentences, one per change, for screen readers.
     Plain,
     /// Nothing but warnings and errors.
     None,

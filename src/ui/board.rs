@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use super::lines::{self, Layout, Row};
+use super::text::one_line;
 use crate::event::{ComponentState, Event, Phase};
 
 /// The phase that is running.
@@ -62,7 +63,7 @@ impl Board {
                     self.awaiting.clear();
                 }
             }
-            Event::Awaiting { what, .. } => self.awaiting.clone_from(what),
+            Event::Awaiting { what, .. } => self.awaiting = one_line(what),
             Event::Usual { name, seconds } => {
                 self.usual.push((name.clone(), *seconds));
                 if let Some(entry) = self.components.iter_mut().find(|e| e.row.name == *name) {
@@ -74,7 +75,7 @@ impl Board {
                     name: name.clone(),
                     state: *state,
                     ready: ready.clone(),
-                    why: why.clone(),
+                    why: one_line(why),
                     seconds: *seconds,
                     usual: self.usual.iter().find(|(n, _)| n == name).map(|(_, seconds)| *seconds),
                 };
@@ -99,11 +100,11 @@ impl Board {
     }
 
     /// What a screen with `rows` lines shows: the components, or the running phase. When there is
-    /// no room for all components, those that are ready go first.
+    /// no room for all components, those that are ready are folded first.
     pub fn frame(&self, now: Instant, rows: usize, spinner: char, layout: &Layout) -> Vec<String> {
         let mut out = Vec::new();
         if let Some(running) = self.running
-            && (self.components.is_empty() || running.phase != Phase::Ready)
+            && (self.components.is_empty() || running.phase != Phase::Ready || !self.awaiting.is_empty())
         {
             let seconds = now.saturating_duration_since(running.since).as_secs_f64();
             out.push(lines::phase_running(
@@ -119,30 +120,34 @@ impl Board {
         // One line stays free for the cursor, one for what was printed last.
         let room = rows.saturating_sub(out.len() + 2).max(1);
         let names = self.names();
-        let mut shown: Vec<&Entry> = self.components.iter().collect();
-        let hidden = if shown.len() > room {
-            let keep = room - 1;
-            let mut order: Vec<usize> = (0..shown.len()).collect();
-            order.sort_by_key(|&i| match shown[i].row.state {
-                ComponentState::Failed => 0,
-                ComponentState::Starting => 1,
-                ComponentState::Ready => 2,
-            });
-            order.truncate(keep);
-            order.sort_unstable();
-            let hidden = shown.len() - keep;
-            shown = order.into_iter().map(|i| shown[i]).collect();
-            hidden
-        } else {
-            0
-        };
+        let (shown, folded) = self.fold(room);
         let mut components: Vec<String> =
             shown.iter().map(|e| lines::component(&e.at(now), names, layout)).collect();
-        if hidden > 0 {
-            components.push(lines::more(hidden, layout.paint));
+        if !folded.is_empty() {
+            components.push(lines::folded(&folded, layout));
         }
         components.append(&mut out);
         components
+    }
+
+    /// The components for `room` lines, and those that the last line stands for.
+    fn fold(&self, room: usize) -> (Vec<&Entry>, Vec<&Entry>) {
+        if self.components.len() <= room {
+            return (self.components.iter().collect(), Vec::new());
+        }
+        let mut order: Vec<usize> = (0..self.components.len()).collect();
+        order.sort_by_key(|&i| match self.components[i].row.state {
+            ComponentState::Failed => 0,
+            ComponentState::Starting => 1,
+            ComponentState::Ready => 2,
+        });
+        let mut kept = order[..room - 1].to_vec();
+        kept.sort_unstable();
+        let (mut shown, mut folded) = (Vec::new(), Vec::new());
+        for (i, entry) in self.components.iter().enumerate() {
+            if kept.contains(&i) { shown.push(entry) } else { folded.push(entry) }
+        }
+        (shown, folded)
     }
 }
 
@@ -184,7 +189,49 @@ mod tests {
         let first: Vec<&str> =
             frame.iter().map(|l| l.split_whitespace().next().unwrap_or_default()).collect();
         assert_eq!(first, ["ready-0", "grafana", "loki", "…"]);
-        assert_eq!(frame[3], "  … 5 more");
+        assert_eq!(frame[3], "  … 5 more ready");
+    }
+
+    #[test]
+    fn what_has_no_room_is_counted_by_state() {
+        let start = Instant::now();
+        let mut board = Board::default();
+        for i in 0..30 {
+            let state = if i % 3 == 0 { ComponentState::Ready } else { ComponentState::Starting };
+            board.take(&component(&format!("c{i}"), state), start);
+        }
+        let frame = board.frame(start, 12, '⠙', &LAYOUT);
+        assert_eq!(frame.len(), 10);
+        assert_eq!(frame[9], "  … 11 more starting, 10 more ready");
+        assert!(frame[0].starts_with("  c1 "), "{frame:?}");
+    }
+
+    #[test]
+    fn what_is_awaited_beside_the_components_is_shown_below_them() {
+        let start = Instant::now();
+        let mut board = Board::default();
+        let what = "prometheus reloads its configuration: it has not reloaded yet";
+        board.take(&Event::PhaseStarted { phase: Phase::Ready, total: None }, start);
+        board.take(&component("prometheus", ComponentState::Ready), start);
+        assert_eq!(board.frame(start, 24, '⠙', &LAYOUT).len(), 1);
+        board.take(&Event::Awaiting { phase: Phase::Ready, what: what.into() }, start);
+        let frame = board.frame(start + Duration::from_secs(7), 24, '⠙', &LAYOUT);
+        assert_eq!(
+            frame[1],
+            "⠙ waiting     prometheus reloads its configuration: it has not reloaded yet   7s"
+        );
+    }
+
+    #[test]
+    fn a_reason_is_one_line_whatever_a_container_says() {
+        let start = Instant::now();
+        let mut board = Board::default();
+        let why = "cannot start:\n\t\x1b[31mno such\u{7} file\x1b[0m\r\n".to_owned();
+        let name = "grafana".to_owned();
+        let (state, ready) = (ComponentState::Failed, "0/1".to_owned());
+        board.take(&Event::Component { name, state, ready, why, seconds: 1.0 }, start);
+        let frame = board.frame(start, 24, '⠙', &LAYOUT);
+        assert!(frame[0].contains("  cannot start: no such file  "), "{frame:?}");
     }
 
     #[test]

@@ -3,32 +3,15 @@
 
 use std::io::Write;
 use std::panic::PanicHookInfo;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Set when the tool broke: nothing may draw over the report any more.
-static BROKEN: AtomicBool = AtomicBool::new(false);
-
-/// Did the tool break?
-pub(super) fn broken() -> bool {
-    BROKEN.load(Ordering::Relaxed)
-}
-
-/// Shows the cursor and ends colours, whatever was being written. Call it before leaving at once, as
-/// on a second Ctrl-C; otherwise dropping [`super::Progress`] is enough.
-pub fn restore_terminal() {
-    let term = console::Term::stderr();
-    if term.is_term() {
-        let _ = term.show_cursor().and_then(|()| term.write_str("\x1b[0m"));
-    }
-}
+use super::tty::leave_terminal;
 
 /// Replaces Rust's panic message. The usual one, with its trace, is kept for `RUST_BACKTRACE`.
 /// Release builds abort after it (exit by SIGABRT), so nothing else gets a chance to tidy up.
 pub fn install_panic_hook() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        BROKEN.store(true, Ordering::Relaxed);
-        restore_terminal();
+        leave_terminal();
         let _ = writeln!(std::io::stderr(), "{}", report(info));
         if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
             usual(info);

@@ -1,6 +1,7 @@
 //! A driver to look at progress in a real terminal, as no assertion can:
 //! `cargo test --lib ui::demo -- --ignored --nocapture`. `OBS_DEMO=panic` ends in the middle,
-//! `OBS_DEMO=ask` and `OBS_DEMO=name` ask in between.
+//! `OBS_DEMO=ask` and `OBS_DEMO=name` ask in between, `OBS_DEMO=many` has more components than a
+//! screen has lines, `OBS_DEMO=others` has somebody else who writes in between.
 
 use std::time::Duration;
 
@@ -64,6 +65,7 @@ fn demo() {
     progress.event(Event::PhaseDone { phase: Phase::Applied, summary: "61 created".into(), seconds: 0.9 });
     progress.event(Event::PhaseStarted { phase: Phase::Ready, total: None });
     let names = ["prometheus", "alertmanager", "grafana", "loki", "kube-state-metrics", "node-exporter"];
+    let more: Vec<String> = (1..=40).map(|i| format!("component-{i}")).collect();
     let component = |name: &str, state, ready: &str, why: &str, seconds| {
         progress.event(Event::Component {
             name: name.into(),
@@ -76,6 +78,21 @@ fn demo() {
     progress.event(Event::Usual { name: "grafana".into(), seconds: 25.0 });
     for name in names {
         component(name, ComponentState::Starting, "0/1", "", 0.0);
+    }
+    if mode == "many" {
+        for name in &more {
+            component(name, ComponentState::Starting, "0/1", "image is pulled", 0.0);
+        }
+        for name in &more {
+            wait(4);
+            component(name, ComponentState::Ready, "1/1", "", 1.0);
+        }
+    }
+    if mode == "others" {
+        for i in 0..8 {
+            wait(7);
+            eprintln!("I1121 15:04:05 somebody else says {i}");
+        }
     }
     wait(15);
     component("node-exporter", ComponentState::Ready, "3/3 nodes", "", 1.5);

@@ -13,8 +13,8 @@ pub(super) enum Lead {
     Mark,
 }
 
-/// Message, details (evidence) and hints, with a line break at the end. Details are wrapped to
-/// `columns` where a terminal has that many; hints never, they are there to be copied.
+/// Message, details (evidence) and hints, with a line break at the end. They are wrapped to `columns`
+/// where a terminal has that many; but no command, which is there to be copied.
 pub(super) fn render(error: &Error, lead: Lead, columns: Option<usize>, paint: Paint) -> String {
     let (first, indent) = match lead {
         Lead::Word => (paint.bad("error:"), "  "),
@@ -38,9 +38,16 @@ pub(super) fn render(error: &Error, lead: Lead, columns: Option<usize>, paint: P
         }
     }
     for hint in error.hints() {
-        for (i, line) in hint.lines().enumerate() {
-            let line =
-                if line.trim_start().starts_with("kubectl ") { paint.command(line) } else { line.to_owned() };
+        let lines = hint.lines().flat_map(|line| {
+            if line.trim_start().starts_with("kubectl ") {
+                vec![paint.command(line)]
+            } else if line.contains("kubectl ") {
+                vec![line.to_owned()]
+            } else {
+                fit(line, 8)
+            }
+        });
+        for (i, line) in lines.enumerate() {
             let before = if i == 0 { format!("  {} ", paint.bold("hint:")) } else { " ".repeat(8) };
             out.push_str(&format!("{before}{line}\n"));
         }
@@ -80,6 +87,22 @@ mod tests {
              \x20   names none\n\
              \x20 hint: set global.storageClass to one of: fast, slow\n\
              \x20       kubectl obs upgrade --set global.storageClass=fast\n"
+        );
+    }
+
+    #[test]
+    fn prose_is_wrapped_and_a_command_never() {
+        let error = Error::failed("a")
+            .hint("the deadline passed; --timeout gives more time\nkubectl obs upgrade --timeout=1h --wait=ready")
+            .hint("kubectl obs status shows what runs and what does not");
+        assert_eq!(
+            render(&error, Lead::Mark, Some(30), Paint::NONE),
+            "✘ a\n\
+             \x20 hint: the deadline passed;\n\
+             \x20       --timeout gives more\n\
+             \x20       time\n\
+             \x20       kubectl obs upgrade --timeout=1h --wait=ready\n\
+             \x20 hint: kubectl obs status shows what runs and what does not\n"
         );
     }
 

@@ -1,6 +1,7 @@
 //! Event → line: what bars and plain output both show. Pure; every line is held by a test as an
 //! exact string.
 
+use super::board::Entry;
 use super::paint::Paint;
 use super::text::{justify, pad, truncate, width, wrap};
 use crate::event::{ComponentState, Phase};
@@ -9,6 +10,9 @@ use crate::readiness::spans::{duration, whole};
 /// Lines are aligned as if the terminal had at most this many columns: a time at the far right of a
 /// wide screen is not seen together with its line.
 pub(super) const COLUMNS: usize = 80;
+
+/// The usual time does not take so much room that less than this is left for the reason.
+const REASON: usize = 24;
 
 /// How lines are laid out.
 #[derive(Debug, Clone, Copy)]
@@ -88,24 +92,25 @@ pub(super) fn phase_running(
     spinner: char,
     layout: &Layout,
 ) -> String {
-    let progress = match (handled, total) {
-        (0, None) => awaiting.to_owned(),
+    let mut progress = match (handled, total) {
+        (0, None) => String::new(),
         (handled, None) => format!("{handled} objects"),
         (handled, Some(total)) => format!("{handled} of {total} objects"),
     };
+    if !awaiting.is_empty() {
+        let comma = if progress.is_empty() { "" } else { ", " };
+        progress = format!("{progress}{comma}{awaiting}");
+    }
     let left = format!("{spinner} {} {progress}", pad(doing(phase), 11));
     let right = whole(seconds);
     let left = truncate(left.trim_end(), layout.edge().saturating_sub(width(&right) + 2));
     layout.fit(justify(&left, &right, layout.edge()))
 }
 
-/// `  grafana              starting   0/1  readiness probe: connection refused  21s   usually 25s`
+/// `  grafana              starting   0/1  readiness probe: connection refused  21s   usually 25s`, or
+/// with `21s of ~25s` at the edge where the screen ends there and the reason keeps enough room.
 pub(super) fn component(row: &Row, names: usize, layout: &Layout) -> String {
-    let state = match row.state {
-        ComponentState::Starting => "starting",
-        ComponentState::Ready => "ready",
-        ComponentState::Failed => "failed",
-    };
+    let state = word(row.state);
     let edge = layout.edge();
     let narrow = edge < 60;
     // Names get what they need, but no more than a third of a narrow screen.
@@ -115,9 +120,20 @@ pub(super) fn component(row: &Row, names: usize, layout: &Layout) -> String {
     let space = " ".repeat(gap);
     let left = format!("  {}{space}", pad(&name, column));
     let mut middle = format!("{space}{}", row.ready);
-    let right = whole(row.seconds);
+    let taken = width(&left) + states + width(&middle) + 2;
+    let usual = row.usual.filter(|_| row.state == ComponentState::Starting).map(whole);
+    let behind = usual.as_ref().map(|usual| format!("   usually {usual}")).unwrap_or_default();
+    let outside = !layout.cut || edge + width(&behind) <= layout.columns;
+    let mut right = whole(row.seconds);
+    if let Some(usual) = usual.filter(|_| !outside) {
+        let both = format!("{right} of ~{usual}");
+        let room = edge.saturating_sub(taken + 2 + width(&both));
+        if room >= REASON || room >= width(&row.why) {
+            right = both;
+        }
+    }
 
-    let taken = width(&left) + states + width(&middle) + width(&right) + 2;
+    let taken = taken + width(&right);
     if !row.why.is_empty() {
         let room = edge.saturating_sub(taken + 2);
         if !layout.cut {
@@ -134,18 +150,28 @@ pub(super) fn component(row: &Row, names: usize, layout: &Layout) -> String {
     let used = width(&left) + states + width(&middle);
     let space = edge.saturating_sub(used + width(&right)).max(2);
     let mut line = format!("{left}{painted}{middle}{}{right}", " ".repeat(space));
-    if let Some(usual) = row.usual.filter(|_| row.state == ComponentState::Starting) {
-        let usual = format!("   usually {}", whole(usual));
-        if !layout.cut || edge + width(&usual) <= layout.columns {
-            line.push_str(&layout.paint.dim(&usual));
-        }
+    if outside {
+        line.push_str(&layout.paint.dim(&behind));
     }
     line
 }
 
-/// `  … 3 more are ready`: rows that the screen has no room for.
-pub(super) fn more(hidden: usize, paint: Paint) -> String {
-    paint.dim(&format!("  … {hidden} more"))
+/// `  … 2 more starting, 9 more ready`: components that the screen has no room for.
+pub(super) fn folded(entries: &[&Entry], layout: &Layout) -> String {
+    let states = [ComponentState::Failed, ComponentState::Starting, ComponentState::Ready];
+    let counts = states.map(|state| (entries.iter().filter(|e| e.row.state == state).count(), word(state)));
+    let parts: Vec<String> =
+        counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} more {word}")).collect();
+    layout.paint.dim(&layout.fit(format!("  … {}", parts.join(", "))))
+}
+
+/// A component's state in a word.
+pub(super) fn word(state: ComponentState) -> &'static str {
+    match state {
+        ComponentState::Starting => "starting",
+        ComponentState::Ready => "ready",
+        ComponentState::Failed => "failed",
+    }
 }
 
 /// `  still waiting for grafana, loki (1m30s): readiness probe: connection refused`
@@ -175,7 +201,7 @@ fn done(phase: Phase) -> &'static str {
     }
 }
 
-fn doing(phase: Phase) -> &'static str {
+pub(super) fn doing(phase: Phase) -> &'static str {
     match phase {
         Phase::Checked => "checking",
         Phase::Applied => "applying",
@@ -233,6 +259,10 @@ mod tests {
         assert_eq!(
             phase_running(Phase::Applied, 12, Some(61), "", 1.2, '⠙', &WIDE),
             "⠙ applying    12 of 61 objects                                                1s"
+        );
+        assert_eq!(
+            phase_running(Phase::Deleted, 3, Some(19), "Service x is not gone", 65.0, '⠙', &WIDE),
+            "⠙ deleting    3 of 19 objects, Service x is not gone                       1m05s"
         );
         assert_eq!(
             phase_running(Phase::Healthy, 0, None, "", 3.0, '⠙', &WIDE),
@@ -308,9 +338,17 @@ mod tests {
             component(&grafana, 18, &wide),
             "  grafana              starting   0/1                                        21s   usually 25s"
         );
-        assert!(!component(&grafana, 18, &WIDE).contains("usually"));
+        grafana.why = "readiness probe: connection refused".into();
+        assert_eq!(
+            component(&grafana, 18, &WIDE),
+            "  grafana              starting   0/1  readiness probe: connection…  21s of ~25s"
+        );
+        assert_eq!(component(&grafana, 18, &NARROW), "  grafana       starting 0/1         21s");
         grafana.state = ComponentState::Ready;
-        assert!(!component(&grafana, 18, &wide).contains("usually"));
+        for layout in [&wide, &WIDE] {
+            let line = component(&grafana, 18, layout);
+            assert!(line.ends_with(" 21s"), "{line}");
+        }
     }
 
     #[test]

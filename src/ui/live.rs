@@ -3,10 +3,12 @@
 
 use std::collections::HashMap;
 use std::io::Write;
+use std::time::Instant;
 
-use super::screen::{self, Screen};
+use super::screen::Screen;
 use super::terminal::Mode;
 use super::text::{justify, truncate, width};
+use super::tty::{Stderr, left};
 
 /// A row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,18 +30,22 @@ pub struct Live {
 
 impl Live {
     pub(super) fn new(mode: Mode) -> Self {
-        Self { mode, screen: (mode == Mode::Bars).then(Screen::default), said: HashMap::new() }
+        let screen = (mode == Mode::Bars).then(|| Screen::new(Box::new(Stderr)));
+        Self { mode, screen, said: HashMap::new() }
     }
 
     /// Shows the rows as they are now.
     pub fn show(&mut self, rows: &[LiveRow]) {
         match (&mut self.screen, self.mode) {
             (Some(screen), _) => {
-                let columns = screen::size().1;
-                let lines: Vec<String> = rows.iter().map(|row| line(row, columns)).collect();
-                screen.show(&lines);
+                let columns = screen.size().columns;
+                let mut lines: Vec<String> = rows.iter().map(|row| line(row, columns)).collect();
+                if !screen.is_ours() {
+                    lines.clear();
+                }
+                screen.draw(&[], &lines, Instant::now());
             }
-            (None, Mode::Plain) => {
+            (None, Mode::Plain | Mode::Sentences) => {
                 for line in self.news(rows) {
                     // Where stderr is closed there is nobody to tell.
                     let _ = writeln!(std::io::stderr(), "{line}");
@@ -60,8 +66,8 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        if let Some(screen) = &mut self.screen {
-            screen.close();
+        if let Some(screen) = self.screen.as_mut().filter(|_| !left()) {
+            screen.clear();
         }
     }
 }

@@ -8,6 +8,8 @@ mod board;
 mod crash;
 #[cfg(test)]
 mod demo;
+#[cfg(test)]
+mod drawn;
 mod failure;
 mod json;
 mod lines;
@@ -17,17 +19,20 @@ mod plain;
 mod progress;
 mod prompt;
 mod screen;
+mod sentences;
 mod terminal;
 pub mod text;
+mod tty;
 mod watch;
 
-pub use crash::{install_panic_hook, restore_terminal};
+pub use crash::install_panic_hook;
 pub use json::Ndjson;
 pub use live::{Live, LiveRow};
 pub use paint::Paint;
 pub use plain::Plain;
 pub use progress::Bars;
 pub use terminal::{Colour, Environment, Mode, Options, ProgressStyle};
+pub use tty::{leave_terminal, lend_terminal, restore_terminal};
 pub use watch::Progress;
 
 pub use crate::readiness::spans::{age, duration, rough};
@@ -136,23 +141,26 @@ impl Ui {
 
     /// Talk, to stderr. Nothing where stdout is a document for a machine.
     pub fn note(&self, text: &str) {
-        if matches!(self.mode, Mode::Bars | Mode::Plain)
+        if matches!(self.mode, Mode::Bars | Mode::Plain | Mode::Sentences)
             || !self.options.machine_output && !self.options.events_json
         {
             self.talk(text);
         }
     }
 
-    /// `! …`, to stderr, also where stdout is for a machine.
+    /// `! …`, to stderr, also where stdout is for a machine. As sentences: `warning: …`.
     pub fn warn(&self, text: &str) {
         if self.mode == Mode::Ndjson {
             Ndjson::stdout().event(Event::Warning { message: text.to_owned() });
         }
-        self.talk(&lines::warning(text, self.stderr_columns(), self.stderr));
+        self.talk(&match self.mode {
+            Mode::Sentences => sentences::warning(text),
+            _ => lines::warning(text, self.stderr_columns(), self.stderr),
+        });
     }
 
     /// The error that the process ends with: `✘ …` after an operation that was seen to begin,
-    /// `error: …` otherwise, to stderr. With `--events=json` also as the last event.
+    /// `error: …` otherwise and as a sentence, to stderr. With `--events=json` also as the last event.
     pub fn error(&self, error: &Error) {
         if self.mode == Mode::Ndjson {
             Ndjson::stdout().event(Event::Failed {
@@ -162,7 +170,8 @@ impl Ui {
                 exit_code: error.exit().code(),
             });
         }
-        let lead = if self.began.load(Ordering::Relaxed) { failure::Lead::Mark } else { failure::Lead::Word };
+        let marked = self.began.load(Ordering::Relaxed) && self.mode != Mode::Sentences;
+        let lead = if marked { failure::Lead::Mark } else { failure::Lead::Word };
         self.talk(failure::render(error, lead, self.stderr_columns(), self.stderr).trim_end());
     }
 

@@ -1,6 +1,7 @@
-//! Progress as plain lines, for CI, pipes and dumb terminals: the lines of the bars, each printed
-//! once, when something changed.
+//! Progress where nothing can be redrawn. For CI, pipes and dumb terminals: the lines of the bars,
+//! each printed once, when something changed. For those who listen: sentences, and none twice.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -8,18 +9,27 @@ use std::time::{Duration, Instant};
 use super::board::Board;
 use super::lines::{self, COLUMNS, Layout, Row};
 use super::paint::Paint;
+use super::sentences;
 use crate::event::{ComponentState, Event, Observer, Phase};
 
 /// A component whose reason changes is told of at most this often; becoming ready or failing is
 /// told at once.
 const EVERY: Duration = Duration::from_secs(5);
-/// After this long without a line a sign of life is printed: CI systems end silent jobs.
+/// After this long without a line a sign of life is printed: CI systems end silent jobs. To those who
+/// listen it is given less and less often.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// Prints lines to a stream. [`Plain::tick`] wants to be called about once a second.
 pub struct Plain {
     state: Mutex<State>,
-    layout: Layout,
+    voice: Voice,
+}
+
+/// How it is said.
+#[derive(Debug, Clone, Copy)]
+enum Voice {
+    Lines(Layout),
+    Sentences,
 }
 
 struct State {
@@ -27,7 +37,11 @@ struct State {
     board: Board,
     /// What was last said of each component.
     said: Vec<Said>,
+    /// Reasons that were given, with their components.
+    given: HashSet<(String, String)>,
     last_line: Instant,
+    /// How long it may be silent.
+    silence: Duration,
 }
 
 struct Said {
@@ -39,21 +53,32 @@ struct Said {
 impl Plain {
     /// Prints to `out`.
     pub fn new(out: Box<dyn Write + Send>, colour: bool) -> Self {
-        Self::started(out, colour, Instant::now())
+        let layout = Layout { columns: COLUMNS, cut: false, paint: Paint { colour } };
+        Self::started(out, Voice::Lines(layout), Instant::now())
     }
 
-    fn started(out: Box<dyn Write + Send>, colour: bool, now: Instant) -> Self {
-        Self {
-            state: Mutex::new(State { out, board: Board::default(), said: Vec::new(), last_line: now }),
-            layout: Layout { columns: COLUMNS, cut: false, paint: Paint { colour } },
-        }
+    /// Prints sentences to `out`.
+    pub fn sentences(out: Box<dyn Write + Send>) -> Self {
+        Self::started(out, Voice::Sentences, Instant::now())
+    }
+
+    fn started(out: Box<dyn Write + Send>, voice: Voice, now: Instant) -> Self {
+        let state = State {
+            out,
+            board: Board::default(),
+            said: Vec::new(),
+            given: HashSet::new(),
+            last_line: now,
+            silence: HEARTBEAT,
+        };
+        Self { state: Mutex::new(state), voice }
     }
 
     /// Prints what became due: held-back changes, a sign of life.
     pub fn tick(&self, now: Instant) {
         let mut state = self.lock();
-        state.components(now, &self.layout);
-        if now.saturating_duration_since(state.last_line) >= HEARTBEAT {
+        state.components(now, self.voice);
+        if now.saturating_duration_since(state.last_line) >= state.silence {
             let rows: Vec<Row> = state.board.components.iter().map(|e| e.at(now)).collect();
             let waiting: Vec<&Row> =
                 rows.iter().filter(|row| row.state == ComponentState::Starting).collect();
@@ -63,9 +88,15 @@ impl Plain {
                 f64::max,
             );
             if running.is_some() || !waiting.is_empty() {
-                let line =
-                    lines::heartbeat(&waiting, running.map(|r| r.phase), &state.board.awaiting, seconds);
+                let (phase, awaiting) = (running.map(|r| r.phase), &state.board.awaiting);
+                let (line, silence) = match self.voice {
+                    Voice::Lines(_) => (lines::heartbeat(&waiting, phase, awaiting, seconds), HEARTBEAT),
+                    Voice::Sentences => {
+                        (sentences::heartbeat(&waiting, phase, awaiting, seconds), state.silence * 2)
+                    }
+                };
                 state.print(&line, now);
+                state.silence = silence;
             }
         }
     }
@@ -80,21 +111,38 @@ impl Plain {
         state.board.take(event, now);
         match event {
             Event::Started { operation, release, namespace, bundle, cluster, kubernetes } => {
-                let line =
-                    lines::header(operation, bundle.as_deref(), release, namespace, cluster, kubernetes);
-                state.print(&line, now);
-                state.print("", now);
+                let bundle = bundle.as_deref();
+                match self.voice {
+                    Voice::Lines(_) => {
+                        let line = lines::header(operation, bundle, release, namespace, cluster, kubernetes);
+                        state.print(&line, now);
+                        state.print("", now);
+                    }
+                    Voice::Sentences => {
+                        let line =
+                            sentences::started(operation, bundle, release, namespace, cluster, kubernetes);
+                        state.print(&line, now);
+                    }
+                }
             }
             Event::Warning { message } => {
-                state.print(&lines::warning(message, None, self.layout.paint), now);
+                let line = match self.voice {
+                    Voice::Lines(layout) => lines::warning(message, None, layout.paint),
+                    Voice::Sentences => sentences::warning(message),
+                };
+                state.print(&line, now);
             }
             Event::PhaseDone { phase, summary, seconds } => {
                 if *phase == Phase::Ready {
-                    state.finish(now, &self.layout);
+                    state.finish(now, self.voice);
                 }
-                state.print(&lines::phase_done(*phase, summary, *seconds, &self.layout), now);
+                let line = match self.voice {
+                    Voice::Lines(layout) => lines::phase_done(*phase, summary, *seconds, &layout),
+                    Voice::Sentences => sentences::phase_done(*phase, summary, *seconds),
+                };
+                state.print(&line, now);
             }
-            Event::Component { .. } => state.components(now, &self.layout),
+            Event::Component { .. } => state.components(now, self.voice),
             Event::PhaseStarted { .. }
             | Event::Object { .. }
             | Event::Awaiting { .. }
@@ -106,7 +154,7 @@ impl Plain {
 
     /// Prints the last state of every component that was held back.
     pub(super) fn finish(&self) {
-        self.lock().finish(Instant::now(), &self.layout);
+        self.lock().finish(Instant::now(), self.voice);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -122,7 +170,7 @@ impl Observer for Plain {
 
 impl State {
     /// Prints the components whose state changed, and those whose reason changed and is due.
-    fn components(&mut self, now: Instant, layout: &Layout) {
+    fn components(&mut self, now: Instant, voice: Voice) {
         let names = self.board.names();
         let mut due = Vec::new();
         for entry in &self.board.components {
@@ -140,28 +188,40 @@ impl State {
                 before.is_some_and(|b| (b.state, &b.ready, &b.why) == (row.state, &row.ready, &row.why));
             let settled =
                 row.state != ComponentState::Starting && before.is_none_or(|b| b.state != row.state);
-            if !same && (settled || now.saturating_duration_since(said.at) >= EVERY) {
-                due.push(lines::component(&entry.at(now), names, layout));
-                *said = Said { name: row.name.clone(), at: now, row: Some(row.clone()) };
+            if same || !settled && now.saturating_duration_since(said.at) < EVERY {
+                continue;
             }
+            let fresh = row.why.is_empty() || self.given.insert((row.name.clone(), row.why.clone()));
+            let counts = before.is_none_or(|b| b.ready != row.ready);
+            match voice {
+                Voice::Lines(layout) => due.push(lines::component(&entry.at(now), names, &layout)),
+                // a reason that comes and goes is told once
+                Voice::Sentences if settled || counts || fresh => {
+                    due.push(sentences::component(&entry.at(now)));
+                }
+                Voice::Sentences => {}
+            }
+            *said = Said { name: row.name.clone(), at: now, row: Some(row.clone()) };
         }
         for line in due {
             self.print(&line, now);
         }
     }
 
-    fn finish(&mut self, now: Instant, layout: &Layout) {
+    fn finish(&mut self, now: Instant, voice: Voice) {
         for said in &mut self.said {
             // Long enough ago that every change is due.
             said.at = now.checked_sub(EVERY).unwrap_or(now);
         }
-        self.components(now, layout);
+        self.components(now, voice);
         self.board.components.clear();
         self.said.clear();
+        self.given.clear();
     }
 
     fn print(&mut self, line: &str, now: Instant) {
         self.last_line = now;
+        self.silence = HEARTBEAT;
         // A closed stderr must not end an operation that is under way.
         let _ = writeln!(self.out, "{}", line.trim_end());
         let _ = self.out.flush();
@@ -199,12 +259,17 @@ mod tests {
 
     fn plain() -> (Plain, Shared, Instant) {
         let (out, now) = (Shared::default(), Instant::now());
-        (Plain::started(Box::new(out.clone()), false, now), out, now)
+        let layout = Layout { columns: COLUMNS, cut: false, paint: Paint::NONE };
+        (Plain::started(Box::new(out.clone()), Voice::Lines(layout), now), out, now)
     }
 
-    #[test]
-    fn an_install_reads_as_a_transcript() {
-        let (plain, out, start) = plain();
+    fn sentences() -> (Plain, Shared, Instant) {
+        let (out, now) = (Shared::default(), Instant::now());
+        (Plain::started(Box::new(out.clone()), Voice::Sentences, now), out, now)
+    }
+
+    /// A short install, told to `plain`.
+    fn install(plain: &Plain, start: Instant) {
         let at = |seconds: u64| start + Duration::from_secs(seconds);
         plain.take(
             &Event::Started {
@@ -240,6 +305,12 @@ mod tests {
             &Event::PhaseDone { phase: Phase::Ready, summary: "2 components".into(), seconds: 20.0 },
             at(21),
         );
+    }
+
+    #[test]
+    fn an_install_reads_as_a_transcript() {
+        let (plain, out, start) = plain();
+        install(&plain, start);
         assert_eq!(
             out.taken(),
             "observability stack 1.0.0 → release obs in namespace observability (cluster kind-dev, Kubernetes 1.34)\n\
@@ -249,6 +320,50 @@ mod tests {
              \x20 grafana              starting   0/1  readiness probe: connection refused    6s\n\
              \x20 grafana              ready      1/1                                        20s\n\
              ✔ ready       2 components                                                   20s\n"
+        );
+    }
+
+    #[test]
+    fn an_install_can_be_listened_to() {
+        let (plain, out, start) = sentences();
+        plain.take(&Event::Usual { name: "grafana".into(), seconds: 25.0 }, start);
+        install(&plain, start);
+        let said = out.taken();
+        assert_eq!(
+            said,
+            "install of release obs in namespace observability begins: stack 1.0.0, on cluster kind-dev with \
+             Kubernetes 1.34\n\
+             the objects were applied within 0.9 seconds: 61 created\n\
+             prometheus is ready after 3 seconds, 1 of 1\n\
+             grafana is starting, 0 of 1 ready after 6 seconds, usually ready after 25 seconds: readiness probe: \
+             connection refused\n\
+             grafana is ready after 20 seconds, 1 of 1\n\
+             everything became ready within 20 seconds: 2 components\n"
+        );
+        assert!(
+            said.is_ascii() && !said.contains("  ") && !said.contains(|c: char| c.is_control() && c != '\n')
+        );
+    }
+
+    #[test]
+    fn who_listens_hears_a_reason_once_and_signs_of_life_less_and_less_often() {
+        let (plain, out, start) = sentences();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        plain.take(&Event::PhaseStarted { phase: Phase::Ready, total: None }, at(0));
+        plain.take(&component("grafana", ComponentState::Starting, "0/1", "", 0.0), at(0));
+        for second in 1..300_u32 {
+            let why = if second / 10 % 2 == 0 { "image is pulled" } else { "connection refused" };
+            let event = component("grafana", ComponentState::Starting, "0/1", why, f64::from(second));
+            plain.take(&event, at(second.into()));
+            plain.tick(at(second.into()));
+        }
+        assert_eq!(
+            out.taken(),
+            "grafana is starting, 0 of 1 ready after 5 seconds: image is pulled\n\
+             grafana is starting, 0 of 1 ready after 10 seconds: connection refused\n\
+             still waiting for grafana after 40 seconds\n\
+             still waiting for grafana after 1 minute 40 seconds\n\
+             still waiting for grafana after 3 minutes 40 seconds\n"
         );
     }
 

@@ -6,8 +6,9 @@ use std::time::Instant;
 use super::board::Board;
 use super::lines::{self, Layout};
 use super::paint::Paint;
-use super::screen::{self, Screen};
+use super::screen::Screen;
 use super::text::wrap;
+use super::tty::{Stderr, Terminal, left};
 use crate::event::{Event, Observer, Phase};
 
 /// Frames of the spinner; one step per tick.
@@ -19,7 +20,6 @@ pub struct Bars {
     paint: Paint,
 }
 
-#[derive(Default)]
 struct State {
     board: Board,
     screen: Screen,
@@ -29,7 +29,12 @@ struct State {
 impl Bars {
     /// Draws on stderr, which must be a terminal.
     pub fn new(colour: bool) -> Self {
-        Self { state: Mutex::default(), paint: Paint { colour } }
+        Self::on(Box::new(Stderr), colour)
+    }
+
+    pub(super) fn on(terminal: Box<dyn Terminal>, colour: bool) -> Self {
+        let state = State { board: Board::default(), screen: Screen::new(terminal), step: 0 };
+        Self { state: Mutex::new(state), paint: Paint { colour } }
     }
 
     /// Moves spinner and clocks on.
@@ -47,24 +52,27 @@ impl Bars {
     /// Runs `f` with the changing region taken off the screen.
     pub(super) fn suspend<T>(&self, f: impl FnOnce() -> T) -> T {
         // Held all the while: the ticker must not draw into a question.
-        self.lock().screen.suspend(f)
+        let mut state = self.lock();
+        state.screen.clear();
+        f()
     }
 
     /// Leaves the components on the screen as they are and ends drawing.
     pub(super) fn finish(&self) {
-        let mut state = self.lock();
-        let last = state.board.component_lines(Instant::now(), &self.layout());
-        state.board = Board::default();
-        if !super::crash::broken() {
-            state.screen.close();
-            state.screen.print(&last);
-        }
+        self.end(Instant::now());
     }
 
-    fn take(&self, event: &Event, now: Instant) {
+    pub(super) fn end(&self, now: Instant) {
+        let mut state = self.lock();
+        let last = state.board.component_lines(now, &self.layout(&state));
+        state.board = Board::default();
+        self.draw(&mut state, &last, now);
+    }
+
+    pub(super) fn take(&self, event: &Event, now: Instant) {
         let mut state = self.lock();
         state.board.take(event, now);
-        let layout = self.layout();
+        let layout = self.layout(&state);
         let mut above = Vec::new();
         match event {
             Event::Started { operation, release, namespace, bundle, cluster, kubernetes } => {
@@ -98,18 +106,21 @@ impl Bars {
     }
 
     fn draw(&self, state: &mut State, above: &[String], now: Instant) {
-        if super::crash::broken() {
+        if left() {
             return;
         }
         let spinner = SPINNER[state.step % SPINNER.len()];
-        let region = state.board.frame(now, screen::size().0, spinner, &self.layout());
-        // First the region: what is told above is not in it any more.
-        state.screen.show(&region);
-        state.screen.print(above);
+        // in the background only what stays is told
+        let region = if state.screen.is_ours() {
+            state.board.frame(now, state.screen.size().rows, spinner, &self.layout(state))
+        } else {
+            Vec::new()
+        };
+        state.screen.draw(above, &region, now);
     }
 
-    fn layout(&self) -> Layout {
-        Layout { columns: screen::size().1, cut: true, paint: self.paint }
+    fn layout(&self, state: &State) -> Layout {
+        Layout { columns: state.screen.size().columns, cut: true, paint: self.paint }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

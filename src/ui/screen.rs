@@ -1,119 +1,131 @@
-//! The bottom of a terminal, drawn by indicatif: lines that change in place, with lasting lines
-//! above them. One bar holds them all as its message, so that a frame is one write and half a
-//! frame is never seen.
+//! Lines that change in place at the bottom of a terminal, with lasting lines above them.
 //!
-//! Below the lines indicatif draws an empty one, where the cursor rests and is never hidden:
-//! whatever ends the process, the shell's prompt appears where it belongs, and an echoed `^C` does
-//! not move the lines.
+//! They stand below the cursor, which rests on an empty line above them and is never hidden for
+//! longer than it takes to draw. Whatever somebody else writes meanwhile (a key that is echoed, a
+//! plugin for credentials that asks something) begins on that empty line and pushes the changing ones
+//! down. When the terminal is resized and breaks lines anew, all that has to go is still below the
+//! cursor: it is erased without counting.
+//!
+//! A frame is one write of the lines that changed. Three times a second all are written, so that those
+//! which somebody else wrote over stand again.
 
-use std::io::Write as _;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use console::Term;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use super::tty::{Size, Terminal};
 
-/// A region at the bottom of the terminal behind stderr.
+/// After this long all lines are written again.
+const WHOLE: Duration = Duration::from_millis(300);
+/// Around a frame: terminals that know how show it at once; others do not show the cursor jump.
+const BEGIN: &str = "\x1b[?2026h\x1b[?25l";
+const END: &str = "\x1b[?25h\x1b[?2026l";
+/// Erases what is drawn: the cursor's line, and from the next one on. In one, at the top of the
+/// screen, tmux takes it for a screen that is cleared, and keeps a copy.
+const ERASE: &str = "\r\x1b[K\x1bD\x1b[J\x1b[A";
+
+/// Changing lines on a terminal.
 pub(super) struct Screen {
-    bar: ProgressBar,
-    /// The message that the bar has: each line with its line break.
-    region: String,
-    /// The terminal's width when it was drawn.
-    columns: usize,
-}
-
-impl Default for Screen {
-    fn default() -> Self {
-        // indicatif fills every line with spaces. This one it finds full; the carriage return comes
-        // after its spaces, so that the cursor stands at its start.
-        let rest = |_: &ProgressState, out: &mut dyn std::fmt::Write| {
-            let _ = write!(out, "{:1$}\r", "", size().1);
-        };
-        let style = ProgressStyle::with_template("{msg}{rest}")
-            .unwrap_or_else(|_| ProgressStyle::default_spinner())
-            .with_key("rest", rest);
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
-        Self { bar, region: String::new(), columns: size().1 }
-    }
+    terminal: Box<dyn Terminal>,
+    /// The lines as they were drawn.
+    shown: Vec<String>,
+    /// The terminal's size then.
+    size: Size,
+    /// When all of them were drawn.
+    whole: Option<Instant>,
 }
 
 impl Screen {
-    /// Replaces the changing lines.
-    pub fn show(&mut self, lines: &[String]) {
-        self.notice_resize();
-        let region: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
-        if region != self.region {
-            self.region.clone_from(&region);
-            self.bar.set_message(region);
+    /// Draws on `terminal`, where the cursor must be at the start of a line.
+    pub fn new(terminal: Box<dyn Terminal>) -> Self {
+        let size = terminal.size();
+        Self { terminal, shown: Vec::new(), size, whole: None }
+    }
+
+    /// The terminal's size now.
+    pub fn size(&self) -> Size {
+        self.terminal.size()
+    }
+
+    /// May it be drawn on now?
+    pub fn is_ours(&self) -> bool {
+        self.terminal.is_ours()
+    }
+
+    /// Replaces the changing lines with `lines`, and prints `above` above them, to stay.
+    pub fn draw(&mut self, above: &[String], lines: &[String], now: Instant) {
+        let frame = self.frame(above, lines, now);
+        if !frame.is_empty() {
+            self.terminal.write(&frame);
         }
+        self.terminal.below().store(self.shown.len(), Ordering::Relaxed);
     }
 
-    /// Prints lines above the changing ones; they stay. Not by `ProgressBar::println`: that fills
-    /// lines with spaces instead of ending them, and copied text would be one long line.
-    pub fn print(&mut self, lines: &[String]) {
-        if !lines.is_empty() {
-            self.suspend(|| write(&(lines.join("\n") + "\n")));
+    /// Takes the changing lines off the screen.
+    pub fn clear(&mut self) {
+        if self.is_drawn() {
+            self.terminal.write(ERASE);
+            self.terminal.below().store(0, Ordering::Relaxed);
         }
+        self.shown.clear();
     }
 
-    /// Runs `f` with the changing lines taken off the screen.
-    pub fn suspend<T>(&mut self, f: impl FnOnce() -> T) -> T {
-        self.notice_resize();
-        let out = self.bar.suspend(f);
-        self.columns = size().1;
-        out
+    /// Does something of ours stand below the cursor? Not after somebody moved the cursor below it.
+    fn is_drawn(&self) -> bool {
+        !self.shown.is_empty() && self.terminal.below().load(Ordering::Relaxed) > 0
     }
 
-    /// Takes the changing lines off the screen for good.
-    pub fn close(&mut self) {
-        self.notice_resize();
-        self.bar.finish_and_clear();
+    fn frame(&mut self, above: &[String], lines: &[String], now: Instant) -> String {
+        let size = self.terminal.size();
+        // what does not fit would scroll the cursor away
+        let lines: Vec<String> = lines
+            .iter()
+            .take(size.rows.saturating_sub(1))
+            .map(|line| console::truncate_str(line, size.columns, "…").into_owned())
+            .collect();
+        let mut out = String::new();
+        if !self.is_drawn() {
+            self.shown.clear();
+        } else if size != self.size || !above.is_empty() {
+            out.push_str(ERASE);
+            self.shown.clear();
+        }
+        self.size = size;
+        for line in above {
+            out.push_str(line);
+            out.push_str("\r\n");
+        }
+        let late = self.whole.is_none_or(|whole| now.saturating_duration_since(whole) >= WHOLE);
+        let whole = self.shown.is_empty() || late;
+        if whole || lines != self.shown {
+            self.lines(&lines, whole, &mut out);
+        }
+        if whole {
+            self.whole = Some(now);
+        }
+        self.shown = lines;
+        if out.is_empty() { out } else { format!("{BEGIN}{out}{END}") }
     }
 
-    /// indicatif counts the rows that it drew, and terminals break lines anew when their width
-    /// changes: take the old frame off, and let indicatif begin again.
-    fn notice_resize(&mut self) {
-        let columns = size().1;
-        if columns == self.columns {
+    /// Writes what differs, or all of it, and returns to where the cursor was.
+    fn lines(&self, lines: &[String], whole: bool, out: &mut String) {
+        let rows = lines.len().max(self.shown.len());
+        if rows == 0 {
             return;
         }
-        let term = Term::buffered_stderr();
-        let _ = term
-            .move_cursor_up(rows_above(self.region.lines().count(), self.columns, columns))
-            .and_then(|()| term.clear_to_end_of_screen())
-            .and_then(|()| term.flush());
-        self.bar.set_draw_target(ProgressDrawTarget::stderr());
-        self.region.clear();
-        self.columns = columns;
-    }
-}
-
-/// Rows between the first line and the cursor, after a terminal went from `old` to `new` columns.
-/// Lines that fill their row have no line break: to the terminal all are one long line.
-fn rows_above(lines: usize, old: usize, new: usize) -> usize {
-    lines * old / new.max(1)
-}
-
-/// Rows and columns of the terminal behind stderr.
-pub(super) fn size() -> (usize, usize) {
-    let (rows, columns) = Term::stderr().size();
-    (usize::from(rows), usize::from(columns))
-}
-
-/// In one piece. A terminal that is gone must not end an operation that is under way.
-fn write(text: &str) {
-    let mut stderr = std::io::stderr().lock();
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::rows_above;
-
-    #[test]
-    fn full_lines_flow_into_the_new_width() {
-        assert_eq!(rows_above(3, 80, 40), 6);
-        assert_eq!(rows_above(3, 80, 120), 2);
-        // The cursor stands within the third row.
-        assert_eq!(rows_above(2, 80, 70), 2);
-        assert_eq!(rows_above(0, 80, 40), 0);
+        // The rest of the cursor's line may be of an earlier frame. Then room is made in a way that
+        // keeps the column: somebody may have asked something and wait for the answer there.
+        out.push_str(&format!("\x1b[K{}\x1b[{rows}A\x1b7", "\x1bD".repeat(rows)));
+        for i in 0..rows {
+            out.push_str("\r\n");
+            let line = lines.get(i).map_or("", String::as_str);
+            if whole || self.shown.get(i).map(String::as_str) != Some(line) {
+                out.push_str(line);
+                // behind a full line the cursor still stands on its last column
+                if console::measure_text_width(line) < self.size.columns {
+                    out.push_str("\x1b[K");
+                }
+            }
+        }
+        out.push_str("\x1b8");
     }
 }

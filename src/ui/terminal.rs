@@ -21,7 +21,7 @@ pub enum ProgressStyle {
     /// Lines that redraw on a terminal, plain lines elsewhere.
     #[default]
     Auto,
-    /// Plain lines.
+    /// Sentences.
     Plain,
     /// None.
     None,
@@ -86,8 +86,10 @@ impl Environment {
 pub enum Mode {
     /// Lines that redraw.
     Bars,
-    /// Lines.
+    /// The same lines, each once.
     Plain,
+    /// Sentences, for those who listen: no columns, no marks, nothing twice.
+    Sentences,
     /// One JSON object per line on stdout.
     Ndjson,
     /// Nothing.
@@ -102,7 +104,10 @@ pub fn mode(options: &Options, env: &Environment) -> Mode {
     if options.machine_output || options.progress == ProgressStyle::None {
         return Mode::Quiet;
     }
-    if options.progress == ProgressStyle::Plain || !env.stderr_tty || env.dumb || env.ci {
+    if options.progress == ProgressStyle::Plain {
+        return Mode::Sentences;
+    }
+    if !env.stderr_tty || env.dumb || env.ci {
         return Mode::Plain;
     }
     Mode::Bars
@@ -146,7 +151,9 @@ mod tests {
         assert_eq!(mode(&auto, &Environment { ci: true, ..TTY }), Mode::Plain);
         // `kubectl obs install | tee log` still has a person before stderr.
         assert_eq!(mode(&auto, &Environment { stdout_tty: false, ..TTY }), Mode::Bars);
-        assert_eq!(mode(&Options { progress: ProgressStyle::Plain, ..auto }, &TTY), Mode::Plain);
+        let plain = Options { progress: ProgressStyle::Plain, ..auto };
+        assert_eq!(mode(&plain, &TTY), Mode::Sentences);
+        assert_eq!(mode(&plain, &Environment { ci: true, ..TTY }), Mode::Sentences);
         assert_eq!(mode(&Options { machine_output: true, ..auto }, &TTY), Mode::Quiet);
         assert_eq!(mode(&Options { events_json: true, machine_output: true, ..auto }, &TTY), Mode::Ndjson);
     }

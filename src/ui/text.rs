@@ -7,6 +7,18 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
+/// The text as one line without anything that moves a cursor or colours: what others wrote (events,
+/// logs) must not draw.
+pub fn one_line(text: &str) -> String {
+    let text = console::strip_ansi_codes(text);
+    let visible: String = text
+        .chars()
+        .filter(|c| c.is_whitespace() || !c.is_control())
+        .map(|c| if c.is_whitespace() { ' ' } else { c })
+        .collect();
+    visible.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 /// The text cut to `columns`, with `…` at its end when something was cut.
 pub fn truncate(text: &str, columns: usize) -> String {
     if width(text) <= columns {
@@ -101,6 +113,22 @@ mod tests {
         assert_eq!(truncate("監視監視", 5), "監視…");
         assert_eq!(truncate("監視監視", 4), "監…");
         assert_eq!(width(&truncate("監視監視", 6)), 5);
+    }
+
+    #[test]
+    fn one_line_neither_draws_nor_breaks() {
+        for (text, expected) in [
+            ("as it is", "as it is"),
+            ("a\r\n\tb\n", "a b"),
+            ("\x1b[2J\x1b[31mred\x1b[0m", "red"),
+            ("\x1b]0;title\u{7}text", "text"),
+            ("bell\u{7} back\u{8}space", "bell backspace"),
+            ("\u{9b}31mred", "red"),
+        ] {
+            let line = one_line(text);
+            assert!(!line.contains(char::is_control), "{line:?}");
+            assert_eq!(line, expected, "{text:?}");
+        }
     }
 
     #[test]

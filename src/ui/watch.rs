@@ -26,6 +26,7 @@ impl Sink {
         match mode {
             Mode::Bars => Self::Bars(Bars::new(colour)),
             Mode::Plain => Self::Plain(Plain::new(Box::new(std::io::stderr()), colour)),
+            Mode::Sentences => Self::Plain(Plain::sentences(Box::new(std::io::stderr()))),
             Mode::Ndjson => Self::Ndjson(Ndjson::stdout()),
             Mode::Quiet => Self::Quiet,
         }
