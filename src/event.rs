@@ -77,7 +77,7 @@ pub enum Event {
     Usual {
         /// The component.
         name: String,
-        /// Seconds from apply to ready.
+        /// Seconds from the beginning of the wait to ready.
         seconds: f64,
     },
     /// The release changed its state. Not shown to people: the command says the outcome at its end.

@@ -25,6 +25,7 @@ fn format_1_is_read_whole() {
     assert_eq!((header.revision, header.status), (1, Some(Status::Deployed)));
     assert_eq!((header.bundle.as_str(), header.by.as_str()), ("small 1.0.0", "alice@build-7"));
     assert_eq!((found.chunks, found.damage), (0, None));
+    assert!(header.ready_after.is_empty(), "that came later");
 
     let record = read(&secret).expect("it is readable");
     assert_eq!((record.format, record.revision, record.bundle.name.as_str()), (1, 1, "small"));

@@ -181,7 +181,8 @@ impl Store {
             .ok_or_else(|| Error::failed(format!("the API server changed record {}", header.secret_name())))
     }
 
-    /// Changes a revision's status and description in one metadata write.
+    /// Changes a revision's status and description in one metadata write, and writes down how long its
+    /// components took, where the header says so.
     pub async fn set_status(
         &self,
         header: &Header,
@@ -190,10 +191,13 @@ impl Store {
         now: &str,
     ) -> Result<()> {
         let set = |key: &str, value: &str| (key.to_owned(), Some(value.to_owned()));
-        let patch = MetadataPatch {
+        let mut patch = MetadataPatch {
             labels: [set(history::STATUS, status.as_str())].into(),
             annotations: [set(history::UPDATED, now), set(history::DESCRIPTION, description)].into(),
         };
+        if let Some(times) = header.ready_after_text() {
+            patch.annotations.extend([set(history::READY_AFTER, &times)]);
+        }
         self.cluster
             .patch_metadata(&self.kind, Some(&self.namespace), &header.secret_name(), &patch, None)
             .await?;

@@ -17,6 +17,7 @@ pub mod live;
 pub mod load;
 pub mod logs;
 pub mod namespace;
+pub mod pace;
 pub mod preflight;
 pub mod prune;
 pub mod reload;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::status::Component;
 use super::wait::Evidence;
-use super::{Context, components, live, revision, status, wait};
+use super::{Context, components, live, pace, revision, status, wait};
 use crate::error::{Error, Result};
 use crate::event::{Event, Phase};
 use crate::object::{Object, ObjectId};
@@ -81,6 +81,7 @@ pub async fn restart(ctx: &Context<'_>, names: &[String]) -> Result<Report> {
 
 async fn newest(ctx: &Context<'_>, names: &[String]) -> Result<Record> {
     let (store, history) = revision::history(ctx).await?;
+    pace::tell(ctx, &history);
     let record = store.read(revision::choose(ctx, &history, None)?.revision).await?;
     components::check(ctx, &record, names)?;
     Ok(record)

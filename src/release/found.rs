@@ -106,7 +106,7 @@ impl From<Metadata> for Found {
 impl Header {
     /// Reads the metadata of a record's header Secret; None if it is none.
     pub fn from_metadata(metadata: &Metadata) -> Option<Self> {
-        use super::history::{BUNDLE, BY, CREATED, DESCRIPTION, NODE_LEVEL, UPDATED};
+        use super::history::{BUNDLE, BY, CREATED, DESCRIPTION, NODE_LEVEL, READY_AFTER, UPDATED};
         let revision = metadata.revision()?;
         let release = metadata.label(labels::RELEASE).to_owned();
         if metadata.label(RECORD) != "header" || metadata.name != secret_name(&release, revision) {
@@ -130,6 +130,13 @@ impl Header {
                 .split(',')
                 .filter(|s| !s.is_empty())
                 .map(str::to_owned)
+                .collect(),
+            // figures for a person's patience: what is not readable is not known
+            ready_after: metadata
+                .annotation(READY_AFTER)
+                .split(',')
+                .filter_map(|part| part.split_once('='))
+                .filter_map(|(name, after)| Some((name.to_owned(), after.parse().ok()?)))
                 .collect(),
             resource_version: metadata.resource_version.clone(),
         })

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use std::collections::BTreeMap;
+
 use super::{Found, Revision, Status};
 use crate::object::labels;
 
@@ -25,6 +27,16 @@ pub const DESCRIPTION: &str = "kubectl-obs.dev/description";
 pub const CHUNKS: &str = "kubectl-obs.dev/chunks";
 /// Annotation: names of the node-level components in it, so that another release can see them.
 pub const NODE_LEVEL: &str = "kubectl-obs.dev/node-level-components";
+
+/// Annotation: after how many seconds each component became ready, `grafana=25,prometheus=14`. Absent
+/// where nothing was waited for, and on what versions before this one wrote.
+pub const READY_AFTER: &str = "kubectl-obs.dev/ready-after";
+
+/// Seconds from the beginning of the wait until a component was ready, by its name.
+pub type ReadyAfter = BTreeMap<String, u32>;
+
+/// What is usual comes from this many revisions.
+const RECENT: usize = 5;
 
 /// Type of a record's Secret.
 pub const TYPE: &str = "kubectl-obs.dev/release.v1";
@@ -54,6 +66,8 @@ pub struct Header {
     pub description: String,
     /// Node-level components.
     pub node_level: Vec<String>,
+    /// How long its components took to become ready.
+    pub ready_after: ReadyAfter,
     /// For writes with a precondition.
     pub resource_version: String,
 }
@@ -64,9 +78,16 @@ impl Header {
         secret_name(&self.release, self.revision)
     }
 
+    /// The annotation for [`Header::ready_after`]; None when nothing is known.
+    pub fn ready_after_text(&self) -> Option<String> {
+        let parts: Vec<String> =
+            self.ready_after.iter().map(|(name, after)| format!("{name}={after}")).collect();
+        (!parts.is_empty()).then(|| parts.join(","))
+    }
+
     /// Labels and annotations of the Secret.
     pub fn metadata(&self) -> Value {
-        json!({
+        let mut metadata = json!({
             "name": self.secret_name(),
             "namespace": self.namespace,
             "labels": {
@@ -85,7 +106,11 @@ impl Header {
                 DESCRIPTION: self.description,
                 NODE_LEVEL: self.node_level.join(","),
             },
-        })
+        });
+        if let Some(text) = self.ready_after_text() {
+            metadata["annotations"][READY_AFTER] = json!(text);
+        }
+        metadata
     }
 }
 
@@ -171,6 +196,23 @@ impl History {
         self.headers.iter().rev().find(|header| header.status == Some(Status::Deployed))
     }
 
+    /// How long each component usually takes to become ready: the median over the newest revisions
+    /// that know. The longer one of two.
+    pub fn usually_ready_after(&self) -> ReadyAfter {
+        let mut known: BTreeMap<&String, Vec<u32>> = BTreeMap::new();
+        for (name, after) in self.headers.iter().rev().flat_map(|header| &header.ready_after) {
+            let times = known.entry(name).or_default();
+            if times.len() < RECENT {
+                times.push(*after);
+            }
+        }
+        let median = |mut times: Vec<u32>| {
+            times.sort_unstable();
+            times[times.len() / 2]
+        };
+        known.into_iter().map(|(name, times)| (name.clone(), median(times))).collect()
+    }
+
     /// The number of the next revision.
     pub fn next(&self) -> Revision {
         self.latest().map_or(1, |header| header.revision + 1)
@@ -227,6 +269,7 @@ mod tests {
                     by: "alice@build-7".into(),
                     description: String::new(),
                     node_level: vec!["node-exporter".into()],
+                    ready_after: ReadyAfter::new(),
                     resource_version: String::new(),
                 })
                 .collect(),
@@ -235,9 +278,27 @@ mod tests {
 
     #[test]
     fn a_header_survives_its_metadata() {
-        let header = history(&[(3, Status::Deployed)]).headers()[0].clone();
-        let metadata = serde_json::from_value(header.metadata()).unwrap();
-        assert_eq!(Header::from_metadata(&metadata), Some(header));
+        let mut header = history(&[(3, Status::Deployed)]).headers()[0].clone();
+        for times in [vec![], vec![("grafana", 25), ("prometheus", 14)]] {
+            header.ready_after = times.into_iter().map(|(name, after)| (name.to_owned(), after)).collect();
+            let metadata = serde_json::from_value(header.metadata()).unwrap();
+            assert_eq!(Header::from_metadata(&metadata).as_ref(), Some(&header));
+        }
+        assert_eq!(header.metadata()["annotations"][READY_AFTER], "grafana=25,prometheus=14");
+    }
+
+    #[test]
+    fn what_is_usual_is_the_median_of_the_newest_revisions_that_know() {
+        let mut history = history(&[1, 2, 3, 4, 5, 6, 7, 8].map(|revision| (revision, Status::Superseded)));
+        assert!(history.usually_ready_after().is_empty());
+        for (header, after) in history.headers.iter_mut().zip([900, 20, 30, 0, 300, 25, 24, 0]) {
+            if after > 0 {
+                header.ready_after.insert("grafana".into(), after);
+            }
+        }
+        history.headers[6].ready_after.insert("loki".into(), 8);
+        let usual: Vec<(String, u32)> = history.usually_ready_after().into_iter().collect();
+        assert_eq!(usual, [("grafana".to_owned(), 25), ("loki".to_owned(), 8)]);
     }
 
     #[test]

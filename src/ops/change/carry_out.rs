@@ -10,10 +10,10 @@ use crate::object::Object;
 use crate::ops::apply::{self, Random};
 use crate::ops::run::Run;
 use crate::ops::wait::Evidence;
-use crate::ops::{claims, health, live, prune, reload, wait, who};
+use crate::ops::{Context, claims, health, live, pace, prune, reload, wait, who};
 use crate::plan::{Change, Plan, Step};
 use crate::release::codec::{self, Encoded};
-use crate::release::{Header, Status};
+use crate::release::{Header, ReadyAfter, Status};
 use crate::words::count;
 
 /// Begins to put the next revision's record into the form in which it is stored, beside what else is
@@ -52,6 +52,7 @@ pub async fn intent(
         by: who::who(),
         description,
         node_level: look.goal.components.iter().filter(|c| c.node_level).map(|c| c.name.clone()).collect(),
+        ready_after: ReadyAfter::new(),
         resource_version: String::new(),
     };
     run.lock.still_held()?;
@@ -64,9 +65,14 @@ pub async fn intent(
     Ok(header)
 }
 
-/// Apply, prune, wait, health. `namespace_made`: the release's namespace was made by this
-/// operation, before there was a plan.
-pub async fn carry_out(run: &Run<'_>, look: &Look, options: &Options, namespace_made: bool) -> Result<()> {
+/// Apply, prune, wait, health; gives how long components took to become ready. `namespace_made`: the
+/// release's namespace was made by this operation, before there was a plan.
+pub async fn carry_out(
+    run: &Run<'_>,
+    look: &Look,
+    options: &Options,
+    namespace_made: bool,
+) -> Result<ReadyAfter> {
     let (ctx, plan) = (&run.ctx, &look.plan);
     if !plan.first.is_empty() {
         prune::prune(run, &plan.first, Phase::Applied).await?;
@@ -86,13 +92,16 @@ pub async fn carry_out(run: &Run<'_>, look: &Look, options: &Options, namespace_
         prune::prune(run, &plan.prune, Phase::Pruned).await?;
         done(ctx, Phase::Pruned, format!("{} removed", plan.prune.len()), begun);
     }
+    let stopwatch = pace::Stopwatch::new(ctx.observer);
     if options.wait != WaitFor::Nothing {
         let begun = Instant::now();
         ctx.observer.event(Event::PhaseStarted { phase: Phase::Ready, total: None });
         let growing: Vec<_> = plan.steps.iter().flat_map(|step| step.grow.clone()).collect();
         claims::wait_grown(ctx, &growing, ctx.deadline).await?;
         reload::nudge(ctx, &reloads).await;
-        let components = wait::ready(ctx, &awaited(plan), Evidence::New).await?;
+        pace::tell(ctx, &look.seen.history);
+        let timed = Context { observer: &stopwatch, ..*ctx };
+        let components = wait::ready(&timed, &awaited(plan), Evidence::New).await?;
         reload::verify(ctx, &reloads).await?;
         done(ctx, Phase::Ready, count(components, "component"), begun);
     }
@@ -103,14 +112,16 @@ pub async fn carry_out(run: &Run<'_>, look: &Look, options: &Options, namespace_
         let summary = health::healthy(ctx, &look.goal.components, &look.goal.node_namespace).await?;
         done(ctx, Phase::Healthy, summary, begun);
     }
-    Ok(())
+    Ok(stopwatch.times(plan))
 }
 
-/// Marks the revision deployed, and the ones before it as what they are.
-pub async fn finish(run: &Run<'_>, look: &Look, header: &Header) -> Result<()> {
+/// Marks the revision deployed, with how long its components took, and the ones before it as what they
+/// are.
+pub async fn finish(run: &Run<'_>, look: &Look, header: &Header, ready_after: ReadyAfter) -> Result<()> {
     run.lock.still_held()?;
     let now = who::now();
-    run.store.set_status(header, Status::Deployed, &header.description, &now).await?;
+    let header = Header { ready_after, ..header.clone() };
+    run.store.set_status(&header, Status::Deployed, &header.description, &now).await?;
     // from here on the operation has succeeded, whatever becomes of the tidying
     run.ended();
     settle(run, look.seen.history.headers().iter()).await?;

@@ -211,8 +211,8 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
             tokio::try_join!(run.store.sweep(&look.seen.history, &look.seen.chunks), checked)?;
             done(&ctx, Phase::Checked, preflight::summary(&look.plan), begun);
             let header = carry_out::intent(&run, &look, options, draft).await?;
-            carry_out::carry_out(&run, &look, options, made_now).await?;
-            carry_out::finish(&run, &look, &header).await?;
+            let ready_after = carry_out::carry_out(&run, &look, options, made_now).await?;
+            carry_out::finish(&run, &look, &header, ready_after).await?;
             let mut report = report::report(&ctx, &look, header.revision, Status::Deployed.as_str());
             report.helm = report::helm(&ctx, &look).await;
             Ok(report)
