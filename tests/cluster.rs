@@ -39,6 +39,7 @@ mod cluster {
     pub(crate) mod stack;
     pub(crate) mod takeover;
     pub(crate) mod template;
+    pub(crate) mod terminal;
     pub(crate) mod undo;
     pub(crate) mod upgrade;
     pub(crate) mod volumes;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
         cluster::stack::trials(),
         cluster::takeover::trials(),
         cluster::template::trials(),
+        cluster::terminal::trials(),
         cluster::undo::trials(),
         cluster::upgrade::trials(),
         cluster::volumes::trials(),

@@ -6,8 +6,9 @@ use libtest_mimic::Trial;
 use serde_json::Value;
 
 use super::install::traces;
+use super::terminal::on_terminal;
 use crate::support::env::{Env, eventually};
-use crate::support::trial;
+use crate::support::{readme, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -42,8 +43,10 @@ fn query(env: &Env, promql: &str) -> Vec<Value> {
 fn it_arrives_and_goes(env: &Env) {
     let _node = env.alone_with_the_node();
     let fast = ["--set", "scrape.interval=5s,scrape.timeout=4s"];
-    let mut install = vec!["install", "--timeout=5m", "--progress=plain"];
-    install.extend(fast);
+    let mut install = vec!["install", "--timeout=5m"];
+    if !readme::is_updated() {
+        install.extend(fast);
+    }
     let shared = other_on_the_nodes(env);
     if shared {
         let refused = env.obs(install.clone()).run();
@@ -52,8 +55,13 @@ fn it_arrives_and_goes(env: &Env) {
         gone(env);
         install.extend(["--set", "nodeExporter.enabled=false"]);
     }
-    let output = env.obs(install).run().ok();
-    assert!(output.stderr.contains("release obs is deployed (revision 1)"), "{output}");
+    let installed = on_screen(env, &install, 0);
+    assert!(installed.contains("release obs is deployed (revision 1)"), "{installed}");
+    if !shared {
+        let status = on_screen(env, &["status"], 0);
+        let text = format!("$ kubectl obs install\n{installed}\n\n$ kubectl obs status\n{status}");
+        readme::shows("install", &text);
+    }
 
     let status = env.obs(["status", "-o", "json"]).run().ok().json();
     let components = status["components"].as_array().expect("components");
@@ -90,6 +98,13 @@ fn it_arrives_and_goes(env: &Env) {
     gone(env);
 }
 
+/// What a person sees at the end who has a wide terminal, as if it were their namespace.
+fn on_screen(env: &Env, args: &[&str], code: i32) -> String {
+    let mut run = on_terminal(env, args, 160, 50);
+    run.ends(code);
+    run.text().join("\n").replace(env.namespace(), "observability")
+}
+
 /// No restart, and at the end of the upgrade the new configuration is what Prometheus serves.
 fn a_changed_configuration_is_reloaded(env: &Env) {
     let pod = |env: &Env| env.get("pod obs-prometheus-0").expect("it is there")["metadata"]["uid"].clone();
@@ -120,7 +135,15 @@ fn a_component_alone(env: &Env) {
     let types: Vec<&str> = events.iter().filter_map(|event| event["type"].as_str()).collect();
     assert_eq!(types.first(), Some(&"started"), "{output}");
     assert!(types.contains(&"component"), "{output}");
+    assert!(!types.contains(&"usual"), "nobody knows yet: {output}");
     assert!(output.stderr.is_empty(), "{output}");
+    // what it took is what is usual the next time
+    let again = ["upgrade", "--timeout=3m", "--events=json", "--set", "resources.limits.memory=300Mi"];
+    let output = env.obs(again).run().ok();
+    let usual =
+        output.stdout.lines().position(|line| line.contains(r#""type":"usual","name":"kube-state-metrics""#));
+    let first = output.stdout.lines().position(|line| line.contains(r#""type":"component""#));
+    assert!(usual.is_some() && usual < first, "{output}");
     env.obs(["uninstall", "--delete-data", "-y"]).run().ok();
 }
 
@@ -150,11 +173,12 @@ fn a_crash_is_explained(env: &Env) {
         "image: docker.io/library/busybox:1.36\n          command: [sh, -c, 'echo cannot open the config; exit 3']\n          \
          readinessProbe: {exec: {command: ['false']}, periodSeconds: 1}",
     );
-    let output = env.obs(["install", &folder, "--timeout=25s", "--progress=plain"]).run();
-    assert!(output.code == 7 || output.code == 1, "{output}");
-    assert!(output.stderr.contains("crash is not ready: container main crashes"), "{output}");
-    assert!(output.stderr.contains("exit code 3"), "{output}");
-    assert!(output.stderr.contains("cannot open the config"), "its last words: {output}");
+    let seen = on_screen(env, &["install", &folder, "--timeout=25s"], 7);
+    assert!(seen.contains("crash is not ready: container main crashes"), "{seen}");
+    assert!(seen.contains("exit code 3"), "{seen}");
+    assert!(seen.contains("cannot open the config"), "its last words: {seen}");
+    let end: Vec<&str> = seen.lines().skip_while(|line| !line.starts_with('✘')).collect();
+    readme::shows("crash", &end.join("\n"));
     let list = env.obs(["list", "-o", "json"]).run().ok().json();
     assert_eq!(list["items"][0]["status"], "failed", "{list}");
     env.obs(["uninstall", "--delete-data", "-y"]).run().ok();

@@ -1,10 +1,12 @@
 //! What the test binaries share.
 //!
 //! - [`process`]: run a program, look at what it left.
+//! - [`pty`]: the same on a terminal that can be looked at.
 //! - [`plugin`]: run `kubectl-obs` with an environment of its own.
 //! - [`transcript`]: a run as the text of a snapshot.
 //! - [`cluster`]: the clusters that tests may use.
 //! - [`proxy`]: what networks and servers do to requests.
+//! - [`readme`]: transcripts in README.md.
 //! - [`env`]: a namespace on one of them, and everything a cluster test needs.
 //! - [`trial`]: a function becomes a test that is run, ignored with a reason, or failed with evidence.
 
@@ -21,5 +23,7 @@ pub mod env;
 pub mod plugin;
 pub mod process;
 pub mod proxy;
+pub mod pty;
+pub mod readme;
 pub mod transcript;
 pub mod trial;

@@ -102,12 +102,9 @@ impl Command {
     #[track_caller]
     pub fn start(self) -> Running {
         let line = self.to_string();
-        let mut command = std::process::Command::new(&self.program);
-        command.args(&self.args).env_clear().envs(self.env).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut command = self.to_std();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
-        if let Some(directory) = self.directory {
-            command.current_dir(directory);
-        }
         let started = Instant::now();
         let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot run {line}: {e}"));
         if let (Some(text), Some(mut pipe)) = (self.stdin, child.stdin.take()) {
@@ -117,6 +114,18 @@ impl Command {
         let stdout = Stream::follow(child.stdout.take().expect("piped"));
         let stderr = Stream::follow(child.stderr.take().expect("piped"));
         Running { line, child, started, deadline: self.deadline, stdout, stderr }
+    }
+}
+
+impl Command {
+    /// Program, arguments, environment and directory.
+    pub(super) fn to_std(&self) -> std::process::Command {
+        let mut command = std::process::Command::new(&self.program);
+        command.args(&self.args).env_clear().envs(self.env.iter().cloned());
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        command
     }
 }
 
@@ -242,7 +251,7 @@ impl Drop for Running {
 }
 
 /// The exit code; for a process that a signal ended 128 + its number, as a shell reports it.
-fn code(status: ExitStatus) -> i32 {
+pub(super) fn code(status: ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt;
     status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1)
 }
