@@ -7,7 +7,7 @@
 //! | `listen` | local ports and their alternatives |
 //! | `lane` | the state of one component's way |
 //! | `follow` | the choice of the pod |
-//! | `carry` | one connection |
+//! | `open`, `carry`, `said` | one connection: to a pod, to its end, and what can be said once more |
 //! | `child` | a command that runs meanwhile |
 
 mod carry;
@@ -15,11 +15,13 @@ pub mod child;
 mod follow;
 mod lane;
 mod listen;
+mod open;
+mod said;
 mod target;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -30,7 +32,7 @@ pub use lane::{Lane, Row};
 pub use target::Options;
 
 use super::{Context, live, preflight, revision};
-use crate::cluster::{Access, Cluster};
+use crate::cluster::{Access, Cluster, uptime};
 use crate::error::{Error, Result};
 use crate::object::{labels, split_api_version};
 use crate::readiness::readiness;
@@ -78,7 +80,7 @@ pub async fn start(ctx: &Context<'_>, options: &Options) -> Result<Forwards> {
         tasks.spawn(serve(listener, ctx.cluster.clone(), Arc::clone(&lane), woken.clone()));
         lanes.push(lane);
     }
-    tasks.spawn(notice_gaps(wake));
+    tasks.spawn(notice_gaps(ctx.cluster.clone(), wake));
     settle(ctx, &lanes).await?;
     Ok(Forwards { lanes, changed, _tasks: tasks })
 }
@@ -101,11 +103,12 @@ async fn serve(listener: TcpListener, cluster: Cluster, lane: Arc<Lane>, woken: 
 }
 
 /// Tells when the machine slept: whatever was connected is dead, and does not know it.
-async fn notice_gaps(wake: watch::Sender<u64>) {
+async fn notice_gaps(cluster: Cluster, wake: watch::Sender<u64>) {
     loop {
-        let before = SystemTime::now();
+        let before = uptime();
         tokio::time::sleep(Duration::from_secs(1)).await;
-        if before.elapsed().is_ok_and(|passed| passed > GAP) {
+        if uptime().saturating_sub(before) > GAP {
+            cluster.forget_connections();
             wake.send_modify(|times| *times += 1);
         }
     }
