@@ -2,16 +2,13 @@
 //! so that a lost or doubled line shows.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
 
 use crate::support::env::{Env, eventually};
 use crate::support::process::Running;
+use crate::support::relay::Relay;
 use crate::support::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -191,57 +188,10 @@ fn over_pods(env: &Env) {
     assert_eq!(complete(&output.stdout), 2, "{output}");
 }
 
-/// Bytes go through; [`Relay::cut`] ends all connections.
-struct Relay {
-    port: u16,
-    open: Arc<Mutex<Vec<TcpStream>>>,
-}
-
-impl Relay {
-    fn start(server: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let open = Arc::new(Mutex::new(Vec::new()));
-        let all = Arc::clone(&open);
-        thread::spawn(move || {
-            for near in listener.incoming() {
-                let (Ok(near), Ok(far)) = (near, TcpStream::connect(&server)) else { return };
-                let copies = (near.try_clone().expect("a socket"), far.try_clone().expect("a socket"));
-                all.lock()
-                    .expect("the list")
-                    .extend([near.try_clone().expect("a socket"), far.try_clone().expect("a socket")]);
-                for (mut from, mut to) in [(near, far), (copies.1, copies.0)] {
-                    thread::spawn(move || {
-                        let mut chunk = [0; 8192];
-                        while let Ok(n @ 1..) = from.read(&mut chunk) {
-                            if to.write_all(&chunk[..n]).is_err() {
-                                break;
-                            }
-                        }
-                        drop(to.shutdown(Shutdown::Both));
-                    });
-                }
-            }
-        });
-        Self { port, open }
-    }
-
-    fn cut(&self) {
-        for stream in self.open.lock().expect("the list").drain(..) {
-            drop(stream.shutdown(Shutdown::Both));
-        }
-    }
-}
-
 fn over_connections(env: &Env) {
     install(env, 2, 1_000_000);
-    let config = env.kubectl(["config", "view", "--minify", "--output=json"]).run().ok().json();
-    let server = config["clusters"][0]["cluster"]["server"].as_str().expect("a server");
-    let address = server.strip_prefix("https://").expect("https").to_owned();
-    let relay = Relay::start(address);
-    let server = format!("https://127.0.0.1:{}", relay.port);
-    let running =
-        env.obs(["logs", "-f", "--server", &server, "--insecure-skip-tls-verify", "--tail=5"]).start();
+    let relay = Relay::start(env);
+    let running = env.obs(["logs", "-f", "--tail=5"]).args(relay.flags()).start();
     for _ in 0..4 {
         more(&running, 40);
         relay.cut();
