@@ -23,7 +23,7 @@ mod connections;
 mod discovery;
 mod errors;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 mod kubeconfig;
 mod lease;
 mod logs;

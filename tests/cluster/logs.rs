@@ -1,6 +1,9 @@
 //! Logs of pods that count: each run of the container has a name of its own and numbers its lines,
 //! so that a lost or doubled line shows.
 
+mod containers;
+mod weather;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -8,7 +11,6 @@ use libtest_mimic::Trial;
 
 use crate::support::env::{Env, eventually};
 use crate::support::process::Running;
-use crate::support::relay::Relay;
 use crate::support::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -16,7 +18,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial::node("logs::what_is_there_is_merged_cut_and_filtered", what_is_there),
         trial::node("logs::a_restart_loses_and_doubles_no_line", over_restarts),
         trial::node("logs::a_new_pod_is_picked_up", over_pods),
-        trial::node("logs::a_broken_connection_loses_and_doubles_no_line", over_connections),
+        trial::node("logs::every_container_is_heard", containers::every_container_is_heard),
+        trial::node("logs::a_broken_connection_loses_and_doubles_no_line", weather::over_connections),
+        trial::node("logs::a_sleep_loses_and_doubles_no_line", weather::over_a_sleep),
         trial::api("logs::what_is_not_there_is_explained", what_is_not_there),
         trial::node("logs::missing_rights_are_named", missing_rights),
     ]
@@ -186,33 +190,6 @@ fn over_pods(env: &Env) {
     running.terminate();
     let output = running.wait().ends(143);
     assert_eq!(complete(&output.stdout), 2, "{output}");
-}
-
-fn over_connections(env: &Env) {
-    install(env, 2, 1_000_000);
-    let relay = Relay::start(env);
-    let running = env.obs(["logs", "-f", "--tail=5"]).args(relay.flags()).start();
-    for _ in 0..4 {
-        more(&running, 40);
-        relay.cut();
-    }
-    more(&running, 40);
-    running.interrupt();
-    let output = running.wait().ends(130);
-    for run in ["0", "1"] {
-        // each pod by itself: both ran before
-        let pods = env.list("pods");
-        let name = pods[usize::from(run == "1")]["metadata"]["name"].as_str().expect("a name").to_owned();
-        let short = name.trim_start_matches("obs-");
-        let short = short.replacen('-', "/", 1);
-        let own: String = output
-            .stdout
-            .lines()
-            .filter(|line| line.starts_with(&short))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        assert_eq!(complete(&own), 1, "{output}");
-    }
 }
 
 fn what_is_not_there(env: &Env) {

@@ -31,8 +31,8 @@ use tokio::time::Instant;
 pub use lane::{Lane, Row};
 pub use target::Options;
 
-use super::{Context, live, preflight, revision};
-use crate::cluster::{Access, Cluster, uptime};
+use super::{Context, live, preflight, revision, wake};
+use crate::cluster::{Access, Cluster};
 use crate::error::{Error, Result};
 use crate::object::{labels, split_api_version};
 use crate::readiness::readiness;
@@ -42,8 +42,6 @@ use target::Target;
 
 /// How long the start waits for pods that are not ready.
 const SETTLE: Duration = Duration::from_secs(5);
-/// A second that takes so long was a suspended machine or a stopped process.
-const GAP: Duration = Duration::from_secs(15);
 
 /// Forwards at work; dropping it ends them and their connections.
 pub struct Forwards {
@@ -80,7 +78,7 @@ pub async fn start(ctx: &Context<'_>, options: &Options) -> Result<Forwards> {
         tasks.spawn(serve(listener, ctx.cluster.clone(), Arc::clone(&lane), woken.clone()));
         lanes.push(lane);
     }
-    tasks.spawn(notice_gaps(ctx.cluster.clone(), wake));
+    tasks.spawn(wake::notice(ctx.cluster.clone(), wake));
     settle(ctx, &lanes).await?;
     Ok(Forwards { lanes, changed, _tasks: tasks })
 }
@@ -98,18 +96,6 @@ async fn serve(listener: TcpListener, cluster: Cluster, lane: Arc<Lane>, woken: 
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             },
             Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-/// Tells when the machine slept: whatever was connected is dead, and does not know it.
-async fn notice_gaps(cluster: Cluster, wake: watch::Sender<u64>) {
-    loop {
-        let before = uptime();
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        if uptime().saturating_sub(before) > GAP {
-            cluster.forget_connections();
-            wake.send_modify(|times| *times += 1);
         }
     }
 }

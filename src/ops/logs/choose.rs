@@ -87,10 +87,10 @@ impl Choice {
     }
 }
 
-/// The containers of a pod, those that prepare it first.
+/// The containers of a pod: those that prepare it, its own, and those that people debug it with.
 pub fn sources(ctx: &Context<'_>, pod: &Value) -> Vec<Source> {
     let list = |field: &str| pod["spec"][field].as_array().cloned().unwrap_or_default();
-    let containers: Vec<Value> = [list("initContainers"), list("containers")].concat();
+    let containers = [list("initContainers"), list("containers"), list("ephemeralContainers")].concat();
     let (component, name) = (component(pod), text(pod, "name"));
     let base = format!("{}-{component}-", ctx.release);
     let short = name.strip_prefix(&base).unwrap_or(&name).to_owned();
@@ -121,7 +121,7 @@ pub enum Phase {
 
 /// How far a container has come, and how often it was restarted.
 pub fn phase(pod: &Value, container: &str) -> (Phase, u64) {
-    let statuses = ["initContainerStatuses", "containerStatuses"];
+    let statuses = ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"];
     let status = statuses
         .iter()
         .filter_map(|list| pod["status"][list].as_array())
