@@ -21,6 +21,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial::node("forward::it_follows_the_pods", pods::it_follows_the_pods),
         trial::node("forward::answers_come_whole", pods::answers_come_whole),
         trial::node("forward::what_is_typed_is_answered", typing::what_is_typed_is_answered),
+        trial::api("forward::components_are_completed", typing::components_are_completed),
         trial::node("forward::what_is_missing_is_explained", typing::what_is_missing_is_explained),
         trial::node("forward::the_api_server_may_restart", weather::the_api_server_may_restart),
         trial::node("forward::the_machine_may_sleep", weather::the_machine_may_sleep),

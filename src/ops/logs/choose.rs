@@ -6,7 +6,7 @@ use super::Source;
 use crate::cluster::Cluster;
 use crate::error::Result;
 use crate::object::{Kind, Object, labels};
-use crate::ops::{Context, components, live, revision, why};
+use crate::ops::{Context, components, live, why};
 use crate::readiness::{Readiness, readiness};
 use crate::release::Record;
 
@@ -23,8 +23,7 @@ pub struct Choice {
 
 /// The components `names` of the newest revision, all where none is named.
 pub async fn choose(ctx: &Context<'_>, names: &[String]) -> Result<Choice> {
-    let (store, history) = revision::history(ctx).await?;
-    let record = store.read(revision::choose(ctx, &history, None)?.revision).await?;
+    let record = components::latest(ctx).await?;
     components::check(ctx, &record, names)?;
     let wanted = |name: &String| names.is_empty() || names.contains(name);
     let chosen = record.components.iter().filter(|component| wanted(&component.name));

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::{SERVER, free_port, get, install};
 use crate::support::env::{Env, eventually};
+use crate::support::plugin::complete;
 use crate::support::process::{Command, Output};
 
 /// A release of two components with a UI, one of them in a pod of two containers, and one without.
-fn install_three(env: &Env) {
+fn install_three(env: &Env, wait: &str) {
     let beside = "      containers:\n        - name: beside\n          image: docker.io/library/busybox:1.36\n          \
                   command: [sleep, '3600']\n          \
                   securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}\n";
@@ -25,11 +26,30 @@ fn install_three(env: &Env) {
     }
     let components = "components:\n- {name: web, version: '1'}\n- {name: pair, version: '1'}\n- {name: quiet, version: '1'}";
     let bundle = env.bundle_in("charts/three", "three", "1.0.0", components, &[]);
-    env.obs(["install", &bundle, "--wait=ready", "--timeout=2m"]).run().ok();
+    env.obs(["install", &bundle, wait, "--timeout=2m"]).run().ok();
+}
+
+pub(super) fn components_are_completed(env: &Env) {
+    install_three(env, "--wait=none");
+    let complete = |words: &str| {
+        let cluster = env.cluster();
+        let mut all: Vec<&str> = words.split(' ').collect();
+        let (kubeconfig, last) = (cluster.kubeconfig.display().to_string(), all.pop().unwrap_or_default());
+        all.extend(["--kubeconfig", &kubeconfig, "--context", &cluster.context, "-n", env.namespace(), last]);
+        let output = complete(env.home(), all).run().ok();
+        assert_eq!(output.stderr, "", "{output}");
+        output.stdout.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(complete("port-forward "), ["web", "pair", ":4"], "those with a UI");
+    assert_eq!(complete("open p"), ["pair", ":4"]);
+    assert_eq!(complete("port-forward web "), ["pair", ":4"], "those that were not named");
+    assert_eq!(complete("logs "), ["web", "pair", "quiet", ":4"]);
+    assert_eq!(complete("rollout status q"), ["quiet", ":4"]);
+    assert_eq!(complete("logs --release other "), [":4"]);
 }
 
 pub(super) fn what_is_typed_is_answered(env: &Env) {
-    install_three(env);
+    install_three(env, "--wait=ready");
     let [web, pair] = [free_port(), free_port()];
     let ports = [format!("--port=web={web}"), format!("--port=pair={pair}")];
 
