@@ -19,13 +19,13 @@ pub(super) struct Connections {
     /// outlive connections.
     outer: Option<kube::Client>,
     present: Arc<Mutex<Present>>,
-    /// None for clients that somebody else made.
+    /// None for clients that cannot be made anew.
     config: Option<Config>,
 }
 
 struct Present {
     client: kube::Client,
-    since: Instant,
+    renewed: Option<Instant>,
 }
 
 impl Connections {
@@ -52,13 +52,14 @@ impl Connections {
             });
             built.outer = Some(kube::Client::new(layer.layer(send), namespace));
         }
-        built.config = Some(plain);
+        // a plugin that delivers a certificate would be run again, and may ask
+        built.config = plain.auth_info.exec.is_none().then_some(plain);
         Ok(built)
     }
 
     /// A client that stays as it is.
     pub fn of(client: kube::Client) -> Self {
-        let present = Present { client, since: Instant::now() };
+        let present = Present { client, renewed: None };
         Self { outer: None, present: Arc::new(Mutex::new(present)), config: None }
     }
 
@@ -71,16 +72,60 @@ impl Connections {
     pub fn renew(&self) {
         let Some(config) = &self.config else { return };
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
-        if present.since.elapsed() < PAUSE {
+        if present.renewed.is_some_and(|at| at.elapsed() < PAUSE) {
             return;
         }
         // its files may be gone; what there is still serves
         if let Ok(client) = kube::Client::try_from(config.clone()) {
-            *present = Present { client, since: Instant::now() };
+            *present = Present { client, renewed: Some(Instant::now()) };
         }
     }
 }
 
 fn client(present: &Mutex<Present>) -> kube::Client {
     present.lock().unwrap_or_else(PoisonError::into_inner).client.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A server that answers each request with the number of the connection that it came on.
+    async fn numbering() -> Config {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            for number in 1.. {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    while matches!(stream.read(&mut [0; 4096]).await, Ok(1..)) {
+                        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{number}");
+                        stream.write_all(answer.as_bytes()).await.unwrap();
+                    }
+                });
+            }
+        });
+        Config::new(format!("http://{address}").parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn after_a_renewal_no_old_connection_is_used() {
+        let connections = Connections::build(numbering().await).unwrap();
+        let ask = async || {
+            let request = Request::get("/").body(Vec::new()).unwrap();
+            let answer = connections.client().request_text(request).await.unwrap();
+            // the connection goes back to where the next request takes it from
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            answer
+        };
+        assert_eq!((ask().await, ask().await), ("1".to_owned(), "1".to_owned()), "one serves all");
+        connections.renew();
+        assert_eq!(ask().await, "2");
+        connections.renew();
+        assert_eq!(ask().await, "2", "once a second is enough");
+    }
 }

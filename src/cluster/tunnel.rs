@@ -3,6 +3,7 @@
 //! tried twice here: who probes wants to know now.
 
 mod frames;
+mod incoming;
 mod stream;
 
 use std::time::Duration;
@@ -155,7 +156,7 @@ fn said(error: &hyper::Error) -> String {
 
 /// The kubelet's words, if that is what the error is about.
 fn refusal(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    causes_of(error).iter().find_map(|cause| cause.downcast_ref::<Refused>()).map(|words| words.short())
+    causes_of(error).iter().find_map(|cause| cause.downcast_ref::<Refused>()).map(Refused::short)
 }
 
 fn unreachable(namespace: &str, pod: &str, port: u16, why: &str) -> Error {

@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
 use super::frames::{self, Header, Kind, LONGEST_HEADER, Parsed, put};
+use super::incoming::Incoming;
 
 /// How often is asked whether the other side is there, while it says nothing.
 const PING: Duration = Duration::from_secs(10);
@@ -29,8 +30,6 @@ const MUCH: u64 = 64 << 10;
 const UNANSWERED_BY_A_BUSY_POD: u32 = 30;
 /// Frames of ours hold at most this.
 const PIECE: usize = 16 << 10;
-/// The kubelet's words are not read beyond this.
-const WORDS: usize = 4 << 10;
 
 /// A connection to a port of a pod. Dropping it closes it. Both halves are to be polled by the same
 /// task: reading also answers pings.
@@ -69,23 +68,6 @@ impl fmt::Display for Refused {
 }
 
 impl std::error::Error for Refused {}
-
-/// What is known of the present frame and message.
-#[derive(Default)]
-struct Incoming {
-    header: [u8; LONGEST_HEADER],
-    have: usize,
-    frame: Option<Header>,
-    /// Of the frame.
-    left: u64,
-    /// Of the message.
-    channel: Option<u8>,
-    /// How much of the port's number has come, by channel.
-    announced: [u8; 2],
-    words: Vec<u8>,
-    control: Vec<u8>,
-    ended: bool,
-}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> PodStream<S> {
     /// On a connection that was agreed to be a websocket.
@@ -261,44 +243,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PodStream<S> {
     }
 }
 
-impl Incoming {
-    /// Is what comes next the port's data?
-    fn is_data(&self) -> bool {
-        self.channel == Some(0) && self.announced[0] == 2
-    }
-
-    /// How much may be read at once without reading beyond what it belongs to.
-    fn one_thing(&self) -> usize {
-        match self.channel {
-            None => 1,
-            Some(channel @ 0..=1) => match 2 - self.announced[usize::from(channel)] {
-                0 => 128,
-                left => left.into(),
-            },
-            Some(_) => 128,
-        }
-    }
-
-    fn take(&mut self, kind: Kind, bytes: &[u8]) {
-        if kind.is_control() {
-            self.control.extend_from_slice(bytes);
-            return;
-        }
-        match self.channel {
-            None => self.channel = bytes.first().copied(),
-            Some(channel @ 0..=1) => {
-                let announced = &mut self.announced[usize::from(channel)];
-                if *announced < 2 {
-                    *announced += u8::try_from(bytes.len()).unwrap_or(2);
-                } else if self.words.len() < WORDS {
-                    self.words.extend_from_slice(bytes);
-                }
-            }
-            Some(_) => {}
-        }
-    }
-}
-
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for PodStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -357,5 +301,4 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for PodStream<S> {
 }
 
 #[cfg(test)]
-#[path = "stream_tests.rs"]
 mod tests;

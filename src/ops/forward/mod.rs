@@ -42,6 +42,8 @@ use target::Target;
 
 /// How long the start waits for pods that are not ready.
 const SETTLE: Duration = Duration::from_secs(5);
+/// Open files that are enough for any browser.
+const FILES: u64 = 4096;
 
 /// Forwards at work; dropping it ends them and their connections.
 pub struct Forwards {
@@ -63,6 +65,7 @@ pub async fn start(ctx: &Context<'_>, options: &Options) -> Result<Forwards> {
     let targets = target::choose(&record, options)?;
     rights(ctx, &targets).await?;
 
+    open_files();
     let changed = Arc::new(Notify::new());
     let (wake, woken) = watch::channel(0);
     let mut tasks = JoinSet::new();
@@ -81,6 +84,17 @@ pub async fn start(ctx: &Context<'_>, options: &Options) -> Result<Forwards> {
     tasks.spawn(wake::notice(ctx.cluster.clone(), wake));
     settle(ctx, &lanes).await?;
     Ok(Forwards { lanes, changed, _tasks: tasks })
+}
+
+/// Each connection needs two files, and macOS gives a process 256 unless it asks for more.
+fn open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let enough = limit.maximum.map_or(FILES, |most| most.min(FILES));
+    if limit.current.is_some_and(|current| current < enough) {
+        // where that is refused, connections wait for each other
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(enough), ..limit });
+    }
 }
 
 /// Takes connections, for ever.
