@@ -47,7 +47,7 @@ impl Asking {
 /// Waits until `kubectl get pods --watch` has a line in which the pods are ready and `wanted` holds:
 /// the moment at which the API server said so. Gives the pod's name.
 fn told_ready(watch: &Running, wanted: impl Fn(&str, &str) -> bool) -> (String, Instant) {
-    let end = Instant::now() + Duration::from_secs(90);
+    let end = Instant::now() + Duration::from_secs(180);
     loop {
         let printed = watch.printed();
         let whole = printed.rfind('\n').map_or("", |end| &printed[..end]);
@@ -67,8 +67,11 @@ fn told_ready(watch: &Running, wanted: impl Fn(&str, &str) -> bool) -> (String, 
 pub(super) fn it_follows_the_pods(env: &Env) {
     install(env);
     let (port, mut running) = start(env, &[]);
-    let watch =
-        env.kubectl(["get", "pods", "--watch", "--no-headers"]).deadline(Duration::from_secs(180)).start();
+    // one watch for the whole trial, however long that takes
+    let watch = env
+        .kubectl(["get", "pods", "--watch", "--no-headers", "--request-timeout=0"])
+        .deadline(Duration::from_secs(600))
+        .start();
     let mut before = pod(env);
     let mut seen = vec![before.clone()];
     assert_eq!(get(port, "/"), Ok(before.clone()));
