@@ -24,7 +24,7 @@ soak: chaos ## The long tests: chaos, kills, repetitions, sizes (up to 45 minute
 lint: ## Format, clippy, licences and sources of the dependencies, shell scripts
 	@scripts/lint
 
-bench: ## Side by side with Helm: a table, and target/bench/report.json
+bench: ## Side by side with Helm and kubectl: a table, and target/bench/report.json
 	@scripts/bench
 
 cluster-up: ## Start the cluster of the demo and the tests (Linux, root)

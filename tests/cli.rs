@@ -1194,18 +1194,13 @@ mod streams {
     }
 }
 
-/// kubectl calls the same binary by another name, with the words typed after `obs`, the last of
-/// which is being completed.
 mod completion {
     use super::*;
 
     #[track_caller]
     fn complete(words: &[&str]) -> String {
         let home = Home::new();
-        let link = home.path().join("kubectl_complete-obs");
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kubectl-obs"), &link).expect("make a link");
-        let words = words.iter().copied();
-        let output = support::process::Command::new(link).args(words).env("HOME", home.path()).run().ok();
+        let output = support::plugin::complete(home.path(), words).run().ok();
         assert_eq!(output.stderr, "");
         output.stdout
     }
@@ -1235,6 +1230,12 @@ mod completion {
     #[test]
     fn of_nothing_that_exists() {
         assert_snapshot!(complete(&["zzz"]), @":4");
+    }
+
+    #[test]
+    fn of_components_without_a_cluster() {
+        assert_snapshot!(complete(&["open", "g"]), @":4");
+        assert_snapshot!(complete(&["logs", "--context", "none", "-n", "x", ""]), @":4");
     }
 
     #[test]

@@ -90,6 +90,12 @@ impl Contest {
         [self.helm(args), own.to_vec()].concat()
     }
 
+    /// kubectl's command on the cluster.
+    pub(crate) fn kubectl_there(&self, args: &[impl AsRef<str>]) -> Vec<String> {
+        let own = [format!("--kubeconfig={}", self.kubeconfig), format!("--context={}", self.context)];
+        [command(&self.kubectl, args), own.to_vec()].concat()
+    }
+
     /// This program as the bare client that sends these requests.
     pub(crate) fn bare(&self, waves: &[Vec<Request>]) -> Vec<String> {
         let file = self.path("requests.json");

@@ -20,7 +20,7 @@ struct Row {
 
 impl Row {
     fn ratio(&self) -> Option<f64> {
-        self.peer.map(|peer| self.ours / peer)
+        self.peer.filter(|peer| *peer > 0.0).map(|peer| self.ours / peer)
     }
 }
 
@@ -51,25 +51,32 @@ impl Report {
         self.rows.push(Row { name: name.to_owned(), ours, peer: None, floor: None, unit: "ms" });
     }
 
-    /// Writes `target/bench/report.json`; gives its path.
-    pub(crate) fn write(&self) -> PathBuf {
+    /// A row for numbers of ours and of the peer.
+    pub(crate) fn add(&mut self, name: &str, unit: &'static str, [ours, peer]: [Vec<f64>; 2]) {
+        let ours = median(ours).expect("ours always runs");
+        self.rows.push(Row { name: name.to_owned(), ours, peer: median(peer), floor: None, unit });
+    }
+
+    /// Writes `target/bench/report.json`, or adds to what is in it; gives its path.
+    pub(crate) fn write(&self, add: bool) -> PathBuf {
         let round = |number: Option<f64>| number.map(|number| (number * 1000.0).round() / 1000.0);
-        let rows: Vec<Value> = self
-            .rows
-            .iter()
-            .map(|row| {
-                json!({
-                    "name": row.name, "ours": round(Some(row.ours)), "peer": round(row.peer),
-                    "floor": round(row.floor), "unit": row.unit, "ratio": round(row.ratio()),
-                })
+        let rows = self.rows.iter().map(|row| {
+            json!({
+                "name": row.name, "ours": round(Some(row.ours)), "peer": round(row.peer),
+                "floor": round(row.floor), "unit": row.unit, "ratio": round(row.ratio()),
             })
-            .collect();
+        });
         // CARGO_TARGET_TMPDIR is `tmp` in the target directory, wherever that is.
         let tmp = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
         let folder = tmp.parent().expect("it is in the target directory").join("bench");
         std::fs::create_dir_all(&folder).expect("make target/bench");
         let path = folder.join("report.json");
-        let text = serde_json::to_string_pretty(&rows).expect("a report is JSON");
+        let before = std::fs::read(&path).ok().filter(|_| add);
+        let mut all: Vec<Value> =
+            before.map(|text| serde_json::from_slice(&text).expect("a report is JSON")).unwrap_or_default();
+        all.retain(|row| !self.rows.iter().any(|own| row["name"] == own.name.as_str()));
+        all.extend(rows);
+        let text = serde_json::to_string_pretty(&all).expect("a report is JSON");
         std::fs::write(&path, text + "\n").expect("write the report");
         path
     }
@@ -96,15 +103,15 @@ impl fmt::Display for Report {
         let number = |n: Option<f64>| n.map_or_else(|| "-".to_owned(), |n| format!("{n:.1}"));
         writeln!(
             f,
-            "{:<22} {:>9} {:>9} {:>9}  {:<4} {:>6}  TARGET",
-            "NAME", "OURS", "HELM", "FLOOR", "UNIT", "RATIO"
+            "{:<30} {:>9} {:>9} {:>9}  {:<4} {:>6}  TARGET",
+            "NAME", "OURS", "PEER", "FLOOR", "UNIT", "RATIO"
         )?;
         for row in &self.rows {
             let ratio = row.ratio().map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
             let verdict = self.verdict(row).unwrap_or_default();
             let (ours, peer, floor) = (number(Some(row.ours)), number(row.peer), number(row.floor));
             let (name, unit) = (&row.name, row.unit);
-            let line = format!("{name:<22} {ours:>9} {peer:>9} {floor:>9}  {unit:<4} {ratio:>6}  {verdict}");
+            let line = format!("{name:<30} {ours:>9} {peer:>9} {floor:>9}  {unit:<4} {ratio:>6}  {verdict}");
             writeln!(f, "{}", line.trim_end())?;
         }
         Ok(())

@@ -3,7 +3,7 @@
 /// What a row is held to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Target {
-    /// Ours is at most this part of Helm's.
+    /// Ours is at most this part of the peer's.
     OfPeer(f64),
     /// Ours is at most this, in the row's unit.
     AtMost(f64),
@@ -13,7 +13,7 @@ pub(crate) enum Target {
 
 use Target::{AtMost, OfPeer, Times};
 
-const TARGETS: [(&str, Target); 19] = [
+const TARGETS: [(&str, Target); 22] = [
     ("version", OfPeer(0.4)),
     ("version-memory", OfPeer(0.5)),
     ("install-100", OfPeer(0.5)),
@@ -35,6 +35,11 @@ const TARGETS: [(&str, Target); 19] = [
     ("readiness-latency", AtMost(300.0)),
     ("list-500x10", OfPeer(0.1)),
     ("list-500x10-memory", OfPeer(0.15)),
+    // nine tenths of kubectl's rate
+    ("port-forward-200mb", OfPeer(1.0 / 0.9)),
+    ("port-forward-200-parallel", AtMost(0.0)),
+    // 40 MB
+    ("port-forward-memory", AtMost(38.0)),
 ];
 
 /// The target of a row, if it has one.

@@ -7,12 +7,11 @@ use std::time::Duration;
 use http::Uri;
 use http::header::USER_AGENT;
 use k8s_openapi::ByteString;
-use kube::client::ConfigExt;
 use kube::config::{Cluster as ClusterEntry, Config};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use tower::Layer;
 
+use super::connections::Connections;
 use super::errors::{self, kubeconfig as problems};
 use super::kubeconfig::Chosen;
 use super::options::ConnectOptions;
@@ -25,7 +24,7 @@ use crate::{Error, Result};
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// The client and what it talks to. Runs the credential plugin, which may ask on the terminal.
-pub(super) async fn build(chosen: Chosen, options: &ConnectOptions) -> Result<(kube::Client, Target)> {
+pub(super) async fn build(chosen: Chosen, options: &ConnectOptions) -> Result<(Connections, Target)> {
     let Chosen { cluster, user, mut target } = chosen;
     check_identity(&user, options)?;
     let mut config = Config::new(server(&cluster, &target, &user, options)?);
@@ -45,7 +44,7 @@ pub(super) async fn build(chosen: Chosen, options: &ConnectOptions) -> Result<(k
 }
 
 /// The client of a pod: the service account's token, the cluster's internal address.
-pub(super) async fn in_cluster() -> Result<(kube::Client, Target)> {
+pub(super) async fn in_cluster() -> Result<(Connections, Target)> {
     let config = Config::incluster().map_err(|e| {
         Error::unreachable(format!("the service account of this pod cannot be used: {e}"))
             .hint("mount its token (automountServiceAccountToken), or name a kubeconfig with --kubeconfig")
@@ -59,7 +58,7 @@ pub(super) async fn in_cluster() -> Result<(kube::Client, Target)> {
     finish(config, target).await
 }
 
-async fn finish(mut config: Config, target: Target) -> Result<(kube::Client, Target)> {
+async fn finish(mut config: Config, target: Target) -> Result<(Connections, Target)> {
     config.connect_timeout = Some(CONNECT_LIMIT);
     config.default_retry = false;
     let agent = concat!("kubectl-obs/", env!("CARGO_PKG_VERSION"));
@@ -69,36 +68,13 @@ async fn finish(mut config: Config, target: Target) -> Result<(kube::Client, Tar
     let runtime = tokio::runtime::Handle::current();
     let built = tokio::task::spawn_blocking(move || {
         let _guard = runtime.enter();
-        assemble(config)
+        Connections::build(config)
     })
     .await
     .map_err(|_| errors::plugin_failed(&target, "their preparation was interrupted"))?;
     match built {
-        Ok(client) => Ok((client, target)),
+        Ok(connections) => Ok((connections, target)),
         Err(error) => Err(errors::client_error(&target, &error)),
-    }
-}
-
-/// kube would run a credential plugin three times to build one client (for the header, for the
-/// client certificate, for its expiry), and a plugin can take seconds or ask for a password. Here
-/// it runs once, unless what it delivers is a certificate.
-fn assemble(config: Config) -> Result<kube::Client, kube::Error> {
-    if config.auth_info.exec.is_none() {
-        return kube::Client::try_from(config);
-    }
-    match config.auth_layer()? {
-        Some(layer) => {
-            let namespace = config.default_namespace.clone();
-            let mut without_plugin = config;
-            without_plugin.auth_info.exec = None;
-            let plain = kube::Client::try_from(without_plugin)?;
-            let send = tower::service_fn(move |request| {
-                let plain = plain.clone();
-                async move { plain.send(request).await.map_err(tower::BoxError::from) }
-            });
-            Ok(kube::Client::new(layer.layer(send), namespace))
-        }
-        None => kube::Client::try_from(config),
     }
 }
 
@@ -200,7 +176,7 @@ mod tests {
     use super::*;
     use crate::cluster::kubeconfig;
 
-    async fn connect(exec: &str) -> Result<(kube::Client, Target)> {
+    async fn connect(exec: &str) -> Result<(Connections, Target)> {
         let config = format!(
             "{{apiVersion: v1, kind: Config, current-context: a, contexts: [{{name: a, context: {{cluster: a, user: a}}}}], \
              clusters: [{{name: a, cluster: {{server: 'http://127.0.0.1:1'}}}}], users: [{{name: a, user: {{exec: {exec}}}}}]}}"

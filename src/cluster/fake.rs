@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::Cluster;
 
 /// One answer.
-pub(super) enum Step {
+pub(crate) enum Step {
     Json(u16, Value),
     Text(u16, &'static str),
     /// A refusal with a Retry-After header, in seconds.
@@ -27,13 +27,15 @@ pub(super) enum Step {
     Hang,
     /// 200, and a body that breaks off.
     Cut(&'static str),
+    /// 200, and a body after whose beginning nothing comes.
+    Silent(&'static str),
     /// Answers a GET with the body of the last write that was sent.
     LastWrite,
 }
 
 /// What it was asked.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     /// `GET /version`
     pub line: String,
     pub body: Value,
@@ -41,7 +43,7 @@ pub(super) struct Asked {
 
 /// Script and memory.
 #[derive(Clone, Default)]
-pub(super) struct Fake {
+pub(crate) struct Fake {
     script: Arc<Mutex<VecDeque<Step>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
     /// Answers when the script is over.
@@ -113,6 +115,12 @@ impl Fake {
                 let frames = [Ok(Frame::data(Bytes::from(text))), Err(ErrorKind::UnexpectedEof.into())];
                 Ok(Response::new(StreamBody::new(futures::stream::iter(frames)).boxed()))
             }
+            Step::Silent(text) => {
+                let begun = futures::stream::iter([Ok(Frame::data(Bytes::from(text)))]);
+                Ok(Response::new(
+                    StreamBody::new(futures::StreamExt::chain(begun, futures::stream::pending())).boxed(),
+                ))
+            }
             Step::LastWrite => Ok(full(200, self.last_write().to_string())),
         }
     }
@@ -123,7 +131,7 @@ impl Fake {
 }
 
 /// A refusal as the API server writes it.
-pub(super) fn status(code: u16, reason: &str, message: &str) -> Value {
+pub(crate) fn status(code: u16, reason: &str, message: &str) -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message})
 }
 

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 pub use holder::{Holder, HolderInfo};
 use renewal::Renewal;
+pub use renewal::now as uptime;
 
 use super::{Cluster, CreateError, DeleteOptions, Deleted, ReplaceError};
 use crate::object::Kind;

@@ -5,13 +5,13 @@
 //!
 //! | file | what it is for |
 //! |---|---|
-//! | `options`, `kubeconfig`, `proxy`, `client` | from flags and kubeconfig to an HTTP client |
+//! | `options`, `kubeconfig`, `proxy`, `client`, `connections` | from flags and kubeconfig to an HTTP client |
 //! | `call`, `send`, `retry` | one request: as a value, one attempt, all attempts |
 //! | `errors/` | failures in words |
 //! | `discovery` | which kinds the server serves |
 //! | `read`, `apply`, `write`, `takeover`, `watch` | objects |
 //! | `access` | what the user may do |
-//! | `pods`, `logs`, `tunnel` | logs, events, HTTP through a port-forward |
+//! | `pods`, `logs`, `tunnel` | logs, events, connections to pods and HTTP through them |
 //! | `lease` | the lock of a running operation |
 //! | `who` | the person and the machine, for records and locks |
 
@@ -19,10 +19,11 @@ mod access;
 mod apply;
 mod call;
 mod client;
+mod connections;
 mod discovery;
 mod errors;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 mod kubeconfig;
 mod lease;
 mod logs;
@@ -52,16 +53,17 @@ pub use access::Access;
 pub use apply::{Applied, ApplyError, ApplyOptions};
 pub use discovery::{Kinds, Served};
 pub use errors::{Cause, FieldConflict, Tls, causes_of};
-pub use lease::{Holder, HolderInfo, Lock};
+pub use lease::{Holder, HolderInfo, Lock, uptime};
 pub use logs::{LogError, LogLine, LogLines, LogQuery, Since};
 pub use options::ConnectOptions;
 pub use pods::Involved;
-pub use tunnel::{HttpAnswer, PodStream};
+pub use tunnel::{HttpAnswer, PodStream, Refused};
 pub use version::ServerVersion;
 pub use watch::WatchEvent;
 pub use write::{CreateError, DeleteOptions, Deleted, MetadataPatch, Propagation, ReplaceError};
 
 use call::Call;
+use connections::Connections;
 use errors::Failure;
 use retry::Reply;
 use target::Target;
@@ -80,7 +82,7 @@ pub struct Cluster {
 }
 
 struct Inner {
-    client: kube::Client,
+    connections: Connections,
     target: Target,
     attempt_limit: Duration,
     /// Has the API server answered anything in this run?
@@ -104,7 +106,7 @@ impl Cluster {
     /// credential plugin, which may ask on the terminal: connect before drawing anything.
     pub async fn connect(options: &ConnectOptions) -> Result<Self> {
         let around = kubeconfig::Surroundings::of_process();
-        let (client, target) = match kubeconfig::read(options, &around)? {
+        let (connections, target) = match kubeconfig::read(options, &around)? {
             Some(config) => client::build(kubeconfig::choose(&config, options)?, options).await?,
             None if options.server.is_some() => {
                 client::build(kubeconfig::choose(&Default::default(), options)?, options).await?
@@ -116,18 +118,18 @@ impl Cluster {
             }
         };
         let limit = options.request_timeout.filter(|limit| !limit.is_zero()).unwrap_or(ATTEMPT_LIMIT);
-        Ok(Self::new(client, target, limit))
+        Ok(Self::new(connections, target, limit))
     }
 
     /// A cluster behind a client that someone else built, for tests with an in-memory API server.
     pub fn with_client(client: kube::Client, name: &str, server: &str) -> Self {
         let target = Target { name: name.into(), server: server.into(), ..Target::default() };
-        Self::new(client, target, ATTEMPT_LIMIT)
+        Self::new(Connections::of(client), target, ATTEMPT_LIMIT)
     }
 
-    fn new(client: kube::Client, target: Target, attempt_limit: Duration) -> Self {
+    fn new(connections: Connections, target: Target, attempt_limit: Duration) -> Self {
         let inner = Inner {
-            client,
+            connections,
             target,
             attempt_limit,
             reached: AtomicBool::new(false),
@@ -148,6 +150,11 @@ impl Cluster {
     #[must_use]
     pub fn without_deadline(&self) -> Self {
         Self { deadline: None, ..self.clone() }
+    }
+
+    /// Requests from now on use new connections: those that there are may be dead without knowing it.
+    pub fn forget_connections(&self) {
+        self.inner.connections.renew();
     }
 
     /// The cluster's name in the kubeconfig.

@@ -87,7 +87,7 @@ pub(super) async fn run<T: DeserializeOwned + Default>(
     call: &Call,
 ) -> Result<Reply<T>, Failure> {
     let attempt = |limit| async move {
-        match send::send(&cluster.inner.client, call, limit).await {
+        match send::send(&cluster.inner.connections.client(), call, limit).await {
             Ok(answer) => judge(answer, call),
             Err(transport) => lost(transport),
         }
@@ -101,7 +101,7 @@ pub(super) async fn run<T: DeserializeOwned + Default>(
 /// Opens a stream (a watch) by the same rules; what happens on it is the caller's.
 pub(super) async fn open(cluster: &Cluster, call: &Call) -> Result<Body, Failure> {
     let attempt = |limit| async move {
-        match send::open(&cluster.inner.client, call, limit).await {
+        match send::open(&cluster.inner.connections.client(), call, limit).await {
             Ok(Ok(body)) => Outcome::Done(body),
             Ok(Err(answer)) => refused(answer, call),
             Err(transport) => lost(transport),
@@ -139,8 +139,11 @@ where
             }
             Outcome::Failed { reason, again, after, sent } => (reason, again, after, sent),
         };
-        if matches!(reason, Reason::Status(_)) {
-            cluster.inner.mark_reached();
+        match &reason {
+            Reason::Status(_) => cluster.inner.mark_reached(),
+            // its connection may have been dead for long, and others with it
+            Reason::Transport(transport) if transport.is_slow() => cluster.forget_connections(),
+            _ => {}
         }
         unexplained += u32::from(again == Again::Perhaps);
         let hopeless = again == Again::No || unexplained >= BELIEVED;
@@ -161,7 +164,7 @@ where
 /// One attempt, for probes, whose point is to find out now.
 pub(super) async fn once(cluster: &Cluster, call: &Call, limit: Duration) -> Result<Reply, Failure> {
     let started = Instant::now();
-    let outcome = match send::send(&cluster.inner.client, call, limit).await {
+    let outcome = match send::send(&cluster.inner.connections.client(), call, limit).await {
         Ok(answer) => judge(answer, call),
         Err(transport) => lost(transport),
     };

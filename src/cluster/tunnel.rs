@@ -2,25 +2,23 @@
 //! enters at the pod's loopback, past every NetworkPolicy, and needs nothing exposed. Nothing is
 //! tried twice here: who probes wants to know now.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
+mod frames;
+mod incoming;
+mod stream;
+
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use http::header::{ACCEPT_ENCODING, HOST};
 use http::{HeaderValue, Request};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
-use kube::api::Portforwarder;
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+
+pub use stream::{PodStream, Refused};
 
 use super::Cluster;
-use super::call::Subject;
-use super::errors::{Failure, Reason, Transport};
+use super::call::{Subject, path, with_query};
+use super::errors::{Failure, Reason, Transport, causes_of};
 use super::pods::pods;
 use crate::{Error, Result};
 
@@ -48,69 +46,17 @@ impl HttpAnswer {
     }
 }
 
-/// A connection to a port of a pod. Dropping it closes it.
-pub struct PodStream {
-    io: DuplexStream,
-    forwarder: Portforwarder,
-    refusal: Option<BoxFuture<'static, Option<String>>>,
-}
-
-impl PodStream {
-    /// Resolves when the pod's side says that the port cannot be used, in its words, for example
-    /// `connection refused`; None when the connection ended without such words. For one caller:
-    /// the second gets a future that never resolves.
-    pub fn refusal(&mut self) -> BoxFuture<'static, Option<String>> {
-        self.refusal.take().unwrap_or_else(|| futures::future::pending().boxed())
-    }
-}
-
-impl Drop for PodStream {
-    fn drop(&mut self) {
-        self.forwarder.abort();
-    }
-}
-
-impl AsyncRead for PodStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for PodStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        data: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, data)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
-    }
-}
-
 impl Cluster {
     /// Opens a connection to a port of a pod. Each connection is a websocket of its own.
     pub async fn port_forward(&self, namespace: &str, pod: &str, port: u16) -> Result<PodStream> {
-        let api: Api<Pod> = Api::namespaced(self.inner.client.clone(), namespace);
-        let opened = tokio::time::timeout(self.inner.attempt_limit, api.portforward(pod, &[port])).await;
-        let reason = match opened {
-            Ok(Ok(mut forwarder)) => {
-                let refusal = forwarder.take_error(port).map(FutureExt::boxed);
-                return match forwarder.take_stream(port) {
-                    Some(io) => Ok(PodStream { io, forwarder, refusal }),
-                    None => Err(unreachable(namespace, pod, port, "the port-forward has no stream")),
-                };
-            }
+        let kind = pods();
+        let url = format!("{}/portforward", path(&kind, Some(namespace), Some(pod)));
+        let request = Request::get(with_query(&url, &[("ports", &port.to_string())]))
+            .body(Vec::new())
+            .map_err(|_| Error::failed(format!("\"{pod}\" is no name of a pod")))?;
+        let client = self.inner.connections.client();
+        let reason = match tokio::time::timeout(self.inner.attempt_limit, client.connect(request)).await {
+            Ok(Ok(connection)) => return Ok(PodStream::new(connection.into_stream().into_inner())),
             Ok(Err(kube::Error::Api(status))) => Reason::Status(status),
             Ok(Err(kube::Error::UpgradeConnection(upgrade))) => {
                 let why = format!("the port-forward is refused: {upgrade}");
@@ -122,7 +68,7 @@ impl Cluster {
         };
         let failure = Failure { reason, attempts: 1, elapsed: Duration::ZERO, uncertain: false };
         Err(failure
-            .into_error(&self.inner.target, &Subject::new("create", &pods(), Some(namespace), Some(pod))))
+            .into_error(&self.inner.target, &Subject::new("create", &kind, Some(namespace), Some(pod))))
     }
 
     /// Asks an HTTP server in a pod, once, within `limit`. `path` begins with `/`.
@@ -151,27 +97,9 @@ impl Cluster {
         limit: Duration,
     ) -> Result<HttpAnswer> {
         let exchange = async {
-            let mut stream = self.port_forward(namespace, pod, port).await?;
-            let refusal = stream.refusal();
-            let answer = std::pin::pin!(exchange(stream, request, port));
-            match futures::future::select(answer, refusal).await {
-                futures::future::Either::Left((answer, refusal)) => match answer {
-                    Ok(answer) => Ok(answer),
-                    // the pod's own words come on another channel, perhaps a moment later
-                    Err(why) => {
-                        let words = tokio::time::timeout(Duration::from_millis(200), refusal).await;
-                        let why = words.ok().flatten().map_or(why, |words| plain(&words));
-                        Err(unreachable(namespace, pod, port, &why))
-                    }
-                },
-                futures::future::Either::Right((Some(words), _)) => {
-                    Err(unreachable(namespace, pod, port, &plain(&words)))
-                }
-                // the channel for refusals closed without one: the answer is still to come
-                futures::future::Either::Right((None, answer)) => {
-                    answer.await.map_err(|why| unreachable(namespace, pod, port, &why))
-                }
-            }
+            let stream = self.port_forward(namespace, pod, port).await?;
+            let answer = exchange(stream, request, port).await;
+            answer.map_err(|why| unreachable(namespace, pod, port, &why))
         };
         match tokio::time::timeout(limit, exchange).await {
             Ok(outcome) => outcome,
@@ -202,23 +130,33 @@ async fn exchange(stream: PodStream, request: Request<Vec<u8>>, port: u16) -> Re
             Err(error) if error.is::<LengthLimitError>() => {
                 Err(format!("the answer is larger than {} MiB", ANSWER_LIMIT >> 20))
             }
-            Err(_) => Err("the answer was cut off".to_owned()),
+            Err(error) => Err(refusal(&*error).unwrap_or_else(|| "the answer was cut off".to_owned())),
         }
     };
     // the connection does its part only while it is polled; it ends after the answer or with it
     let talk = std::pin::pin!(talk);
     match futures::future::select(talk, std::pin::pin!(connection)).await {
         futures::future::Either::Left((answer, _)) => answer,
-        futures::future::Either::Right((_, talk)) => talk.await,
+        futures::future::Either::Right((ended, talk)) => {
+            let words = ended.err().and_then(|error| refusal(&error));
+            talk.await.map_err(|why| words.unwrap_or(why))
+        }
     }
 }
 
 fn said(error: &hyper::Error) -> String {
-    if error.is_parse() {
+    if let Some(words) = refusal(error) {
+        words
+    } else if error.is_parse() {
         "what answers there does not speak HTTP".into()
     } else {
         "the connection was closed before an answer came".into()
     }
+}
+
+/// The kubelet's words, if that is what the error is about.
+fn refusal(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    causes_of(error).iter().find_map(|cause| cause.downcast_ref::<Refused>()).map(Refused::short)
 }
 
 fn unreachable(namespace: &str, pod: &str, port: u16, why: &str) -> Error {

@@ -154,7 +154,11 @@ impl Watcher {
     /// Reads until at least one event is there or the connection ends.
     async fn read(&mut self, mut from: String, mut body: Box<Body>, mut buffer: Vec<u8>) -> Phase {
         // the server's regular end, a lost connection, silence: go on from where it was
-        let Ok(Some(Ok(frame))) = tokio::time::timeout(IDLE_LIMIT, body.frame()).await else {
+        let next = tokio::time::timeout(IDLE_LIMIT, body.frame()).await;
+        if next.is_err() {
+            self.cluster.forget_connections();
+        }
+        let Ok(Some(Ok(frame))) = next else {
             // a server that ends watches as soon as they begin is not to be hammered
             self.failures += u32::from(self.opened.elapsed() < SHORT_LIVED);
             return Phase::Open { from };

@@ -1,16 +1,25 @@
 //! `kubectl obs completion`, and what kubectl runs to complete a plugin's arguments:
 //! `kubectl_complete-obs WORD…`, which is this binary under another name.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::time::Duration;
 
-use clap::CommandFactory;
+use clap::{CommandFactory, FromArgMatches};
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 
 use super::App;
-use crate::cli::{Cli, Completion};
+use crate::cli::{Cli, Completion, Global};
 use crate::error::{Error, Result};
+use crate::event::Silent;
+use crate::ops::{Cancel, components, forward};
+use crate::ui::{self, Ui};
 
 /// kubectl's directive: do not complete file names.
 const NO_FILES: &str = ":4";
+/// Arguments with this name are completed with what the cluster says.
+const COMPONENT: &str = "COMPONENT";
+/// Nobody waits for a completion longer than this.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Prints the completion script of a shell.
 pub fn script(app: &App<'_>, args: &Completion) -> Result<()> {
@@ -24,14 +33,20 @@ pub fn script(app: &App<'_>, args: &Completion) -> Result<()> {
 /// Candidates for the last of `words`, in kubectl's form: `value<TAB>description` lines and a
 /// directive.
 pub fn candidates(words: Vec<OsString>) -> Result<String> {
-    let mut command = Cli::command();
     let mut args = vec![OsString::from("kubectl-obs")];
     args.extend(words);
+    let wants_flag = args.last().is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
+    let mut command = with_components(Cli::command(), &args);
     let index = args.len().saturating_sub(1);
     let found = clap_complete::engine::complete(&mut command, args, index, None)
         .map_err(|error| Error::failed(format!("no completion: {error}")))?;
     let mut out = String::new();
-    for candidate in found.iter().filter(|candidate| !candidate.is_hide_set()) {
+    // as in kubectl, flags are candidates once a dash was typed
+    let is_flag =
+        |candidate: &CompletionCandidate| candidate.get_value().as_encoded_bytes().starts_with(b"-");
+    let wanted =
+        |candidate: &&CompletionCandidate| !candidate.is_hide_set() && is_flag(candidate) == wants_flag;
+    for candidate in found.iter().filter(wanted) {
         out.push_str(&candidate.get_value().to_string_lossy());
         if let Some(help) = candidate.get_help() {
             out.push('\t');
@@ -42,6 +57,51 @@ pub fn candidates(words: Vec<OsString>) -> Result<String> {
     out.push_str(NO_FILES);
     out.push('\n');
     Ok(out)
+}
+
+/// The same command line, whose components are completed by asking the cluster that `args` name.
+fn with_components(command: clap::Command, args: &[OsString]) -> clap::Command {
+    let with_ui = matches!(command.get_name(), "port-forward" | "open");
+    let command = command.mut_args(|arg| {
+        if arg.get_value_names().is_none_or(|names| names != [COMPONENT]) {
+            return arg;
+        }
+        let args = args.to_vec();
+        arg.add(ArgValueCompleter::new(move |current: &OsStr| completed(&args, current, with_ui)))
+    });
+    command.mut_subcommands(|subcommand| with_components(subcommand, args))
+}
+
+/// The components that begin so and were not named before. Whatever goes wrong, there are none.
+fn completed(args: &[OsString], current: &OsStr, with_ui: bool) -> Vec<CompletionCandidate> {
+    let Some((_, before)) = args.split_last() else { return Vec::new() };
+    let begin = current.to_string_lossy();
+    let fits = |name: &String| name.starts_with(&*begin) && !before.iter().any(|word| word == name.as_str());
+    let found = ask(before, with_ui).unwrap_or_default();
+    found.into_iter().filter(fits).map(CompletionCandidate::new).collect()
+}
+
+fn ask(before: &[OsString], with_ui: bool) -> Option<Vec<String>> {
+    let matches = Cli::command().ignore_errors(true).try_get_matches_from(before).ok()?;
+    let global = Global::from_arg_matches(&matches).ok()?;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+    let ui = Ui::new(ui::Options { machine_output: true, ..ui::Options::default() });
+    let app = App { global, ui: &ui, cancel: Cancel::default() };
+    let names = async {
+        let (namespace, release) = (app.namespace()?, app.release()?);
+        let cluster = app.connect().await?;
+        let ctx = app.context(&cluster, &namespace, &release, &Silent, PATIENCE);
+        let record = components::latest(&ctx).await?;
+        Ok::<_, Error>(match with_ui {
+            true => forward::components(&record),
+            false => record.components.into_iter().map(|component| component.name).collect(),
+        })
+    };
+    // the clock of the timeout is the runtime's
+    let names = runtime.block_on(async { tokio::time::timeout(PATIENCE, names).await });
+    runtime.shutdown_background();
+    names.ok()?.ok()
 }
 
 #[cfg(test)]

@@ -1,9 +1,15 @@
-//! Components by the names that a person types.
+//! The components of a release, by the names that a person types.
 
-use super::Context;
+use super::{Context, revision};
 use crate::error::{Error, Result};
 use crate::release::Record;
 use crate::values::did_you_mean;
+
+/// The newest revision, which knows them.
+pub async fn latest(ctx: &Context<'_>) -> Result<Record> {
+    let (store, history) = revision::history(ctx).await?;
+    store.read(revision::choose(ctx, &history, None)?.revision).await
+}
 
 /// Does the revision have all of these?
 pub fn check(ctx: &Context<'_>, record: &Record, names: &[String]) -> Result<()> {

@@ -29,6 +29,7 @@ pub mod source;
 pub mod status;
 pub mod uninstall;
 pub mod wait;
+mod wake;
 pub mod who;
 pub mod why;
 

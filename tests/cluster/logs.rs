@@ -1,11 +1,10 @@
 //! Logs of pods that count: each run of the container has a name of its own and numbers its lines,
 //! so that a lost or doubled line shows.
 
+mod containers;
+mod weather;
+
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
@@ -19,7 +18,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial::node("logs::what_is_there_is_merged_cut_and_filtered", what_is_there),
         trial::node("logs::a_restart_loses_and_doubles_no_line", over_restarts),
         trial::node("logs::a_new_pod_is_picked_up", over_pods),
-        trial::node("logs::a_broken_connection_loses_and_doubles_no_line", over_connections),
+        trial::node("logs::every_container_is_heard", containers::every_container_is_heard),
+        trial::node("logs::a_broken_connection_loses_and_doubles_no_line", weather::over_connections),
+        trial::node("logs::a_sleep_loses_and_doubles_no_line", weather::over_a_sleep),
         trial::api("logs::what_is_not_there_is_explained", what_is_not_there),
         trial::node("logs::missing_rights_are_named", missing_rights),
     ]
@@ -189,80 +190,6 @@ fn over_pods(env: &Env) {
     running.terminate();
     let output = running.wait().ends(143);
     assert_eq!(complete(&output.stdout), 2, "{output}");
-}
-
-/// Bytes go through; [`Relay::cut`] ends all connections.
-struct Relay {
-    port: u16,
-    open: Arc<Mutex<Vec<TcpStream>>>,
-}
-
-impl Relay {
-    fn start(server: String) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let open = Arc::new(Mutex::new(Vec::new()));
-        let all = Arc::clone(&open);
-        thread::spawn(move || {
-            for near in listener.incoming() {
-                let (Ok(near), Ok(far)) = (near, TcpStream::connect(&server)) else { return };
-                let copies = (near.try_clone().expect("a socket"), far.try_clone().expect("a socket"));
-                all.lock()
-                    .expect("the list")
-                    .extend([near.try_clone().expect("a socket"), far.try_clone().expect("a socket")]);
-                for (mut from, mut to) in [(near, far), (copies.1, copies.0)] {
-                    thread::spawn(move || {
-                        let mut chunk = [0; 8192];
-                        while let Ok(n @ 1..) = from.read(&mut chunk) {
-                            if to.write_all(&chunk[..n]).is_err() {
-                                break;
-                            }
-                        }
-                        drop(to.shutdown(Shutdown::Both));
-                    });
-                }
-            }
-        });
-        Self { port, open }
-    }
-
-    fn cut(&self) {
-        for stream in self.open.lock().expect("the list").drain(..) {
-            drop(stream.shutdown(Shutdown::Both));
-        }
-    }
-}
-
-fn over_connections(env: &Env) {
-    install(env, 2, 1_000_000);
-    let config = env.kubectl(["config", "view", "--minify", "--output=json"]).run().ok().json();
-    let server = config["clusters"][0]["cluster"]["server"].as_str().expect("a server");
-    let address = server.strip_prefix("https://").expect("https").to_owned();
-    let relay = Relay::start(address);
-    let server = format!("https://127.0.0.1:{}", relay.port);
-    let running =
-        env.obs(["logs", "-f", "--server", &server, "--insecure-skip-tls-verify", "--tail=5"]).start();
-    for _ in 0..4 {
-        more(&running, 40);
-        relay.cut();
-    }
-    more(&running, 40);
-    running.interrupt();
-    let output = running.wait().ends(130);
-    for run in ["0", "1"] {
-        // each pod by itself: both ran before
-        let pods = env.list("pods");
-        let name = pods[usize::from(run == "1")]["metadata"]["name"].as_str().expect("a name").to_owned();
-        let short = name.trim_start_matches("obs-");
-        let short = short.replacen('-', "/", 1);
-        let own: String = output
-            .stdout
-            .lines()
-            .filter(|line| line.starts_with(&short))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        assert_eq!(complete(&own), 1, "{output}");
-    }
 }
 
 fn what_is_not_there(env: &Env) {

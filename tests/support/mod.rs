@@ -5,8 +5,8 @@
 //! - [`plugin`]: run `kubectl-obs` with an environment of its own.
 //! - [`transcript`]: a run as the text of a snapshot.
 //! - [`cluster`]: the clusters that tests may use.
-//! - [`proxy`]: what networks and servers do to requests.
 //! - [`readme`]: transcripts in README.md.
+//! - [`proxy`]: what networks and servers do to requests; [`relay`]: what becomes of connections.
 //! - [`env`]: a namespace on one of them, and everything a cluster test needs.
 //! - [`trial`]: a function becomes a test that is run, ignored with a reason, or failed with evidence.
 
@@ -25,5 +25,6 @@ pub mod process;
 pub mod proxy;
 pub mod pty;
 pub mod readme;
+pub mod relay;
 pub mod transcript;
 pub mod trial;

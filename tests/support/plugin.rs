@@ -18,6 +18,16 @@ pub fn obs<S: AsRef<str>>(home: &Path, args: impl IntoIterator<Item = S>) -> Com
         .directory(home)
 }
 
+/// What kubectl runs to complete a command line: the same binary by another name, with the words
+/// typed after `obs`, the last of which is being completed.
+pub fn complete<S: AsRef<str>>(home: &Path, words: impl IntoIterator<Item = S>) -> Command {
+    let link = home.join("kubectl_complete-obs");
+    if !link.exists() {
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kubectl-obs"), &link).expect("make a link");
+    }
+    Command::new(link).args(words.into_iter().map(|word| word.as_ref().to_owned())).env("HOME", home)
+}
+
 /// The path of a file or folder in `tests/fixtures/`.
 pub fn fixture(path: &str) -> String {
     format!("{}/tests/fixtures/{path}", env!("CARGO_MANIFEST_DIR"))

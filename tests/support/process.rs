@@ -207,6 +207,11 @@ impl Running {
         self.stdout.text()
     }
 
+    /// What it has written to stderr so far.
+    pub fn said(&self) -> String {
+        self.stderr.text()
+    }
+
     /// Is it still at work?
     pub fn runs(&mut self) -> bool {
         self.child.try_wait().expect("wait for a child").is_none()

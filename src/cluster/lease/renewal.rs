@@ -174,7 +174,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// A clock that goes on while the machine sleeps: a laptop that was closed must not believe in its
 /// lock (clock_gettime(2), `CLOCK_BOOTTIME`; on macOS `CLOCK_MONOTONIC` does that).
 #[cfg(unix)]
-pub(super) fn now() -> Duration {
+pub fn now() -> Duration {
     use rustix::time::{ClockId, clock_gettime};
     #[cfg(any(target_os = "linux", target_os = "android"))]
     const CLOCK: ClockId = ClockId::Boottime;
@@ -185,7 +185,7 @@ pub(super) fn now() -> Duration {
 }
 
 #[cfg(not(unix))]
-pub(super) fn now() -> Duration {
+pub fn now() -> Duration {
     use std::sync::OnceLock;
     static START: OnceLock<std::time::Instant> = OnceLock::new();
     START.get_or_init(std::time::Instant::now).elapsed()

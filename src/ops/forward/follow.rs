@@ -4,10 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::lane::{Lane, Pod, State};
@@ -16,18 +18,33 @@ use crate::cluster::{Cluster, WatchEvent};
 use crate::object::Kind;
 use crate::readiness::{Readiness, readiness};
 
-/// Keeps a lane on a ready pod, for ever. `woken` changes after a pause of the whole machine: then
-/// connections to the API server are dead, and the watch begins anew.
+/// How long a new watch may take before a doubt ends it, at first and at most.
+const DOUBT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
+
+/// Keeps a lane on a ready pod, for ever. The watch begins anew after a pause of the whole machine
+/// (`woken` changes), for connections to the API server are dead then, and when a pod that should be
+/// ready could not be reached: a watch whose connection died silently says nothing, and one that
+/// waits between two tries does not know that the API server is back.
 pub async fn follow(cluster: Cluster, lane: Arc<Lane>, selector: String, mut woken: watch::Receiver<u64>) {
     let kind = Kind::namespaced("", "Pod", "pods");
     let mut pods = Pods::new(lane.target.port);
+    let mut trusted = DOUBT.0;
     loop {
         pods.begin();
+        let began = Instant::now();
         let mut events = pin!(cluster.watch(&kind, Some(&lane.target.namespace), &selector));
         loop {
             let event = tokio::select! {
                 event = events.next() => event,
                 _ = woken.changed() => break,
+                () = lane.doubted() => {
+                    if began.elapsed() < trusted {
+                        continue;
+                    }
+                    // one that was not given the time to begin is given more
+                    trusted = if pods.begins() { DOUBT.1.min(trusted * 2) } else { DOUBT.0 };
+                    break;
+                }
             };
             match event {
                 Some(Ok(event)) => {
@@ -64,6 +81,11 @@ impl Pods {
         self.reported = Some(HashSet::new());
     }
 
+    /// Is not everything reported yet?
+    fn begins(&self) -> bool {
+        self.reported.is_some()
+    }
+
     /// Takes a change; says whether it is time to choose.
     fn take(&mut self, event: WatchEvent) -> bool {
         match event {
@@ -83,7 +105,7 @@ impl Pods {
                 }
             }
         }
-        self.reported.is_none()
+        !self.begins()
     }
 
     fn forget(&mut self, uid: &str) {

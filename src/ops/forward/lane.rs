@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::target::Target;
+
+/// Connections to pods that are opened at the same time.
+const OPENINGS: usize = 24;
 
 /// A ready pod.
 #[derive(Debug, Clone)]
@@ -51,7 +54,19 @@ pub struct Lane {
     trouble: Mutex<Option<String>>,
     pub(super) up: AtomicU64,
     pub(super) down: AtomicU64,
-    pub(super) connections: AtomicUsize,
+    connections: AtomicUsize,
+    /// Turns at opening a connection to a pod.
+    pub(super) openings: Semaphore,
+    doubt: Notify,
+}
+
+/// Counts an open connection until it is dropped.
+pub struct Connection<'l>(&'l Lane);
+
+impl Drop for Connection<'_> {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What is to be seen of a lane.
@@ -96,7 +111,15 @@ impl Lane {
             up: AtomicU64::new(0),
             down: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
+            openings: Semaphore::new(OPENINGS),
+            doubt: Notify::new(),
         }
+    }
+
+    /// Counts a connection.
+    pub fn connection(&self) -> Connection<'_> {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Connection(self)
     }
 
     /// `http://127.0.0.1:9090`. Listening everywhere includes this machine.
@@ -122,6 +145,22 @@ impl Lane {
         let mut state = self.state();
         let ready = state.wait_for(|state| matches!(state, State::Ready(_))).await.ok()?;
         if let State::Ready(pod) = &*ready { Some(pod.clone()) } else { None }
+    }
+
+    /// Resolves when it does not lead to this pod any more.
+    pub async fn leaves(&self, pod: &Pod) {
+        let to_it = |state: &State| matches!(state, State::Ready(present) if present.uid == pod.uid);
+        let _ = self.state().wait_for(|state| !to_it(state)).await;
+    }
+
+    /// What is known of the pods may be wrong: one that should be ready could not be reached.
+    pub fn doubts(&self) {
+        self.doubt.notify_one();
+    }
+
+    /// Resolves when somebody doubts.
+    pub async fn doubted(&self) {
+        self.doubt.notified().await;
     }
 
     /// It leads somewhere else from now on.

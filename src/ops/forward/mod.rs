@@ -7,7 +7,7 @@
 //! | `listen` | local ports and their alternatives |
 //! | `lane` | the state of one component's way |
 //! | `follow` | the choice of the pod |
-//! | `carry` | one connection |
+//! | `open`, `carry`, `said` | one connection: to a pod, to its end, and what can be said once more |
 //! | `child` | a command that runs meanwhile |
 
 mod carry;
@@ -15,11 +15,13 @@ pub mod child;
 mod follow;
 mod lane;
 mod listen;
+mod open;
+mod said;
 mod target;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -27,9 +29,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub use lane::{Lane, Row};
-pub use target::Options;
+pub use target::{Options, components};
 
-use super::{Context, live, preflight, revision};
+use super::{Context, live, preflight, revision, wake};
 use crate::cluster::{Access, Cluster};
 use crate::error::{Error, Result};
 use crate::object::{labels, split_api_version};
@@ -40,8 +42,8 @@ use target::Target;
 
 /// How long the start waits for pods that are not ready.
 const SETTLE: Duration = Duration::from_secs(5);
-/// A second that takes so long was a suspended machine or a stopped process.
-const GAP: Duration = Duration::from_secs(15);
+/// Open files that are enough for any browser.
+const FILES: u64 = 4096;
 
 /// Forwards at work; dropping it ends them and their connections.
 pub struct Forwards {
@@ -63,6 +65,7 @@ pub async fn start(ctx: &Context<'_>, options: &Options) -> Result<Forwards> {
     let targets = target::choose(&record, options)?;
     rights(ctx, &targets).await?;
 
+    open_files();
     let changed = Arc::new(Notify::new());
     let (wake, woken) = watch::channel(0);
     let mut tasks = JoinSet::new();
@@ -78,9 +81,20 @@ pub async fn start(ctx: &Context<'_>, options: &Options) -> Result<Forwards> {
         tasks.spawn(serve(listener, ctx.cluster.clone(), Arc::clone(&lane), woken.clone()));
         lanes.push(lane);
     }
-    tasks.spawn(notice_gaps(wake));
+    tasks.spawn(wake::notice(ctx.cluster.clone(), wake));
     settle(ctx, &lanes).await?;
     Ok(Forwards { lanes, changed, _tasks: tasks })
+}
+
+/// Each connection needs two files, and macOS gives a process 256 unless it asks for more.
+fn open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let enough = limit.maximum.map_or(FILES, |most| most.min(FILES));
+    if limit.current.is_some_and(|current| current < enough) {
+        // where that is refused, connections wait for each other
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(enough), ..limit });
+    }
 }
 
 /// Takes connections, for ever.
@@ -96,17 +110,6 @@ async fn serve(listener: TcpListener, cluster: Cluster, lane: Arc<Lane>, woken: 
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             },
             Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-/// Tells when the machine slept: whatever was connected is dead, and does not know it.
-async fn notice_gaps(wake: watch::Sender<u64>) {
-    loop {
-        let before = SystemTime::now();
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        if before.elapsed().is_ok_and(|passed| passed > GAP) {
-            wake.send_modify(|times| *times += 1);
         }
     }
 }

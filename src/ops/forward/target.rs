@@ -97,6 +97,12 @@ pub fn choose(record: &Record, options: &Options) -> Result<Vec<Target>> {
     Ok(targets)
 }
 
+/// The components that can be forwarded to.
+pub fn components(record: &Record) -> Vec<String> {
+    let names = record.components.iter().map(|component| &component.name);
+    names.filter(|name| workload(record, name).is_some()).cloned().collect()
+}
+
 fn known(record: &Record, name: &str) -> Result<()> {
     let names = || record.components.iter().map(|component| component.name.as_str());
     if names().any(|known| known == name) {
@@ -110,12 +116,7 @@ fn known(record: &Record, name: &str) -> Result<()> {
 }
 
 fn without_ui(record: &Record, name: &str) -> Error {
-    let with: Vec<&str> = record
-        .components
-        .iter()
-        .map(|component| component.name.as_str())
-        .filter(|name| workload(record, name).is_some())
-        .collect();
+    let with = components(record);
     let error =
         Error::usage(format!("component {name} has no UI: none of its ports has the name http or web"));
     if with.is_empty() { error } else { error.hint(format!("these have one: {}", with.join(", "))) }

@@ -6,7 +6,7 @@ use super::Source;
 use crate::cluster::Cluster;
 use crate::error::Result;
 use crate::object::{Kind, Object, labels};
-use crate::ops::{Context, components, live, revision, why};
+use crate::ops::{Context, components, live, why};
 use crate::readiness::{Readiness, readiness};
 use crate::release::Record;
 
@@ -23,8 +23,7 @@ pub struct Choice {
 
 /// The components `names` of the newest revision, all where none is named.
 pub async fn choose(ctx: &Context<'_>, names: &[String]) -> Result<Choice> {
-    let (store, history) = revision::history(ctx).await?;
-    let record = store.read(revision::choose(ctx, &history, None)?.revision).await?;
+    let record = components::latest(ctx).await?;
     components::check(ctx, &record, names)?;
     let wanted = |name: &String| names.is_empty() || names.contains(name);
     let chosen = record.components.iter().filter(|component| wanted(&component.name));
@@ -87,10 +86,10 @@ impl Choice {
     }
 }
 
-/// The containers of a pod, those that prepare it first.
+/// The containers of a pod: those that prepare it, its own, and those that people debug it with.
 pub fn sources(ctx: &Context<'_>, pod: &Value) -> Vec<Source> {
     let list = |field: &str| pod["spec"][field].as_array().cloned().unwrap_or_default();
-    let containers: Vec<Value> = [list("initContainers"), list("containers")].concat();
+    let containers = [list("initContainers"), list("containers"), list("ephemeralContainers")].concat();
     let (component, name) = (component(pod), text(pod, "name"));
     let base = format!("{}-{component}-", ctx.release);
     let short = name.strip_prefix(&base).unwrap_or(&name).to_owned();
@@ -121,7 +120,7 @@ pub enum Phase {
 
 /// How far a container has come, and how often it was restarted.
 pub fn phase(pod: &Value, container: &str) -> (Phase, u64) {
-    let statuses = ["initContainerStatuses", "containerStatuses"];
+    let statuses = ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"];
     let status = statuses
         .iter()
         .filter_map(|list| pod["status"][list].as_array())

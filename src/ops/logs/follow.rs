@@ -16,7 +16,7 @@ use super::{Line, Reader, Source, Window};
 use crate::cluster::WatchEvent;
 use crate::error::{Error, Result};
 use crate::object::Kind;
-use crate::ops::Context;
+use crate::ops::{Context, wake};
 
 /// Lines that wait to be printed; streams pause when there are more.
 const WAITING: usize = 1024;
@@ -27,6 +27,7 @@ struct Follow<'a, 'c> {
     pods: HashMap<String, watch::Sender<Arc<Value>>>,
     streams: JoinSet<()>,
     told: mpsc::Sender<Told>,
+    woken: watch::Receiver<u64>,
     /// Complaints, each once.
     trouble: BTreeSet<String>,
 }
@@ -40,8 +41,11 @@ pub async fn follow(
     reader: &mut dyn Reader,
 ) -> Result<()> {
     let (told, mut lines) = mpsc::channel(WAITING);
-    let (pods_by_uid, streams) = (HashMap::new(), JoinSet::new());
-    let mut follow = Follow { ctx, reader, pods: pods_by_uid, streams, told, trouble: BTreeSet::new() };
+    let (wake, woken) = watch::channel(0);
+    let (pods_by_uid, mut streams) = (HashMap::new(), JoinSet::new());
+    streams.spawn(wake::notice(ctx.cluster.clone(), wake));
+    let mut follow =
+        Follow { ctx, reader, pods: pods_by_uid, streams, told, woken, trouble: BTreeSet::new() };
     for pod in pods {
         let uid = text(pod, "uid");
         let (own, rest) = parts.into_iter().partition(|part: &Part| part.uid == uid);
@@ -99,10 +103,17 @@ impl Follow<'_, '_> {
         match event {
             WatchEvent::Applied(pod) => match self.pods.get(&text(&pod, "uid")) {
                 Some(known) => {
-                    let restarted = restarts(self.ctx, &known.borrow(), &pod);
-                    known.send_replace(Arc::new(pod));
-                    for note in restarted {
+                    let before = known.send_replace(Arc::new(pod.clone()));
+                    let pod_as_it_is = known.subscribe();
+                    for note in restarts(self.ctx, &before, &pod) {
                         self.reader.note(&note);
+                    }
+                    // somebody debugs it
+                    let there = sources(self.ctx, &before);
+                    let is_new = |new: &Source| there.iter().all(|known| known.container != new.container);
+                    for source in sources(self.ctx, &pod).into_iter().filter(is_new) {
+                        self.reader.joins(&source);
+                        self.follow(&pod_as_it_is, Arc::new(source), Window::default(), 0);
                     }
                 }
                 None => {
@@ -129,9 +140,20 @@ impl Follow<'_, '_> {
         let (sender, receiver) = watch::channel(Arc::new(pod));
         self.pods.insert(uid, sender);
         for (source, window, restarts) in containers {
-            let (cluster, told, pod) = (self.ctx.cluster.clone(), self.told.clone(), receiver.clone());
-            self.streams.spawn(Stream { cluster, source, window, restarts, pod, told }.run());
+            self.follow(&receiver, source, window, restarts);
         }
+    }
+
+    fn follow(
+        &mut self,
+        pod: &watch::Receiver<Arc<Value>>,
+        source: Arc<Source>,
+        window: Window,
+        restarts: u64,
+    ) {
+        let (cluster, told, pod) = (self.ctx.cluster.clone(), self.told.clone(), pod.clone());
+        let woken = self.woken.clone();
+        self.streams.spawn(Stream { cluster, source, window, restarts, pod, told, woken }.run());
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Stream {
     pub pod: watch::Receiver<Arc<Value>>,
     /// Where lines go.
     pub told: mpsc::Sender<Told>,
+    /// Changes when the machine slept, which the connection did not survive.
+    pub woken: watch::Receiver<u64>,
 }
 
 /// How reading a log ended.
@@ -121,12 +123,21 @@ impl Stream {
             }
         };
         self.window.replay();
+        self.woken.mark_unchanged();
         let mut news = false;
         loop {
-            let line = match timeout(IDLE, log.next()).await {
+            let next = tokio::select! {
+                next = timeout(IDLE, log.next()) => next,
+                _ = self.woken.changed() => return End::Broken { news },
+            };
+            let line = match next {
                 Ok(Ok(Some(line))) => line,
                 Ok(Ok(None)) => return End::Read { news },
-                Ok(Err(_)) | Err(_) => return End::Broken { news },
+                Ok(Err(_)) => return End::Broken { news },
+                Err(_) => {
+                    self.cluster.forget_connections();
+                    return End::Broken { news };
+                }
             };
             // without a time it is the kubelet's own; half a line comes once more, whole
             let Some(time) = line.time else { continue };
@@ -139,5 +150,60 @@ impl Stream {
                 return End::Over;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cluster::fake::{Fake, Step};
+
+    /// The texts that come of a container whose log the server answers so.
+    async fn followed(steps: impl IntoIterator<Item = Step>, wanted: usize) -> Vec<String> {
+        let fake = Fake::new(steps);
+        let (told, mut lines) = mpsc::channel(100);
+        let running = json!({"name": "main", "restartCount": 0, "state": {"running": {}}});
+        let (_pod, pod) = watch::channel(Arc::new(json!({"status": {"containerStatuses": [running]}})));
+        let (_wake, woken) = watch::channel(0);
+        let source = Source {
+            component: "c".into(),
+            namespace: "x".into(),
+            pod: "p".into(),
+            short: "p".into(),
+            container: "main".into(),
+            single: true,
+        };
+        let (cluster, source) = (fake.reached(), Arc::new(source));
+        let stream = Stream { cluster, source, window: Window::default(), restarts: 0, pod, told, woken };
+        let task = tokio::spawn(stream.run());
+        let mut texts = Vec::new();
+        while texts.len() < wanted {
+            match lines.recv().await {
+                Some(Told::Line(line)) => texts.push(line.text),
+                Some(Told::Note(note)) => panic!("{note}"),
+                _ => panic!("it ended"),
+            }
+        }
+        task.abort();
+        texts
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_log_is_opened_anew_and_nothing_is_lost_or_doubled() {
+        let began = tokio::time::Instant::now();
+        let texts = followed(
+            [
+                Step::Silent("2026-01-01T00:00:01.1Z a\n2026-01-01T00:00:01.2Z b\n"),
+                Step::Silent(
+                    "2026-01-01T00:00:01.1Z a\n2026-01-01T00:00:01.2Z b\n2026-01-01T00:00:01.2Z b\n2026-01-01T00:00:09Z c\n",
+                ),
+            ],
+            4,
+        )
+        .await;
+        assert_eq!(texts, ["a", "b", "b", "c"]);
+        assert!(began.elapsed() >= IDLE && began.elapsed() < IDLE * 2, "{:?}", began.elapsed());
     }
 }

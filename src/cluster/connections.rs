@@ -1,0 +1,131 @@
+//! The HTTP client, and the way to be rid of its connections. A connection that died silently (the
+//! machine slept, a firewall forgot it) looks like any other until something is sent on it, and then
+//! swallows the request; a new client has none of those.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use kube::client::ConfigExt;
+use kube::config::Config;
+use tokio::time::Instant;
+use tower::Layer;
+
+/// When many requests find out at the same time, one new client is enough.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A client that can be made anew.
+pub(super) struct Connections {
+    /// Adds credentials that come from a program or are refreshed, and sends by `present`: these
+    /// outlive connections.
+    outer: Option<kube::Client>,
+    present: Arc<Mutex<Present>>,
+    /// None for clients that cannot be made anew.
+    config: Option<Config>,
+}
+
+struct Present {
+    client: kube::Client,
+    renewed: Option<Instant>,
+}
+
+impl Connections {
+    /// kube would run a credential plugin three times to build one client (for the header, for the
+    /// client certificate, for its expiry), and a plugin can take seconds or ask for a password. Here
+    /// it runs once, unless what it delivers is a certificate.
+    pub fn build(config: Config) -> Result<Self, kube::Error> {
+        let auth = &config.auth_info;
+        let layer = match auth.exec.is_some() || auth.auth_provider.is_some() {
+            true => config.auth_layer()?,
+            false => None,
+        };
+        let mut plain = config;
+        if layer.is_some() {
+            plain.auth_info.exec = None;
+            plain.auth_info.auth_provider = None;
+        }
+        let mut built = Self::of(kube::Client::try_from(plain.clone())?);
+        if let Some(layer) = layer {
+            let (present, namespace) = (Arc::clone(&built.present), plain.default_namespace.clone());
+            let send = tower::service_fn(move |request| {
+                let plain = client(&present);
+                async move { plain.send(request).await.map_err(tower::BoxError::from) }
+            });
+            built.outer = Some(kube::Client::new(layer.layer(send), namespace));
+        }
+        // a plugin that delivers a certificate would be run again, and may ask
+        built.config = plain.auth_info.exec.is_none().then_some(plain);
+        Ok(built)
+    }
+
+    /// A client that stays as it is.
+    pub fn of(client: kube::Client) -> Self {
+        let present = Present { client, renewed: None };
+        Self { outer: None, present: Arc::new(Mutex::new(present)), config: None }
+    }
+
+    /// The client, for one request.
+    pub fn client(&self) -> kube::Client {
+        self.outer.clone().unwrap_or_else(|| client(&self.present))
+    }
+
+    /// Requests from now on use new connections; those under way go on. Needs a runtime.
+    pub fn renew(&self) {
+        let Some(config) = &self.config else { return };
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        if present.renewed.is_some_and(|at| at.elapsed() < PAUSE) {
+            return;
+        }
+        // its files may be gone; what there is still serves
+        if let Ok(client) = kube::Client::try_from(config.clone()) {
+            *present = Present { client, renewed: Some(Instant::now()) };
+        }
+    }
+}
+
+fn client(present: &Mutex<Present>) -> kube::Client {
+    present.lock().unwrap_or_else(PoisonError::into_inner).client.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A server that answers each request with the number of the connection that it came on.
+    async fn numbering() -> Config {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            for number in 1.. {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    while matches!(stream.read(&mut [0; 4096]).await, Ok(1..)) {
+                        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{number}");
+                        stream.write_all(answer.as_bytes()).await.unwrap();
+                    }
+                });
+            }
+        });
+        Config::new(format!("http://{address}").parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn after_a_renewal_no_old_connection_is_used() {
+        let connections = Connections::build(numbering().await).unwrap();
+        let ask = async || {
+            let request = Request::get("/").body(Vec::new()).unwrap();
+            let answer = connections.client().request_text(request).await.unwrap();
+            // the connection goes back to where the next request takes it from
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            answer
+        };
+        assert_eq!((ask().await, ask().await), ("1".to_owned(), "1".to_owned()), "one serves all");
+        connections.renew();
+        assert_eq!(ask().await, "2");
+        connections.renew();
+        assert_eq!(ask().await, "2", "once a second is enough");
+    }
+}
