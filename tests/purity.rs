@@ -43,6 +43,8 @@ const ALLOWED: [&str; 10] = [
     "std::io::BufRead",
     "std::io::Write",
     "std::io::Seek",
+    "std::io::BufReader",
+    "std::io::BufWriter",
     "std::io::Cursor",
     "std::io::Take",
     "std::io::Error",
