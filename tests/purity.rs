@@ -38,9 +38,10 @@ const FORBIDDEN: [(&str, &str); 19] = [
 
 /// Exceptions: types and traits that do nothing by themselves. The I/O traits serve codecs that
 /// read from and write to memory; nothing else that implements them can be named here.
-const ALLOWED: [&str; 10] = [
+const ALLOWED: [&str; 11] = [
     "std::io::Read",
     "std::io::BufRead",
+    "std::io::BufWriter",
     "std::io::Write",
     "std::io::Seek",
     "std::io::Cursor",
