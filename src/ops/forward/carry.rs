@@ -141,8 +141,10 @@ async fn copy(client: &mut TcpStream, pod: PodStream, said: &Said, lane: &Lane) 
                     Ok(read) => read,
                     Err(error) => return Passed::Broken(error),
                 };
-                said.is_answered();
-                pod_spoke.store(true, Ordering::Relaxed);
+                if !pod_spoke.swap(true, Ordering::Relaxed) {
+                    said.is_answered();
+                    lane.trouble(None);
+                }
                 if to_client.write_all(buffer.get(..read).unwrap_or_default()).await.is_err() {
                     return Passed::Unwanted;
                 }
