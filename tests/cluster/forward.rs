@@ -30,7 +30,8 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// A component with a web server on port 8181. `/` is the pod's name, `/big` 300,000 bytes, and
-/// `/cgi-bin/slow` takes three seconds, `/cgi-bin/begun` begins its answer and goes on after a minute.
+/// `/cgi-bin/slow` takes three seconds, `/cgi-bin/begun` begins its answer and goes on after a minute,
+/// `/cgi-bin/sum` is the MD5 of what is sent.
 const SERVER: &str = r#"apiVersion: apps/v1
 kind: Deployment
 metadata: {name: ${{ name }}}
@@ -52,6 +53,7 @@ spec:
               mkdir -p /tmp/w/cgi-bin && cd /tmp/w && head -c 300000 /dev/zero > big && echo $HOSTNAME > index.html
               printf '#!/bin/sh\nsleep 3\nprintf "Content-Type: text/plain\\r\\n\\r\\nslow"\n' > cgi-bin/slow
               printf '#!/bin/sh\nprintf "Content-Type: text/plain\\r\\n\\r\\nbegun"\nexec sleep 100\n' > cgi-bin/begun
+              printf '#!/bin/sh\nprintf "Content-Type: text/plain\\r\\n\\r\\n"; head -c $CONTENT_LENGTH | md5sum\n' > cgi-bin/sum
               chmod +x cgi-bin/*
               trap 'exit 0' TERM
               httpd -f -p 8181 & wait
@@ -75,11 +77,15 @@ fn start(env: &Env, flags: &[String]) -> (u16, Running) {
     (port, running)
 }
 
-/// One request on a connection of its own; the client says at once that this was all. Its body, as
-/// soon as it is there: a node says a second later that the pod has closed the connection.
+/// One request on a connection of its own; the client says at once that this was all.
 fn get(port: u16, path: &str) -> Result<String, String> {
+    answer(ask(port, path, true).map_err(|error| error.to_string())?)
+}
+
+/// The body of an answer, as soon as it is there: a node says a second later that the pod has closed
+/// the connection.
+fn answer(mut stream: TcpStream) -> Result<String, String> {
     let text = |error: std::io::Error| error.to_string();
-    let mut stream = ask(port, path, true).map_err(text)?;
     let (mut answer, mut chunk) = (Vec::new(), [0; 16 << 10]);
     loop {
         let read = stream.read(&mut chunk).map_err(text)?;

@@ -27,8 +27,11 @@ use crate::cluster::{Cluster, PodStream, Refused};
 const REFUSED: Duration = Duration::from_secs(5);
 /// How long a pod may think about a question whose client listens and has nothing more to say.
 const ANSWER: Duration = Duration::from_secs(300);
-/// How long it may be silent within or after an answer to such a client: mostly that has gone.
+/// How long it may be silent within or after an answer to such a client.
 const LINGER: Duration = Duration::from_secs(10);
+/// The same where the answer had begun before: mostly that client has it and is gone, and somebody who
+/// asks a hundred times a second shall not have a thousand connections.
+const GONE: Duration = Duration::from_secs(2);
 /// How long a client's rest is read after the pod's end: closing with unread bytes would take the
 /// answer from it.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -141,8 +144,10 @@ async fn copy(client: &mut TcpStream, pod: PodStream, said: &Said, lane: &Lane) 
                     Ok(read) => read,
                     Err(error) => return Passed::Broken(error),
                 };
-                said.is_answered();
-                pod_spoke.store(true, Ordering::Relaxed);
+                if !pod_spoke.swap(true, Ordering::Relaxed) {
+                    said.is_answered();
+                    lane.trouble(None);
+                }
                 if to_client.write_all(buffer.get(..read).unwrap_or_default()).await.is_err() {
                     return Passed::Unwanted;
                 }
@@ -151,7 +156,7 @@ async fn copy(client: &mut TcpStream, pod: PodStream, said: &Said, lane: &Lane) 
             }
         };
         let (mut sending, mut receiving) = (std::pin::pin!(sending), std::pin::pin!(receiving));
-        let mut listens_only = false;
+        let (mut listens_only, mut patience) = (false, LINGER);
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         loop {
             tokio::select! {
@@ -159,6 +164,9 @@ async fn copy(client: &mut TcpStream, pod: PodStream, said: &Said, lane: &Lane) 
                     // what the pod has to say about it comes from there
                     Passed::All | Passed::Unwanted => {
                         listens_only = true;
+                        if pod_spoke.load(Ordering::Relaxed) {
+                            patience = GONE;
+                        }
                         silence.broken();
                     }
                     Passed::Broken(_) => break End::Regular,
@@ -170,7 +178,7 @@ async fn copy(client: &mut TcpStream, pod: PodStream, said: &Said, lane: &Lane) 
                     Passed::Unwanted => End::Regular,
                 },
                 _ = tick.tick(), if listens_only => {
-                    let limit = if pod_spoke.load(Ordering::Relaxed) { LINGER } else { ANSWER };
+                    let limit = if pod_spoke.load(Ordering::Relaxed) { patience } else { ANSWER };
                     if silence.lasted(limit) {
                         break End::Regular;
                     }

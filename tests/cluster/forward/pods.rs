@@ -1,12 +1,14 @@
 //! Pods come and go, and connections go to the ready one.
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::{get, install, pod, start};
+use super::{answer, get, install, pod, start};
 use crate::support::env::{Env, eventually};
 use crate::support::process::Running;
 
@@ -127,6 +129,12 @@ pub(super) fn answers_come_whole(env: &Env) {
     // the client has said all, and the pod takes its time: a node would end the connection after a
     // second if it knew
     assert_eq!(get(port, "/cgi-bin/slow").as_deref(), Ok("slow"));
+    // what is sent comes whole, too: 20 MB of a pattern
+    let sent: Vec<u8> = (0..20_000_000u32).map(|n| (n % 251).to_le_bytes()[0]).collect();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+    write!(stream, "POST /cgi-bin/sum HTTP/1.0\r\nContent-Length: {}\r\n\r\n", sent.len()).expect("a head");
+    stream.write_all(&sent).expect("a body");
+    assert_eq!(answer(stream).as_deref(), Ok("50c4f208b0b65a273f6c4fb143fd525a  -"));
     running.terminate();
     running.wait().ends(143);
 }
