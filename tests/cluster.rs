@@ -18,6 +18,7 @@ use libtest_mimic::Arguments;
 
 mod cluster {
     pub(crate) mod adoption;
+    pub(crate) mod causes;
     pub(crate) mod chaos;
     pub(crate) mod client;
     pub(crate) mod components;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
 
     let trials = [
         cluster::adoption::trials(),
+        cluster::causes::trials(),
         cluster::chaos::trials(),
         cluster::client::trials(),
         cluster::components::trials(),

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::event::Silent;
 use crate::ops::status::{self, Report};
 use crate::ops::who;
+use crate::readiness::Explanation;
 
 /// Shows each component of a release.
 pub async fn run(app: &App<'_>, args: &Status) -> Result<()> {
@@ -40,6 +41,8 @@ fn print(app: &App<'_>, report: Report) {
     if report.damage.is_some() {
         return;
     }
+    let causes: Vec<Explanation> =
+        report.components.iter().filter_map(|component| component.explanation.clone()).collect();
     let rows: Vec<Vec<String>> = report
         .components
         .into_iter()
@@ -49,4 +52,10 @@ fn print(app: &App<'_>, report: Report) {
         })
         .collect();
     app.ui.table(&["COMPONENT", "READY", "STATE", "SINCE", "VERSION", "WHY"], &rows);
+    let paint = app.ui.paint();
+    // what only takes its time has said so in the table
+    for cause in causes.into_iter().filter(|cause| cause.hint.is_some()) {
+        let mark = if cause.hopeless { paint.bad("✘") } else { paint.warning("!") };
+        app.ui.data(&format!("\n{mark} {}", cause.into_error()));
+    }
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::why::{self, Unready};
 use super::{Context, live, revision};
 use crate::error::{Error, Result};
 use crate::object::{Kind, Object, labels};
-use crate::readiness::{self, Readiness};
+use crate::readiness::{self, Explanation, Readiness};
 use crate::release::Record;
 
 /// A release and its components.
@@ -54,6 +55,9 @@ pub struct Component {
     pub since: String,
     /// Why it is not ready.
     pub why: String,
+    /// The cause with its evidence and one fix; absent when it is ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
 }
 
 /// Reads the newest revision and the live objects. Beside the report stands an error when the
@@ -92,23 +96,29 @@ async fn components(ctx: &Context<'_>, record: &Record) -> Result<Vec<Component>
     let desired: Vec<Object> =
         record.objects.iter().filter_map(|value| Object::new(value.clone()).ok()).collect();
     let found = live::gather(ctx, &desired, &[], pod_places(record)).await?;
-    let components = record
+    let mut unready = Vec::new();
+    let mut components: Vec<Component> = record
         .components
         .iter()
         .map(|component| {
             let own: Vec<&Object> =
                 desired.iter().filter(|o| o.label(labels::OBS_COMPONENT) == Some(&component.name)).collect();
-            let pods: Vec<&Value> = found
-                .iter()
-                .filter(|(id, pod)| {
-                    id.kind == "Pod"
-                        && pod["metadata"]["labels"][labels::OBS_COMPONENT] == component.name.as_str()
-                })
-                .map(|(_, pod)| pod)
-                .collect();
-            describe(component, &own, &found, &pods)
+            describe(component, &own, &found, &mut unready)
         })
         .collect();
+    let pods = found.into_iter().filter(|(id, _)| id.kind == "Pod" && id.group.is_empty()).collect();
+    let mut explained: BTreeMap<String, Vec<Explanation>> = BTreeMap::new();
+    for (object, explanation) in unready.iter().zip(why::explanations(ctx, &unready, &pods).await) {
+        explained.entry(object.component.clone()).or_default().push(explanation);
+    }
+    for component in &mut components {
+        // one cause a component: what is nearest to the root
+        let causes = explained.remove(&component.name).unwrap_or_default();
+        component.explanation = causes.into_iter().min_by_key(|found| (!found.hopeless, found.cause));
+        if let Some(explanation) = &component.explanation {
+            component.why.clone_from(&explanation.short);
+        }
+    }
     Ok(components)
 }
 
@@ -126,12 +136,18 @@ fn describe(
     component: &crate::release::ComponentRef,
     own: &[&Object],
     found: &crate::plan::Live,
-    pods: &[&Value],
+    unready: &mut Vec<Unready>,
 ) -> Component {
     let (mut ready, mut wanted, mut unit) = (0, 0, "");
     let mut state = "ready";
     let mut why = String::new();
-    let mut worse = |rank: &'static str, reason: String| {
+    let mut worse = |rank: &'static str, object: &Object, live: Option<&Value>, reason: String| {
+        unready.push(Unready {
+            id: object.id(),
+            component: component.name.clone(),
+            live: live.cloned(),
+            reason: reason.clone(),
+        });
         if (state, rank) == ("ready", "starting") || (state != "failed" && rank == "failed") {
             state = rank;
             why = reason;
@@ -143,7 +159,7 @@ fn describe(
             if readiness::vanishes_when_done(object.value()) {
                 continue;
             }
-            worse("failed", format!("{} is missing", object.id()));
+            worse("failed", object, None, format!("{} is missing", object.id()));
             continue;
         };
         if let Some(counts) = readiness::counts(live) {
@@ -156,14 +172,9 @@ fn describe(
         }
         match readiness::readiness(live) {
             Readiness::Ready => {}
-            Readiness::Progressing(reason) => worse("starting", reason),
-            Readiness::Failed(reason) => worse("failed", reason),
+            Readiness::Progressing(reason) => worse("starting", object, Some(live), reason),
+            Readiness::Failed(reason) => worse("failed", object, Some(live), reason),
         }
-    }
-    if state != "ready"
-        && let Some(reason) = pods.iter().find_map(|pod| super::why::pod_reason(pod))
-    {
-        why = reason;
     }
     Component {
         name: component.name.clone(),
@@ -172,6 +183,7 @@ fn describe(
         state: state.to_owned(),
         since: since.into_keys().next_back().unwrap_or_default(),
         why,
+        explanation: None,
     }
 }
 

@@ -4,12 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use serde_json::Value;
 
 use super::Context;
+use super::apply::PARALLEL;
+use crate::cluster::Cluster;
 use crate::error::{Error, Exit};
 use crate::object::{Kind, ObjectId, labels};
-use crate::readiness::explain::{Cause, Explanation, Gathered, Logs, explain, fold};
+use crate::readiness::explain::{Cause, Explanation, Gathered, LogRequest, Logs, explain, fold, wanted_log};
 use crate::readiness::{self, pods};
 
 /// Log lines of a crashed container.
@@ -46,12 +49,7 @@ pub async fn not_ready(
     late: bool,
 ) -> Error {
     let exit = if late { Exit::Deadline } else { Exit::Failed };
-    let plain = |object: &Unready| bare(object, &object.reason);
-    let explanations = match tokio::time::timeout(PATIENCE, all(ctx, &unready, pods)).await {
-        Ok(explanations) => explanations,
-        Err(_) => unready.iter().map(plain).collect(),
-    };
-    let mut roots = fold(explanations).into_iter();
+    let mut roots = fold(explanations(ctx, &unready, pods).await).into_iter();
     let Some(first) = roots.next() else {
         return Error::new(exit, "the deadline passed before the objects were seen");
     };
@@ -71,58 +69,96 @@ pub async fn not_ready(
     error.with_exit(exit)
 }
 
-async fn all(ctx: &Context<'_>, unready: &[Unready], pods: &BTreeMap<ObjectId, Value>) -> Vec<Explanation> {
+/// Why each of these objects is not ready, in their order. Where the gathering takes too long it is
+/// what the readiness rules say.
+pub async fn explanations(
+    ctx: &Context<'_>,
+    unready: &[Unready],
+    pods: &BTreeMap<ObjectId, Value>,
+) -> Vec<Explanation> {
+    if unready.is_empty() {
+        return Vec::new();
+    }
+    match tokio::time::timeout(PATIENCE, gather(ctx, unready, pods)).await {
+        Ok(explanations) => explanations,
+        Err(_) => unready.iter().map(|object| bare(object, &object.reason)).collect(),
+    }
+}
+
+async fn gather(
+    ctx: &Context<'_>,
+    unready: &[Unready],
+    pods: &BTreeMap<ObjectId, Value>,
+) -> Vec<Explanation> {
     let cluster = ctx.cluster.without_deadline();
+    let own: Vec<Vec<Value>> = unready
+        .iter()
+        .map(|object| pods.values().filter(|pod| belongs(pod, object)).cloned().collect())
+        .collect();
     let namespaces: BTreeSet<&str> = unready.iter().filter_map(|o| o.id.namespace.as_deref()).collect();
     let event = Kind::namespaced("", "Event", "events");
     let claim = Kind::namespaced("", "PersistentVolumeClaim", "persistentvolumeclaims");
-    let mut around: BTreeMap<&str, Surroundings> = BTreeMap::new();
-    for namespace in namespaces {
-        let (events, claims) = tokio::join!(
-            cluster.list(&event, Some(namespace), ""),
-            cluster.list(&claim, Some(namespace), ""),
-        );
-        let found = Surroundings { events: events.unwrap_or_default(), claims: claims.unwrap_or_default() };
-        around.insert(namespace, found);
-    }
-    let classes = match cluster.kinds().await.ok().and_then(|k| k.preferred("storage.k8s.io", "StorageClass"))
-    {
-        Some(kind) => cluster.list(&kind, None, "").await.ok(),
-        None => None,
-    };
-    let mut explanations = Vec::new();
-    for object in unready {
-        let Some(live) = &object.live else {
-            explanations.push(bare(object, &format!("{} is not there: {}", object.id, object.reason)));
-            continue;
-        };
-        let own: Vec<Value> = pods.values().filter(|pod| belongs(pod, object)).cloned().collect();
-        let mut logs = Logs::new();
-        for pod in &own {
-            if let Some(trouble) = pods::worst_container(pod)
-                && let Some(previous) = trouble.wants_logs
-            {
-                let text = |field: &str| pod["metadata"][field].as_str().unwrap_or_default().to_owned();
-                let (namespace, name) = (text("namespace"), text("name"));
-                if let Ok(tail) = cluster.logs(&namespace, &name, &trouble.container, previous, TAIL).await {
-                    logs.insert((name, trouble.container), tail);
-                }
-            }
+    let around = async {
+        let mut around: BTreeMap<&str, Surroundings> = BTreeMap::new();
+        for namespace in namespaces {
+            let (events, claims) = tokio::join!(
+                cluster.list(&event, Some(namespace), ""),
+                cluster.list(&claim, Some(namespace), ""),
+            );
+            let found =
+                Surroundings { events: events.unwrap_or_default(), claims: claims.unwrap_or_default() };
+            around.insert(namespace, found);
         }
-        let none = Surroundings::default();
-        let here = object.id.namespace.as_deref().and_then(|ns| around.get(ns)).unwrap_or(&none);
-        explanations.push(explain(&Gathered {
-            component: &object.component,
-            workload: live,
-            pods: &own,
-            events: &here.events,
-            claims: &here.claims,
-            storage_classes: classes.as_deref(),
-            logs: &logs,
-            now: jiff::Timestamp::now(),
-        }));
-    }
-    explanations
+        around
+    };
+    let classes = async {
+        let kind = cluster.kinds().await.ok()?.preferred("storage.k8s.io", "StorageClass")?;
+        cluster.list(&kind, None, "").await.ok()
+    };
+    // only what the scheduler says can want a look at the nodes
+    let nodes = async {
+        own.iter().flatten().find_map(pods::unschedulable)?;
+        cluster.list(&Kind::cluster_scoped("", "Node", "nodes"), None, "").await.ok()
+    };
+    let (around, classes, nodes, logs) = tokio::join!(around, classes, nodes, logs(&cluster, &own));
+    let none = Surroundings::default();
+    unready
+        .iter()
+        .zip(&own)
+        .map(|(object, own)| {
+            let Some(live) = &object.live else {
+                let missing = bare(object, &format!("{} is missing", object.id));
+                return Explanation { hint: Some("kubectl obs upgrade makes it again".into()), ..missing };
+            };
+            let here = object.id.namespace.as_deref().and_then(|ns| around.get(ns)).unwrap_or(&none);
+            explain(&Gathered {
+                component: &object.component,
+                workload: live,
+                pods: own,
+                events: &here.events,
+                claims: &here.claims,
+                storage_classes: classes.as_deref(),
+                nodes: nodes.as_deref(),
+                logs: &logs,
+                now: jiff::Timestamp::now(),
+            })
+        })
+        .collect()
+}
+
+/// The log tails that tell something, of each object one.
+async fn logs(cluster: &Cluster, pods: &[Vec<Value>]) -> Logs {
+    let wanted: BTreeSet<LogRequest> = pods.iter().filter_map(|pods| wanted_log(pods)).collect();
+    stream::iter(wanted)
+        .map(|log| async move {
+            let LogRequest { namespace, pod, container, previous } = log;
+            let tail = cluster.logs(&namespace, &pod, &container, previous, TAIL).await.ok()?;
+            Some(((pod, container), tail))
+        })
+        .buffer_unordered(PARALLEL)
+        .filter_map(|found| async { found })
+        .collect()
+        .await
 }
 
 /// Is it a pod of the object's component, in its namespace?

@@ -28,7 +28,7 @@ pub(super) fn is_hopeless(message: &str, kubelet_reason: &str) -> bool {
 /// (hopeless, words), by what the message contains; the order matters: a name that cannot be
 /// resolved is also "not found", Docker Hub answers "denied" for an image that does not exist.
 fn known(message: &str) -> Option<(bool, &'static str)> {
-    const KNOWN: [(&str, bool, &str); 17] = [
+    const KNOWN: [(&str, bool, &str); 18] = [
         ("toomanyrequests", false, "the registry limits the rate of pulls"),
         ("429 Too Many Requests", false, "the registry limits the rate of pulls"),
         ("no such host", false, "the registry's name cannot be resolved"),
@@ -42,6 +42,7 @@ fn known(message: &str) -> Option<(bool, &'static str)> {
         ("no space left on device", false, "the node's disk is full"),
         ("authorization failed", true, "access denied: it does not exist, or needs a pull secret"),
         ("unauthorized", true, "access denied: it does not exist, or needs a pull secret"),
+        ("401 Unauthorized", true, "access denied: it does not exist, or needs a pull secret"),
         ("denied", true, "access denied: it does not exist, or needs a pull secret"),
         ("403 Forbidden", true, "access denied: it does not exist, or needs a pull secret"),
         ("manifest unknown", true, "not found"),

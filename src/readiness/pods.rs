@@ -53,9 +53,14 @@ pub struct ContainerTrouble {
 }
 
 impl ContainerTrouble {
+    /// `container grafana`, `init container prepare`.
+    pub fn who(&self) -> String {
+        format!("{} {}", if self.init { "init container" } else { "container" }, self.container)
+    }
+
     /// `container grafana crashes (exit code 1, 4 restarts)`: the predicate of a headline.
     pub fn sentence(&self) -> String {
-        let who = format!("{} {}", if self.init { "init container" } else { "container" }, self.container);
+        let who = self.who();
         match self.trouble {
             Trouble::Image => {
                 format!(
@@ -72,7 +77,8 @@ impl ContainerTrouble {
                 None => format!("{who} crashes ({})", self.restarted()),
             },
             Trouble::NotReady => format!("{who} is not ready"),
-            Trouble::Waiting if self.init => format!("{who} is running"),
+            Trouble::Waiting if self.init && self.wants_logs.is_some() => format!("{who} is running"),
+            Trouble::Waiting if self.init => format!("{who} is being created"),
             Trouble::Waiting => format!("{who} is being created"),
         }
     }
@@ -214,8 +220,8 @@ fn container_trouble(pod: &Value, status: &Value, init: bool) -> Option<Containe
         }
         ended_trouble(&mut found, ended);
         found.wants_logs = Some(false);
-        // Without a restart this was the last word.
-        found.hopeless |= text(pod, "/spec/restartPolicy") == "Never";
+        // Without a restart this was the last word, unless a Job tries again with another pod.
+        found.hopeless |= text(pod, "/spec/restartPolicy") == "Never" && !is_of_job(pod);
     } else if status.pointer("/state/running").is_some() {
         let started = flag(status, "/started");
         let fine = if init { sidecar && started } else { flag(status, "/ready") };
@@ -224,11 +230,18 @@ fn container_trouble(pod: &Value, status: &Value, init: bool) -> Option<Containe
         }
         found.trouble = if init && !sidecar { Trouble::Waiting } else { Trouble::NotReady };
         found.reason = if started || init { "NotReady" } else { "NotStarted" }.to_owned();
-        found.wants_logs = Some(restarts > 0 && last.is_some() && !started);
+        // One that was restarted and is not up again: the run before tells why. An init container that
+        // runs tells what it waits for.
+        found.wants_logs = Some(restarts > 0 && last.is_some() && !started && (sidecar || !init));
     } else {
         found.reason = "Waiting".to_owned();
     }
     Some(found)
+}
+
+/// Does a Job decide what becomes of the pod's failure?
+fn is_of_job(pod: &Value) -> bool {
+    list(pod, "/metadata/ownerReferences").iter().any(|owner| owner["kind"] == "Job")
 }
 
 /// kubelet: `pkg/kubelet/images/types.go`, `pkg/kubelet/container/sync_result.go`.

@@ -260,6 +260,7 @@ impl Board {
             events: &events,
             claims: &claims,
             storage_classes: self.classes.as_deref(),
+            nodes: None,
             logs: &Logs::new(),
             now: jiff::Timestamp::now(),
         }))

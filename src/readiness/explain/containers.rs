@@ -1,17 +1,16 @@
-//! Containers that cannot be made, cannot start, or crash.
+//! Containers that cannot be made, cannot start, or crash: the worst one over all pods.
 
 use serde_json::Value;
 
+use super::crash::{crash, last_words, logs_command, memory};
 use super::events::{Seen, newest};
-use super::{Cause, Explanation, Gathered, stuck_on_old_revision};
+use super::rollout::stuck_on_old_revision;
+use super::{Cause, Explanation, Gathered, start};
 use crate::readiness::fields::{list, text};
 use crate::readiness::image;
 use crate::readiness::pods::{ContainerTrouble, Trouble, worst_container};
 
-/// How many lines of a crashed container's log are shown.
-const LAST_WORDS: usize = 10;
-
-/// The worst container over all pods, as far as it is a cause: not one that merely is not ready.
+/// The worst container, as far as it is a cause: not one that merely is not ready.
 pub(super) fn explain(gathered: &Gathered, events: &[Seen]) -> Option<Explanation> {
     let (pod, trouble) = worst(gathered.pods)?;
     if let Some(liveness) = super::probes::liveness(gathered, pod, &trouble, events) {
@@ -20,9 +19,9 @@ pub(super) fn explain(gathered: &Gathered, events: &[Seen]) -> Option<Explanatio
     let found = match trouble.trouble {
         Trouble::Image => pull(gathered, pod, &trouble, events),
         Trouble::Config => config(gathered, pod, &trouble),
-        Trouble::Start => start(gathered, pod, &trouble),
+        Trouble::Start => start::explain(gathered, pod, &trouble),
         Trouble::OutOfMemory => memory(gathered, pod, &trouble),
-        Trouble::Crash => crash(gathered, pod, &trouble),
+        Trouble::Crash => crash(gathered, pod, &trouble, events),
         Trouble::NotReady | Trouble::Waiting => return None,
     };
     Some(match stuck_on_old_revision(gathered, pod) {
@@ -31,28 +30,38 @@ pub(super) fn explain(gathered: &Gathered, events: &[Seen]) -> Option<Explanatio
     })
 }
 
-/// The pod that explains most, and its trouble. Pods that are being deleted explain nothing.
+/// The pod that explains most, and its trouble. Pods that are being deleted explain nothing, and
+/// those that the node refused or evicted have no container to blame.
 pub(super) fn worst(pods: &[Value]) -> Option<(&Value, ContainerTrouble)> {
     pods.iter()
         .filter(|pod| text(pod, "/metadata/deletionTimestamp").is_empty())
+        .filter(|pod| text(pod, "/status/phase") != "Failed" || text(pod, "/status/reason").is_empty())
         .filter_map(|pod| Some((pod, worst_container(pod)?)))
         .min_by_key(|(_, trouble)| (trouble.trouble, std::cmp::Reverse(trouble.restarts)))
 }
 
 fn pull(gathered: &Gathered, pod: &Value, trouble: &ContainerTrouble, events: &[Seen]) -> Explanation {
+    let (namespace, name) = (text(pod, "/metadata/namespace"), text(pod, "/metadata/name"));
     // While it backs off the status says only "Back-off pulling image"; the event keeps the cause.
     let event = events
         .iter()
-        .filter(|e| e.kind == "Pod" && e.name == text(pod, "/metadata/name"))
+        .filter(|e| e.kind == "Pod" && e.name == name)
         .find(|e| e.message.contains("Failed to pull image") && e.message.contains(&trouble.image));
     let message = event.map_or(trouble.message.as_str(), |e| e.message);
     let reason = image::reason(message, &trouble.reason);
     let component = gathered.component;
+    let no_secret = newest(events, "Pod", name, &["FailedToRetrieveImagePullSecret"]);
     let hint = match reason.as_str() {
         "not found" => format!("set {component}.image.tag, or mirror the image and set global.imageRegistry"),
-        r if r.starts_with("access denied") => {
-            "set global.imagePullSecrets, or mirror the image and set global.imageRegistry".to_owned()
-        }
+        r if r.starts_with("access denied") => match no_secret {
+            Some(_) => format!(
+                "create the pull secret, or correct global.imagePullSecrets\nkubectl create secret docker-registry -n {namespace} {} --docker-server=… --docker-username=… --docker-password=…",
+                pull_secrets(pod).join(", ")
+            ),
+            None => {
+                "set global.imagePullSecrets, or mirror the image and set global.imageRegistry".to_owned()
+            }
+        },
         r if r.contains("rate of pulls") => {
             "wait, or mirror the image and set global.imageRegistry".to_owned()
         }
@@ -60,37 +69,58 @@ fn pull(gathered: &Gathered, pod: &Value, trouble: &ContainerTrouble, events: &[
             format!("set {component}.nodeSelector to nodes of another architecture")
         }
         r if r.contains("name is not valid") => format!("correct {component}.image"),
+        r if r.contains("imagePullPolicy") => {
+            format!("load the image onto the nodes, or set {component}'s imagePullPolicy to IfNotPresent")
+        }
         _ => "let the nodes reach the registry, or mirror the image and set global.imageRegistry".to_owned(),
     };
-    let who = if trouble.init { "init container" } else { "container" };
-    Explanation::new(
+    let mut out = Explanation::new(
         gathered,
         Cause::Image,
-        format!("{who} {} cannot pull image \"{}\": {reason}", trouble.container, trouble.image),
+        format!("{} cannot pull image \"{}\": {reason}", trouble.who(), trouble.image),
     )
     .short(format!("cannot pull {}: {reason}", trouble.image))
-    .event(event, gathered.now)
-    .hint(hint)
-    .hopeless(trouble.hopeless || image::is_hopeless(message, &trouble.reason))
+    .event(event, gathered.now);
+    if event.is_none() && !trouble.message.trim().is_empty() {
+        out = out.line(format!("kubelet: {}", trouble.message.trim()));
+    }
+    if no_secret.is_some() {
+        let secrets = pull_secrets(pod);
+        out = out.line(format!("its pull secret {namespace}/{} does not exist", secrets.join(", ")));
+        if let [secret] = secrets.as_slice() {
+            out = out.missing("Secret", Some(namespace), secret);
+        }
+    }
+    out.hint(hint).hopeless(trouble.hopeless || image::is_hopeless(message, &trouble.reason))
+}
+
+fn pull_secrets(pod: &Value) -> Vec<&str> {
+    list(pod, "/spec/imagePullSecrets").iter().filter_map(|secret| secret["name"].as_str()).collect()
 }
 
 /// kubelet: `secret "x" not found`, `couldn't find key k in Secret ns/x`, `container has runAsNonRoot …`
 fn config(gathered: &Gathered, pod: &Value, trouble: &ContainerTrouble) -> Explanation {
     let namespace = text(pod, "/metadata/namespace");
+    let component = gathered.component;
     let what = missing_object(&trouble.message, namespace);
-    let new = |what: String| Explanation::new(gathered, Cause::Config, what);
+    let new = |what: String| {
+        Explanation::new(gathered, Cause::Config, what).line(format!("kubelet: {}", trouble.message.trim()))
+    };
     let out = match &what {
-        Some(what) => new(format!("container {} cannot start: {what}", trouble.container))
-            .short(what.clone())
-            .line(format!("kubelet: {}", trouble.message.trim()))
-            .hint("kubectl obs upgrade makes it again if it belongs to the release; else create it, or correct the value that names it"),
-        None if trouble.message.contains("runAsNonRoot") => {
-            new(format!("container {} would run as root, which its pod forbids", trouble.container))
-                .short("its image would run as root")
-                .line(format!("kubelet: {}", trouble.message.trim()))
-                .hint(format!("use an image with a numeric user: {}.image", gathered.component))
+        Some(what) => {
+            new(format!("{} cannot start: {what}", trouble.who())).short(what.clone()).hint(MAKE_IT)
         }
-        None => new(trouble.sentence()).short(trouble.message.trim()),
+        None if trouble.message.contains("non-numeric user") => {
+            new(format!("{} may not run as root, and its image names its user by a word", trouble.who()))
+                .short("its image has no numeric user")
+                .hint(format!("set runAsUser in {component}'s securityContext to the number of that user"))
+        }
+        None if trouble.message.contains("runAsNonRoot") => {
+            new(format!("{} would run as root, which its pod forbids", trouble.who()))
+                .short("its image would run as root")
+                .hint(format!("use an image with a numeric user: {component}.image"))
+        }
+        None => Explanation::new(gathered, Cause::Config, trouble.sentence()).short(trouble.message.trim()),
     };
     absent(out.hopeless(trouble.hopeless), &trouble.message, namespace)
 }
@@ -112,6 +142,10 @@ fn absent_object(message: &str) -> Option<(&'static str, &str)> {
     })
 }
 
+/// The fix for an object that is not there.
+pub(super) const MAKE_IT: &str = "kubectl obs upgrade makes it again if it belongs to the release; \
+                                  else create it, or correct the value that names it";
+
 /// `Secret ns/x does not exist`, `Secret ns/x has no key k`; None for other sentences.
 pub(super) fn missing_object(message: &str, namespace: &str) -> Option<String> {
     if let Some((_, rest)) = message.split_once("couldn't find key ") {
@@ -122,114 +156,17 @@ pub(super) fn missing_object(message: &str, namespace: &str) -> Option<String> {
     absent_object(message).map(|(kind, name)| format!("{kind} {namespace}/{name} does not exist"))
 }
 
-fn start(gathered: &Gathered, pod: &Value, trouble: &ContainerTrouble) -> Explanation {
-    let cause = trouble.start_error();
-    Explanation::new(gathered, Cause::Start, format!("container {} cannot start: {cause}", trouble.container))
-        .short(format!("cannot start: {cause}"))
-        .line(format!("image {}", trouble.image))
-        .hint(format!(
-            "kubectl describe pod -n {} {}",
-            text(pod, "/metadata/namespace"),
-            text(pod, "/metadata/name")
-        ))
-        .hopeless(trouble.hopeless)
-}
-
-fn memory(gathered: &Gathered, pod: &Value, trouble: &ContainerTrouble) -> Explanation {
-    let component = gathered.component;
-    let limit = list(pod, if trouble.init { "/spec/initContainers" } else { "/spec/containers" })
-        .iter()
-        .find(|c| c["name"] == trouble.container.as_str())
-        .and_then(|c| c["resources"]["limits"]["memory"].as_str());
-    let (what, hint) = match limit {
-        Some(limit) => (
-            format!(
-                "container {} runs out of memory (limit {limit}, {})",
-                trouble.container,
-                trouble.restarted()
-            ),
-            match doubled(limit) {
-                Some(more) => format!(
-                    "raise its memory limit\nkubectl obs upgrade --set {component}.resources.limits.memory={more}"
-                ),
-                None => format!("raise {component}.resources.limits.memory above {limit}"),
-            },
-        ),
-        // Without a limit of its own it was the node that had no memory left.
-        None => (
-            format!("container {} was killed because its node has no memory left", trouble.container),
-            format!("add memory or a node, or set {component}.resources.requests.memory to what it needs"),
-        ),
-    };
-    last_words(
-        Explanation::new(gathered, Cause::Memory, what)
-            .short(format!("out of memory ({})", trouble.restarted()))
-            .hint(hint)
-            .hopeless(trouble.hopeless),
-        gathered,
-        pod,
-        trouble,
-    )
-}
-
-/// `128Mi` → `256Mi`; None when the number is not a plain one.
-fn doubled(quantity: &str) -> Option<String> {
-    let digits = quantity.find(|c: char| !c.is_ascii_digit()).unwrap_or(quantity.len());
-    let (number, unit) = quantity.split_at(digits);
-    Some(format!("{}{unit}", number.parse::<u64>().ok()?.checked_mul(2)?))
-}
-
-fn crash(gathered: &Gathered, pod: &Value, trouble: &ContainerTrouble) -> Explanation {
-    let who = if trouble.init { "init container" } else { "container" };
-    let code = match trouble.exit_code {
-        Some(code) => format!("exit code {code}{}, ", meaning(code)),
-        None => String::new(),
-    };
-    let what = format!("{who} {} crashes at start ({code}{})", trouble.container, trouble.restarted());
-    let (namespace, name) = (text(pod, "/metadata/namespace"), text(pod, "/metadata/name"));
-    let previous = if trouble.wants_logs == Some(true) { " --previous" } else { "" };
-    last_words(
-        Explanation::new(gathered, Cause::Crash, what)
-            .short(format!("crashes ({code}{})", trouble.restarted()))
-            .hint(format!("kubectl logs -n {namespace} {name} -c {}{previous}", trouble.container))
-            .hopeless(trouble.hopeless),
-        gathered,
-        pod,
-        trouble,
-    )
-}
-
-/// What the shell and the runtime mean by an exit code.
-fn meaning(code: i64) -> &'static str {
-    match code {
-        126 => ": the command is not executable",
-        127 => ": the command does not exist",
-        134 => ": aborted",
-        137 => ": killed",
-        139 => ": segmentation fault",
-        143 => ": terminated",
-        _ => "",
+/// Nothing is wrong: an init container runs, and the others wait for it.
+pub(super) fn init_runs(gathered: &Gathered) -> Option<Explanation> {
+    let (pod, trouble) = worst(gathered.pods)?;
+    if trouble.trouble != Trouble::Waiting || !trouble.init || trouble.wants_logs.is_none() {
+        return None;
     }
-}
-
-/// The log's tail; without a log, the termination message.
-pub(super) fn last_words(
-    mut out: Explanation,
-    gathered: &Gathered,
-    pod: &Value,
-    trouble: &ContainerTrouble,
-) -> Explanation {
-    let key = (text(pod, "/metadata/name").to_owned(), trouble.container.clone());
-    let log = gathered.logs.get(&key).map(String::as_str).filter(|log| !log.trim().is_empty());
-    let words = log.unwrap_or(&trouble.message);
-    let lines: Vec<&str> = words.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-    if !lines.is_empty() {
-        out = out.line("its last words:");
-        for line in &lines[lines.len().saturating_sub(LAST_WORDS)..] {
-            out = out.line(format!("  {line}"));
-        }
-    } else if let Some(event) = newest(&super::seen(gathered.events), "Pod", &key.0, &["Failed", "BackOff"]) {
-        out = out.event(Some(event), gathered.now);
-    }
-    out
+    let again = if trouble.restarts > 0 { format!(" ({})", trouble.restarted()) } else { String::new() };
+    let what =
+        format!("init container {} is still running{again}, and the others wait for it", trouble.container);
+    let out = Explanation::new(gathered, Cause::Waiting, what)
+        .short(format!("init container {} is running", trouble.container))
+        .hint(logs_command(pod, &trouble));
+    Some(last_words(out, gathered, pod, &trouble))
 }

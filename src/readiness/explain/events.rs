@@ -22,7 +22,7 @@ impl Seen<'_> {
     /// `Event (12s ago): no persistent volumes available for this claim and no storage class is set`
     pub fn quote(&self, now: Timestamp) -> String {
         let when = self.at.map(|at| format!(" ({})", age(now, at))).unwrap_or_default();
-        format!("Event{when}: {}", self.message.trim().trim_end_matches('.'))
+        format!("Event{when}: {}", self.message.trim().trim_end_matches(['.', ':']))
     }
 }
 

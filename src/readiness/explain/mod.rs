@@ -2,27 +2,36 @@
 //! its evidence and one fix. Pure over what was gathered; consequences of the cause are left out.
 //!
 //! Causes are tried from the root outwards: pods that cannot be made, claims that cannot be bound,
-//! pods that fit nowhere, containers that cannot start, mounts, probes. The first that holds wins.
+//! pods that fit nowhere, containers that cannot start, nodes that do not keep them, mounts, probes.
+//! The first that holds wins.
 
 mod containers;
+mod crash;
 mod creation;
 mod events;
 mod fold;
+mod mounts;
+mod node;
+mod nodes;
 mod probes;
+mod rollout;
 mod scheduling;
+mod start;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use fold::fold;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
 
-use super::fields::{condition, text};
-use super::{Readiness, pods, readiness};
+use super::fields::text;
+use super::{Readiness, readiness};
 use crate::Error;
 use crate::object::ObjectId;
 use events::{Seen, seen};
@@ -45,6 +54,8 @@ pub struct Gathered<'a> {
     pub claims: &'a [Value],
     /// All StorageClasses; None when they could not be read.
     pub storage_classes: Option<&'a [Value]>,
+    /// All Nodes; None when they could not be read, or nobody needs them.
+    pub nodes: Option<&'a [Value]>,
     /// Log tails.
     pub logs: &'a Logs,
     /// Now, for the ages of events.
@@ -52,7 +63,8 @@ pub struct Gathered<'a> {
 }
 
 /// The class of a cause, nearest to the root first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Cause {
     /// The API server refuses to create the pods.
     Creation,
@@ -76,16 +88,19 @@ pub enum Cause {
     Liveness,
     /// Its readiness probe fails.
     Probe,
-    /// The node of the pod does not answer, or evicted it.
+    /// The node of the pod does not answer, evicted it, or refused it.
     Node,
-    /// The rollout itself stands still: paused, or blocked by a broken pod.
+    /// The rollout itself stands still: paused, or held by an old pod or a Job that gave up.
     Rollout,
+    /// A Service has no address from a load balancer.
+    Address,
     /// Nothing is wrong as far as can be seen; it takes its time.
     Waiting,
 }
 
 /// One cause, its evidence, one fix.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Explanation {
     /// The class of the cause.
     pub cause: Cause,
@@ -101,6 +116,7 @@ pub struct Explanation {
     pub hopeless: bool,
     /// What is missing, when that is the cause. The evidence may be older than what is there by now:
     /// look before giving up.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<ObjectId>,
 }
 
@@ -151,6 +167,7 @@ impl Explanation {
         let group = match kind {
             "PriorityClass" => "scheduling.k8s.io",
             "StorageClass" => "storage.k8s.io",
+            "RuntimeClass" => "node.k8s.io",
             _ => "",
         };
         self.missing = Some(ObjectId {
@@ -176,7 +193,7 @@ impl Explanation {
 }
 
 /// A log worth reading.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LogRequest {
     /// Namespace of the pod.
     pub namespace: String,
@@ -204,76 +221,17 @@ pub fn wanted_log(pods: &[Value]) -> Option<LogRequest> {
 /// answer for a ready one is of class [`Cause::Waiting`].
 pub fn explain(gathered: &Gathered) -> Explanation {
     let events = seen(gathered.events);
-    creation::explain(gathered, &events)
+    let found = rollout::late_job(gathered)
+        .or_else(|| creation::explain(gathered, &events))
         .or_else(|| storage::explain(gathered, &events))
         .or_else(|| scheduling::explain(gathered))
         .or_else(|| containers::explain(gathered, &events))
+        .or_else(|| node::explain(gathered))
         .or_else(|| probes::explain(gathered, &events))
-        .or_else(|| rollout(gathered))
-        .unwrap_or_else(|| waiting(gathered, &events))
-}
-
-/// A StatefulSet does not replace a broken pod of an older revision (Kubernetes documentation,
-/// StatefulSet "Forced rollback"): names the pod to delete.
-fn stuck_on_old_revision(gathered: &Gathered, pod: &Value) -> Option<String> {
-    if gathered.workload["kind"] != "StatefulSet"
-        || text(gathered.workload, "/spec/podManagementPolicy") == "Parallel"
-    {
-        return None;
-    }
-    let wanted = text(gathered.workload, "/status/updateRevision");
-    let has = text(pod, "/metadata/labels/controller-revision-hash");
-    if wanted.is_empty() || has.is_empty() || wanted == has {
-        return None;
-    }
-    let (namespace, name) = (text(pod, "/metadata/namespace"), text(pod, "/metadata/name"));
-    Some(format!(
-        "a StatefulSet does not replace a pod that never became ready; delete it once:\n\
-         kubectl delete pod -n {namespace} {name}"
-    ))
-}
-
-fn rollout(gathered: &Gathered) -> Option<Explanation> {
-    let workload = gathered.workload;
-    let (kind, namespace, name) =
-        (text(workload, "/kind"), text(workload, "/metadata/namespace"), text(workload, "/metadata/name"));
-    if kind == "Deployment" && workload["spec"]["paused"] == true {
-        return Some(
-            Explanation::new(gathered, Cause::Rollout, "its rollout is paused")
-                .line(format!("{kind} {namespace}/{name} has spec.paused, so its pods are not replaced"))
-                .hint(format!("kubectl rollout resume deployment -n {namespace} {name}"))
-                .hopeless(true),
-        );
-    }
-    for pod in gathered.pods {
-        let pod_name = text(pod, "/metadata/name");
-        if text(pod, "/metadata/deletionTimestamp").is_empty() {
-            if text(pod, "/status/reason") == "Evicted" && gathered.pods.len() == 1 {
-                return Some(
-                    Explanation::new(gathered, Cause::Node, format!("its node evicted pod {pod_name}"))
-                        .line(text(pod, "/status/message"))
-                        .hint("free space or memory on the node, or raise the component's requests"),
-                );
-            }
-            if condition(pod, "Ready").is_some_and(|c| c.is_false()) && pods::worst_container(pod).is_none() {
-                let why = pods::not_ready_as_a_whole(pod);
-                if why.contains("does not answer") {
-                    let node = text(pod, "/spec/nodeName");
-                    return Some(
-                        Explanation::new(gathered, Cause::Node, why)
-                            .line(format!("pod {namespace}/{pod_name} runs there"))
-                            .hint(format!("kubectl describe node {node}")),
-                    );
-                }
-            }
-        } else if gathered.pods.len() == 1 {
-            return Some(
-                Explanation::new(gathered, Cause::Waiting, format!("pod {pod_name} is still being deleted"))
-                    .short("old pod is being deleted"),
-            );
-        }
-    }
-    None
+        .or_else(|| rollout::explain(gathered))
+        .or_else(|| containers::init_runs(gathered))
+        .unwrap_or_else(|| waiting(gathered, &events));
+    rollout::given_up(gathered, found)
 }
 
 /// No cause: what the rule says is awaited, with the newest warning.

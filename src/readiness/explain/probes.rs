@@ -1,19 +1,21 @@
-//! Probes that fail, and volumes that cannot be mounted: what only events tell.
+//! Probes that fail: what only events tell.
 
 use serde_json::Value;
 
-use super::containers::{absent, last_words, missing_object, worst};
-use super::events::{Seen, newest};
-use super::{Cause, Explanation, Gathered, stuck_on_old_revision};
-use crate::readiness::fields::text;
+use super::containers::worst;
+use super::crash::{crash, last_words, logs_command, spec};
+use super::events::Seen;
+use super::rollout::stuck_on_old_revision;
+use super::{Cause, Explanation, Gathered, mounts};
+use crate::readiness::fields::{list, text};
 use crate::readiness::pods::{ContainerTrouble, Trouble};
 
 /// Mounts and sandboxes first (nothing runs yet), then probes.
 pub(super) fn explain(gathered: &Gathered, events: &[Seen]) -> Option<Explanation> {
     let (pod, trouble) = worst(gathered.pods)?;
     let found = match trouble.trouble {
-        Trouble::Waiting => mount(gathered, pod, events)?,
-        Trouble::NotReady => unhealthy(gathered, pod, &trouble, events)?,
+        Trouble::Waiting => mounts::explain(gathered, pod, events)?,
+        Trouble::NotReady => unhealthy(gathered, pod, &trouble, events),
         _ => return None,
     };
     Some(match stuck_on_old_revision(gathered, pod) {
@@ -22,59 +24,19 @@ pub(super) fn explain(gathered: &Gathered, events: &[Seen]) -> Option<Explanatio
     })
 }
 
-fn mount(gathered: &Gathered, pod: &Value, events: &[Seen]) -> Option<Explanation> {
-    let (namespace, name) = (text(pod, "/metadata/namespace"), text(pod, "/metadata/name"));
-    let event = newest(
-        events,
-        "Pod",
-        name,
-        &["FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedMapVolume"],
-    )?;
-    let new = |what: String| Explanation::new(gathered, Cause::Mount, what).event(Some(event), gathered.now);
-    if event.reason == "FailedCreatePodSandBox" {
-        return Some(
-            new(format!("the node's network does not let pod {name} begin"))
-                .short("its pod gets no network")
-                .hint(format!("kubectl describe node {}", text(pod, "/spec/nodeName"))),
-        );
-    }
-    if event.message.contains("Multi-Attach") {
-        return Some(
-            new("its volume is still attached to another node".to_owned())
-                .short("its volume is attached to another node")
-                .hint("the old pod must end first; if its node is dead: kubectl get volumeattachments"),
-        );
-    }
-    let volume =
-        event.message.split("volume \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
-    if let Some(what) = missing_object(event.message, namespace) {
-        let found = new(format!("volume {volume} cannot be mounted: {what}"))
-            .short(what)
-            .hint("kubectl obs upgrade makes it again if it belongs to the release; else create it, or correct the value that names it")
-            .hopeless(true);
-        return Some(absent(found, event.message, namespace));
-    }
-    let volume = if volume.is_empty() { "a volume".to_owned() } else { format!("volume {volume}") };
-    Some(
-        new(format!("{volume} cannot be mounted on node {}", text(pod, "/spec/nodeName")))
-            .short(format!("{volume} cannot be mounted"))
-            .hint(format!("kubectl describe pod -n {namespace} {name}")),
-    )
-}
-
-fn unhealthy(
-    gathered: &Gathered,
-    pod: &Value,
-    trouble: &ContainerTrouble,
-    events: &[Seen],
-) -> Option<Explanation> {
+fn unhealthy(gathered: &Gathered, pod: &Value, trouble: &ContainerTrouble, events: &[Seen]) -> Explanation {
     let name = text(pod, "/metadata/name");
     let event = events
         .iter()
         .filter(|e| e.kind == "Pod" && e.name == name && e.reason == "Unhealthy")
         .find(|e| e.message.starts_with("Readiness probe") || e.message.starts_with("Startup probe"));
+    // It was restarted and no probe has failed yet: how it ended tells more than that it runs again.
+    if event.is_none() && trouble.restarts > 0 && trouble.exit_code.is_some() {
+        return crash(gathered, pod, trouble, events);
+    }
     let kind = if event.is_some_and(|e| e.message.starts_with("Startup")) { "startup" } else { "readiness" };
-    let answer = event.map_or("no answer yet", |e| probe_answer(e.message));
+    let answer = event.map_or("no answer yet".to_owned(), |e| probe_answer(e.message));
+    let logs = logs_command(pod, trouble);
     let out = Explanation::new(
         gathered,
         Cause::Probe,
@@ -82,12 +44,45 @@ fn unhealthy(
     )
     .short(format!("{kind} probe: {answer}"))
     .event(event, gathered.now)
-    .hint(format!(
-        "kubectl logs -n {} {name} -c {}",
-        text(pod, "/metadata/namespace"),
-        trouble.container
-    ));
-    Some(last_words(out, gathered, pod, trouble))
+    .hint(match fix(&answer, &spec(pod, trouble)[format!("{kind}Probe")], spec(pod, trouble)) {
+        Some(fix) => format!("{fix}\n{logs}"),
+        None => logs,
+    });
+    last_words(out, gathered, pod, trouble)
+}
+
+/// What to do about a probe that gets this answer, if the answer tells.
+fn fix(answer: &str, probe: &Value, container: &Value) -> Option<String> {
+    let path = probe["httpGet"]["path"].as_str().unwrap_or("/");
+    let port = ["httpGet", "tcpSocket", "grpc"].iter().find_map(|how| port(&probe[how]["port"]));
+    match answer {
+        "connection refused" => {
+            let port = port?;
+            let known = list(container, "/ports").iter().any(|p| {
+                p["name"] == port.as_str()
+                    || p["containerPort"].as_i64().is_some_and(|p| port.parse() == Ok(p))
+            });
+            match known {
+                true => Some(format!("nothing listens on port {port} yet: see what it waits for")),
+                false => Some(format!(
+                    "nothing listens on port {port}, and the container names no such port: correct the probe's port"
+                )),
+            }
+        }
+        "HTTP 404" => Some(format!("it has no {path}: correct the probe's path")),
+        "HTTP 401" | "HTTP 403" => Some(format!("{path} wants credentials: let the probe ask another path")),
+        "no answer in time" => {
+            let seconds = probe["timeoutSeconds"].as_i64().unwrap_or(1);
+            Some(format!(
+                "it has {seconds}s to answer: give it more CPU, or the probe a longer timeoutSeconds"
+            ))
+        }
+        _ => None,
+    }
+}
+
+fn port(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned).or_else(|| value.as_i64().map(|port| port.to_string()))
 }
 
 /// A container that the kubelet kills because it does not answer looks like a crash (137, 143);
@@ -117,7 +112,11 @@ pub(super) fn liveness(
         .iter()
         .filter(about)
         .find(|e| e.reason == "Unhealthy" && e.message.to_lowercase().starts_with(&format!("{kind} probe")));
-    let answer = event.map_or("no answer", |e| probe_answer(e.message));
+    let answer = event.map_or("no answer".to_owned(), |e| probe_answer(e.message));
+    let container = spec(pod, trouble);
+    let fix = fix(&answer, &container[format!("{kind}Probe")], container).unwrap_or_else(|| {
+        format!("it may need more CPU or memory to start in time: {}.resources", gathered.component)
+    });
     let out = Explanation::new(
         gathered,
         Cause::Liveness,
@@ -129,36 +128,24 @@ pub(super) fn liveness(
     )
     .short(format!("{kind} probe: {answer}"))
     .event(event.or(Some(killed)), gathered.now)
-    .hint(format!(
-        "it may need more CPU or memory to start in time: {}.resources\nkubectl logs -n {} {name} -c {} --previous",
-        gathered.component,
-        text(pod, "/metadata/namespace"),
-        trouble.container
-    ))
+    .hint(format!("{fix}\n{}", logs_command(pod, trouble)))
     .hopeless(trouble.restarts >= 4);
     Some(last_words(out, gathered, pod, trouble))
 }
 
 /// `Readiness probe failed: Get "http://…": dial tcp …: connect: connection refused` → `connection refused`
-fn probe_answer(message: &str) -> &str {
+fn probe_answer(message: &str) -> String {
     if let Some((_, code)) = message.split_once("statuscode: ") {
-        return match code.trim() {
-            "401" => "HTTP 401",
-            "403" => "HTTP 403",
-            "404" => "HTTP 404",
-            "500" => "HTTP 500",
-            "502" => "HTTP 502",
-            "503" => "HTTP 503",
-            "504" => "HTTP 504",
-            _ => "an HTTP error",
-        };
+        let code: String = code.chars().take_while(char::is_ascii_digit).collect();
+        return format!("HTTP {code}");
     }
     if message.contains("deadline exceeded")
         || message.contains("Timeout exceeded")
         || message.contains("timed out")
+        || message.contains("i/o timeout")
     {
-        return "no answer in time";
+        return "no answer in time".to_owned();
     }
     let cause = message.trim().lines().next().unwrap_or_default().rsplit(": ").next().unwrap_or_default();
-    if cause.is_empty() || cause.ends_with("failed:") { "it fails" } else { cause }
+    if cause.is_empty() || cause.ends_with("failed:") { "it fails".to_owned() } else { cause.to_owned() }
 }

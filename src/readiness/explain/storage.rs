@@ -6,11 +6,15 @@ use super::events::{Seen, newest};
 use super::{Cause, Explanation, Gathered};
 use crate::readiness::fields::text;
 use crate::readiness::pods::unschedulable;
-use crate::readiness::storage::{binds_at_first_use, claims_of, is_default};
+use crate::readiness::storage::{binds_at_first_use, claims_of, class_of, is_default};
 
 /// The first claim of a pending pod that is a cause by itself.
 pub(super) fn explain(gathered: &Gathered, events: &[Seen]) -> Option<Explanation> {
-    gathered.pods.iter().find_map(|pod| {
+    if gathered.workload["kind"] == "PersistentVolumeClaim" {
+        return unbound(gathered, gathered.workload, &Value::Null, events);
+    }
+    let alive = |pod: &&Value| text(pod, "/metadata/deletionTimestamp").is_empty();
+    gathered.pods.iter().filter(alive).find_map(|pod| {
         claims_of(pod).find_map(|name| match gathered.claims.iter().find(|c| c["metadata"]["name"] == name) {
             Some(claim) => unbound(gathered, claim, pod, events),
             None => missing(gathered, pod, name),
@@ -29,6 +33,7 @@ fn missing(gathered: &Gathered, pod: &Value, name: &str) -> Option<Explanation> 
         Explanation::new(gathered, Cause::Claim, format!("volume claim {namespace}/{name} does not exist"))
             .short(format!("claim {name} does not exist"))
             .hint(format!("create it, or correct {}.persistence.existingClaim", gathered.component))
+            .line(format!("scheduler: {}", message.trim().trim_end_matches('.')))
             .missing("PersistentVolumeClaim", Some(namespace), name)
             .hopeless(true),
     )
@@ -61,6 +66,12 @@ fn unbound(gathered: &Gathered, claim: &Value, pod: &Value, events: &[Seen]) -> 
         &["FailedBinding", "ProvisioningFailed", "ExternalProvisioning", "VolumeMismatch"],
     );
     let class = claim.pointer("/spec/storageClassName").and_then(Value::as_str);
+    // A class that came after its claim: what was said before is no longer so.
+    let came = |event: &&Seen| {
+        let known = class_of(claim, gathered.storage_classes.unwrap_or_default()).is_some();
+        known && event.message.contains("storageclass.storage.k8s.io") && event.message.contains("not found")
+    };
+    let event = event.filter(|event| !came(event));
     if let Some(classes) = gathered.storage_classes {
         let known = |name: &str| classes.iter().any(|c| c["metadata"]["name"] == name);
         let problem = match class {
@@ -116,7 +127,8 @@ fn unbound(gathered: &Gathered, claim: &Value, pod: &Value, events: &[Seen]) -> 
 
 fn choose_class(component: &str, classes: &[Value]) -> String {
     let names: Vec<&str> = classes.iter().filter_map(|c| c["metadata"]["name"].as_str()).collect();
-    match names.first() {
+    let default = classes.iter().find(|class| is_default(class)).and_then(|c| c["metadata"]["name"].as_str());
+    match default.or(names.first().copied()) {
         None => format!(
             "the cluster has no StorageClass: install a storage provisioner, or do without a volume:\n\
              kubectl obs upgrade --set {component}.persistence.enabled=false"

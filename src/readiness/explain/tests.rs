@@ -1,5 +1,7 @@
 //! What a person reads when a component is not ready, as transcripts.
 
+mod captured;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -57,6 +59,7 @@ impl World {
             events: &self.events,
             claims: &self.claims,
             storage_classes: self.classes.as_deref(),
+            nodes: None,
             logs: &self.logs,
             now: Timestamp::from_second(NOW).expect("a time"),
         })
@@ -238,6 +241,7 @@ fn exit_codes_are_explained() {
 fn out_of_memory() {
     grafana(crashing("OOMKilled", 137, 3)).log("obs-grafana-0", "grafana", "loading\n").says(
         "grafana is not ready: container grafana runs out of memory (limit 128Mi, 3 restarts)\n  \
+         kubelet: OOMKilled (exit code 137)\n  \
          its last words:\n    \
          loading\n  \
          hint: raise its memory limit\n        \
@@ -287,7 +291,7 @@ fn a_command_that_does_not_exist() {
     let message = "failed to create containerd task: runc create failed: unable to start container process: exec: \
                    \"/bin/x\": stat /bin/x: no such file or directory: unknown";
     let found = grafana(waiting_for("RunContainerError", message)).explain();
-    assert_eq!(found.short, "cannot start: stat /bin/x: no such file or directory");
+    assert_eq!(found.short, "cannot start: there is no /bin/x in its image");
     assert_eq!((found.cause, found.hopeless), (Cause::Start, true));
 }
 
@@ -296,7 +300,7 @@ fn no_node_has_room() {
     let message = "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint \
                    {node-role.kubernetes.io/control-plane: }. preemption: 0/3 nodes are available: 1 No preemption victims";
     grafana(unschedulable(message)).says(
-        "grafana is not ready: no node takes pod obs-grafana-0\n  \
+        "grafana is not ready: no node takes pod obs-grafana-0: too little cpu is free (the pod requests 500m)\n  \
          1 node: too little cpu is free (the pod requests 500m)\n  \
          2 nodes: taint node-role.kubernetes.io/control-plane is not tolerated\n  \
          hint: add a node, or set grafana.resources.requests.cpu below 500m",
@@ -326,7 +330,7 @@ fn other_reasons_of_the_scheduler() {
         (
             "3 node(s) didn't have free ports for the requested pod ports",
             "a host port is in use",
-            "another exporter uses the port",
+            "another pod there uses the port",
         ),
         (
             "3 node(s) had volume node affinity conflict",
@@ -543,7 +547,7 @@ fn a_readiness_probe_that_fails() {
             &format!(
                 "grafana is not ready: container grafana runs and does not answer its readiness probe: connection refused\n  \
                  Event (4s ago): {refused}\n  \
-                 its last words:\n    \
+                 its log ends:\n    \
                  migrating database\n  \
                  hint: kubectl logs -n observability obs-grafana-0 -c grafana"
             ),
