@@ -48,7 +48,7 @@ pub fn shows(name: &str, seen: &str) {
     );
 }
 
-/// The text without times, names of pods and the name of the cluster. Columns move with the times.
+/// The text without times, restarts, names of pods and the name of the cluster. Columns move with the times.
 fn shape(text: &str) -> String {
     let mut text = text.to_owned();
     for (pattern, word) in [
@@ -56,7 +56,9 @@ fn shape(text: &str) -> String {
         (r"just now|\b\d+[smhd] ago", "[ago]"),
         (r"\b(\d+[hm])?\d+(\.\d)?[smhd]\b", "[time]"),
         (r"\b(obs-[a-z-]+)-[0-9a-z]{5,10}-[0-9a-z]{5}\b", "$1-[pod]"),
-        (r"\b\d+ restarts?\b", "[restarts]"),
+        // how far a crash loop comes until the deadline; before the first restart there are no earlier logs
+        (r"\b(\d+ restarts?|no restart yet)\b", "[restarts]"),
+        (r" --previous\b", ""),
         (r" +", " "),
     ] {
         text = Regex::new(pattern).expect("a pattern").replace_all(&text, word).into_owned();
