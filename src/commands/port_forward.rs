@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::process::Stdio;
 use std::time::Duration;
 
+use indicatif::DecimalBytes;
 use serde::Serialize;
 
 use super::{App, Outcome};
@@ -115,23 +116,11 @@ fn lines(rows: &[Row]) -> Vec<LiveRow> {
             }
             let moving = match (row.connections, row.up, row.down) {
                 (0, 0, 0) => String::new(),
-                (_, up, down) => format!("↑ {} ↓ {}", bytes(up), bytes(down)),
+                (_, up, down) => format!("↑ {} ↓ {}", DecimalBytes(up), DecimalBytes(down)),
             };
             LiveRow { key: row.component.clone(), steady, moving }
         })
         .collect()
-}
-
-/// `512 B`, `1.2 MB`
-fn bytes(number: u64) -> String {
-    let mut unit = 1000u64;
-    for name in ["kB", "MB", "GB", "TB"] {
-        if number < unit.saturating_mul(1000) && number >= 1000 {
-            return format!("{}.{} {name}", number / unit, number % unit * 10 / unit);
-        }
-        unit = unit.saturating_mul(1000);
-    }
-    format!("{number} B")
 }
 
 /// Starts the person's browser; where there is none, the URL is on the screen.
@@ -187,13 +176,6 @@ mod tests {
                 "alertmanager  http://127.0.0.1:9090  obs-alertmanager-0  (9093 was taken)",
             ]
         );
-        assert_eq!(lines[2].moving, "↑ 512 B ↓ 8.4 MB");
-    }
-
-    #[test]
-    fn numbers_are_short() {
-        for (number, expected) in [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (1_250_000, "1.2 MB")] {
-            assert_eq!(bytes(number), expected);
-        }
+        assert_eq!(lines[2].moving, "↑ 512 B ↓ 8.43 MB");
     }
 }
