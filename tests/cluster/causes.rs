@@ -5,17 +5,17 @@
 
 mod containers;
 mod crashes;
-mod patience;
 mod places;
 mod refusals;
 mod running;
+mod slow_starts;
 mod table;
 mod webhook;
 
 use libtest_mimic::Trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [containers::trials(), places::trials(), refusals::trials(), patience::trials()]
+    [containers::trials(), places::trials(), refusals::trials(), slow_starts::trials()]
         .into_iter()
         .flatten()
         .collect()

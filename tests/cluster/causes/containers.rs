@@ -101,8 +101,7 @@ fn images() -> Vec<Row> {
 }
 
 /// A ConfigMap with the name of its component.
-pub(super) const MAP: &str =
-    "{apiVersion: v1, kind: ConfigMap, metadata: {name: '${{ name }}'}, data: {a: b}}";
+pub(super) const MAP: &str = "{apiVersion: v1, kind: ConfigMap, metadata: {name: ${{ name }}}, data: {a: b}}";
 
 fn references() -> Vec<Row> {
     let from = |kind: &str, name: &str, key: &str| {
@@ -110,7 +109,6 @@ fn references() -> Vec<Row> {
     };
     let volume = |source: &str| format!("{{volumes: [{{name: files, {source}}}]}}");
     let mounted = "{volumeMounts: [{name: files, mountPath: /files}]}";
-    let map = MAP.replace("'${{ name }}'", "${{ name }}");
     let make = "kubectl obs upgrade makes it again if it belongs to the release";
     vec![
         row("map-gone", from("configMap", "nobody", "a"))
@@ -118,7 +116,7 @@ fn references() -> Vec<Row> {
             .says("kubelet: configmap \"nobody\" not found", make)
             .hopeless(),
         row("map-key", from("configMap", "obs-map-key", "nokey"))
-            .beside(&map)
+            .beside(MAP)
             .is("config", "/obs-map-key has no key nokey")
             .says("kubelet: couldn't find key nokey in ConfigMap", make)
             .hopeless(),
@@ -143,7 +141,7 @@ fn references() -> Vec<Row> {
             .hopeless(),
         row("volume-key", mounted)
             .pod(volume("configMap: {name: obs-volume-key, items: [{key: nokey, path: x}]}"))
-            .beside(&map)
+            .beside(MAP)
             .is("mount", "/obs-volume-key has no key nokey")
             .says("references non-existent config key: nokey", make)
             .hopeless(),

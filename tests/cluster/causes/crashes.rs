@@ -24,7 +24,7 @@ pub(super) fn starts() -> Vec<Row> {
             .hopeless(),
         row("no-program", format!("{{command: [/files/run], {mounted}}}"))
             .pod(script.replace("${name}", "obs-no-program"))
-            .beside(MAP.replace("'${{ name }}'", "${{ name }}").replace("a: b", "run: no shebang here"))
+            .beside(MAP.replace("a: b", "run: no shebang here"))
             .is("crash", "its command is no program for this node")
             .says("exec format error", "a script must begin with #!")
             .hopeless(),

@@ -34,6 +34,14 @@ fn refusals(env: &Env) {
     let table = bundle(env, &rows);
     env.obs(["install", &table, "--wait=none", "--timeout=2m"]).run().ok();
     told(env, &rows, Duration::from_secs(60));
+    let shown = env.obs(["status"]).run().ok();
+    for line in [
+        "\n✘ paused is not ready: its rollout is paused\n",
+        "\n  hint: kubectl rollout resume deployment -n ",
+        "\n! webhook-gone is not ready: admission webhook webhook-gone.example.com does not answer\n  Event (",
+    ] {
+        assert!(shown.stdout.contains(line), "{line:?} is missing in {shown}");
+    }
 }
 
 /// Rules of the namespace, each for the components that it names.
