@@ -24,7 +24,7 @@ fn containers(env: &Env) {
         .collect();
     let table = bundle(env, &rows);
     env.obs(["install", &table, "--wait=none", "--timeout=2m"]).run().ok();
-    told(env, &rows, Duration::from_secs(120));
+    told(env, &rows, Duration::from_secs(180));
     repaired_but_held(env, &table);
 }
 
