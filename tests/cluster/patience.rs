@@ -49,14 +49,19 @@ fn container(lines: &str) -> String {
 }
 
 /// Since when does the cluster say so? The first event with this reason, or the first waiting state.
-fn evident_since(env: &Env, reason: &str) -> Timestamp {
+fn evident_since(env: &Env, release: &str, reason: &str) -> Timestamp {
     let time = |event: &Value| {
         ["firstTimestamp", "eventTime"]
             .iter()
             .find_map(|field| event[field].as_str()?.parse::<Timestamp>().ok())
     };
     let events = env.list("events");
-    let times = events.iter().filter(|event| event["reason"] == reason).filter_map(time);
+    // events of the release before may still come while it goes
+    let ours = |event: &&Value| {
+        let name = event["involvedObject"]["name"].as_str().unwrap_or_default();
+        event["reason"] == reason && name.starts_with(release)
+    };
+    let times = events.iter().filter(ours).filter_map(time);
     times.min().unwrap_or_else(|| panic!("no event says {reason}\n{}", env.describe()))
 }
 
@@ -100,7 +105,7 @@ fn hopeless(env: &Env) {
         let failed = env.obs(["install", &folder, "--release", release, "--timeout=3m"]).run().ends(1);
         let ended = Timestamp::now();
         assert!(failed.stderr.contains(says), "{name}: {says} is missing in {failed}");
-        let evident = evident_since(env, reason);
+        let evident = evident_since(env, release, reason);
         let lasted = ended.duration_since(evident);
         // events carry whole seconds
         assert!(lasted.as_secs_f64() < 6.0, "{name}: the evidence was there for {lasted:?}\n{failed}");
