@@ -12,8 +12,9 @@ use super::{answer, get, install, pod, start};
 use crate::support::env::{Env, eventually};
 use crate::support::process::Running;
 
-/// So soon after a new pod is ready it is reached.
-const SOON: Duration = Duration::from_secs(1);
+/// So soon after a new pod is ready it is reached. A second is what is promised, and what takes a
+/// fraction of one here; the rest is for a machine on which everything else runs at the same time.
+const SOON: Duration = Duration::from_secs(3);
 
 /// A client that asks all the time, one request after the other: when did each pod answer first, and
 /// last?
