@@ -90,20 +90,17 @@ fn listen(cancel: &Cancel) -> Result<(), Error> {
 
 /// Ctrl-Z: the terminal is in order before the process stops.
 fn stop_in_good_order() -> Result<(), Error> {
-    use rustix::process::{Signal, getpid, getppid, getsid, kill_process};
+    use rustix::process::{Signal, getpid, kill_process};
     use tokio::signal::unix::{SignalKind, signal};
     let mut stop = signal(SignalKind::from_raw(Signal::TSTP.as_raw()))
         .map_err(|error| Error::failed(format!("signals cannot be received: {error}")))?;
     tokio::spawn(async move {
         while stop.recv().await.is_some() {
-            // whose parent is in another session is never continued: the kernel does not stop it either
-            let parent = getppid().and_then(|parent| getsid(Some(parent)).ok());
-            if parent.is_none() || parent != getsid(None).ok() {
-                continue;
+            if ui::may_stop() {
+                ui::lend_terminal(|| {
+                    let _ = kill_process(getpid(), Signal::STOP);
+                });
             }
-            ui::lend_terminal(|| {
-                let _ = kill_process(getpid(), Signal::STOP);
-            });
         }
     });
     Ok(())

@@ -11,6 +11,7 @@ mod demo;
 #[cfg(test)]
 mod drawn;
 mod failure;
+mod jobs;
 mod json;
 mod lines;
 mod live;
@@ -26,6 +27,7 @@ mod tty;
 mod watch;
 
 pub use crash::install_panic_hook;
+pub use jobs::may_stop;
 pub use json::Ndjson;
 pub use live::{Live, LiveRow};
 pub use paint::Paint;

@@ -52,10 +52,7 @@ impl Terminal for Stderr {
     }
 
     fn is_ours(&self) -> bool {
-        // a terminal that does not control jobs is nobody else's
-        let foreground = rustix::termios::tcgetpgrp(std::io::stderr())
-            .map_or(true, |group| group == rustix::process::getpgrp());
-        foreground && !LEFT.load(Ordering::Relaxed) && !PAUSED.load(Ordering::Relaxed)
+        super::jobs::is_in_front() && !LEFT.load(Ordering::Relaxed) && !PAUSED.load(Ordering::Relaxed)
     }
 }
 

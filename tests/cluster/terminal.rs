@@ -11,6 +11,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial::api("terminal::a_wait_is_drawn_in_place_resized_and_interrupted", drawn),
         trial::api("terminal::ctrl_z_gives_the_terminal_back", lent),
+        trial::api("terminal::ctrl_z_in_a_container", lent_in_a_container),
         trial::api("terminal::a_second_ctrl_c_leaves_the_terminal_in_order", left),
         trial::api("terminal::where_nothing_can_be_redrawn_lines_are_plain", plain),
     ]
@@ -89,8 +90,27 @@ fn drawn(env: &Env) {
 
 fn lent(env: &Env) {
     env.obs(["install", &stuck(env, 1), "--wait=none"]).run().ok();
-    let mut run = on_terminal(env, &["rollout", "status", "--timeout=2m"], 80, 24);
+    lends(on_terminal(env, &["rollout", "status", "--timeout=2m"], 80, 24));
+}
+
+/// Its session was begun outside of its PID namespace, so that it sees it as session 0.
+fn lent_in_a_container(env: &Env) {
+    env.obs(["install", &stuck(env, 1), "--wait=none"]).run().ok();
+    let obs = env.obs(["rollout", "status", "--timeout=2m"]).env("TERM", "xterm-256color");
+    // the shell does not become what it runs
+    let obs = obs.within("sh", ["-c", "\"$@\"; exit $?", "sh"]);
+    let root = rustix::process::getuid().is_root();
+    let user = (!root).then_some("--map-root-user");
+    lends(pty::start(
+        &obs.within("unshare", user.into_iter().chain(["--pid", "--fork", "--kill-child"])),
+        80,
+        24,
+    ));
+}
+
+fn lends(mut run: OnTerminal) {
     run.shows("it waits", |screen| rows(screen).iter().any(|row| row.ends_with(" 1s")));
+    run.aim_at_innermost();
     run.signal(Signal::TSTP);
     run.shows("it is left as it was", |screen| rows(screen).len() == 1);
     // the shell writes where the cursor is: below

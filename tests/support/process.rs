@@ -65,6 +65,18 @@ impl Command {
         self
     }
 
+    /// The same, started by another program: `OUTER ARGS PROGRAM…`.
+    pub fn within<S: Into<OsString>>(
+        mut self,
+        outer: impl Into<PathBuf>,
+        args: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let inner = std::mem::replace(&mut self.program, outer.into());
+        let before = args.into_iter().map(Into::into).chain([inner.into_os_string()]);
+        self.args.splice(0..0, before);
+        self
+    }
+
     /// Where it runs.
     pub fn directory(mut self, path: impl Into<PathBuf>) -> Self {
         self.directory = Some(path.into());

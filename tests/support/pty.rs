@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct OnTerminal {
     line: String,
     child: Child,
+    /// Who gets the signals: the child, or what runs in it.
+    target: Pid,
     terminal: OwnedFd,
     seen: Arc<Mutex<Seen>>,
     reader: Option<JoinHandle<()>>,
@@ -53,7 +55,15 @@ pub fn start(command: &Command, columns: u16, rows: u16) -> OnTerminal {
     let seen = Arc::new(Mutex::new(Seen { screen, raw: String::new() }));
     let (sink, from) = (Arc::clone(&seen), terminal.try_clone().expect("one handle more"));
     let reader = thread::spawn(move || follow(File::from(from), &sink));
-    OnTerminal { line, child, terminal, seen, reader: Some(reader) }
+    let target = Pid::from_child(&child);
+    OnTerminal { line, child, target, terminal, seen, reader: Some(reader) }
+}
+
+/// The only child of a process, while it has one.
+fn only_child(of: Pid) -> Option<Pid> {
+    let id = of.as_raw_pid();
+    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).ok()?;
+    Pid::from_raw(children.trim().parse().ok()?)
 }
 
 fn follow(mut from: File, sink: &Mutex<Seen>) {
@@ -151,7 +161,14 @@ impl OnTerminal {
     /// What a key on the terminal, or somebody else, sends.
     pub fn signal(&self, signal: Signal) {
         // It was not waited for, so the id is still its own, even when it has ended.
-        kill_process(Pid::from_child(&self.child), signal).expect("signal a child");
+        kill_process(self.target, signal).expect("signal a child");
+    }
+
+    /// From now on signals go to the innermost program that the child runs.
+    pub fn aim_at_innermost(&mut self) {
+        while let Some(inner) = only_child(self.target) {
+            self.target = inner;
+        }
     }
 
     /// Waits until it ends with this code.
