@@ -24,7 +24,7 @@ use renewal::Renewal;
 pub use renewal::now as uptime;
 
 use super::{Cluster, CreateError, DeleteOptions, Deleted, ReplaceError};
-use crate::object::Kind;
+use crate::object::builtin;
 use crate::object::labels::{MANAGED_BY, MANAGER, RELEASE, RELEASE_NAMESPACE};
 use crate::{Error, Result};
 
@@ -75,20 +75,20 @@ impl Lock {
         loop {
             let asked = renewal::now();
             if std::mem::take(&mut absent) {
-                match cluster.create(&leases(), Some(namespace), &place.fresh(), false).await {
+                match cluster.create(&builtin::leases(), Some(namespace), &place.fresh(), false).await {
                     Ok(lease) => return Ok(Self::held(cluster, place, lease, asked)),
                     Err(CreateError::AlreadyExists(_)) => continue,
                     Err(CreateError::Other(error)) => return Err(error),
                 }
             }
-            let Some(live) = cluster.get(&leases(), Some(namespace), &place.name()).await? else {
+            let Some(live) = cluster.get(&builtin::leases(), Some(namespace), &place.name()).await? else {
                 absent = true;
                 continue;
             };
             let info = HolderInfo::read(&live);
             let observed = Seen::update(&mut seen, &live);
             if info.is_free() || observed.unchanged_for() >= EXPIRES || info.process_is_gone() {
-                match cluster.replace(&leases(), Some(namespace), &place.taken_over(&live)).await {
+                match cluster.replace(&builtin::leases(), Some(namespace), &place.taken_over(&live)).await {
                     Ok(lease) => return Ok(Self::held(cluster, place, lease, asked)),
                     // someone else was faster, or the holder lives after all
                     Err(ReplaceError::Conflict(_) | ReplaceError::Gone(_)) => continue,
@@ -136,12 +136,13 @@ impl Lock {
                 resource_version: metadata["resourceVersion"].as_str().map(str::to_owned),
                 ..DeleteOptions::default()
             };
-            let deleted = cluster.delete(&leases(), Some(&self.place.namespace), &name, &only_ours).await?;
+            let deleted =
+                cluster.delete(&builtin::leases(), Some(&self.place.namespace), &name, &only_ours).await?;
             if deleted != Deleted::Replaced {
                 return Ok(());
             }
             // a renewal whose answer we did not see, or another holder
-            match cluster.get(&leases(), Some(&self.place.namespace), &name).await? {
+            match cluster.get(&builtin::leases(), Some(&self.place.namespace), &name).await? {
                 Some(live) if HolderInfo::read(&live).identity == self.place.holder.identity() => {
                     lease = live;
                 }
@@ -153,7 +154,7 @@ impl Lock {
 
     /// Who holds the lock of a release, if anyone: for `status`. The holder may be dead.
     pub async fn holder(cluster: &Cluster, namespace: &str, release: &str) -> Result<Option<HolderInfo>> {
-        let live = cluster.get(&leases(), Some(namespace), &name(release)).await?;
+        let live = cluster.get(&builtin::leases(), Some(namespace), &name(release)).await?;
         Ok(live.map(|lease| HolderInfo::read(&lease)).filter(|info| !info.is_free()))
     }
 }
@@ -237,10 +238,6 @@ fn held_by(release: &str, info: &HolderInfo) -> Error {
 
 fn name(release: &str) -> String {
     format!("obs.{release}")
-}
-
-fn leases() -> Kind {
-    Kind::namespaced("coordination.k8s.io", "Lease", "leases")
 }
 
 /// Now as a `MicroTime`, which wants exactly six digits. For people; nothing is decided by it.

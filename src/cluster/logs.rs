@@ -8,9 +8,9 @@ use kube::client::Body;
 use super::Cluster;
 use super::call::{Call, Subject, path, with_query};
 use super::errors::Failure;
-use super::pods::pods;
 use super::retry;
 use crate::Error;
+use crate::object::builtin;
 
 /// A line that is longer is given out in pieces.
 const LONGEST_LINE: usize = 1 << 20;
@@ -85,7 +85,7 @@ impl Cluster {
         container: &str,
         query: LogQuery,
     ) -> Result<LogLines, LogError> {
-        let kind = pods();
+        let kind = builtin::pods();
         let word = |yes: bool| if yes { "true" } else { "" };
         let tail = query.tail.map(|lines| lines.to_string()).unwrap_or_default();
         let (seconds, time) = match query.since {

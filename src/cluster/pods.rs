@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Cluster;
 use super::call::{Call, Subject, path, with_query};
 use crate::Result;
-use crate::object::Kind;
+use crate::object::builtin;
 
 /// A log is not read beyond this, however long its lines are.
 const LOG_LIMIT: &str = "1048576";
@@ -30,7 +30,7 @@ impl Cluster {
         previous: bool,
         tail: u32,
     ) -> Result<String> {
-        let kind = pods();
+        let kind = builtin::pods();
         let url = format!("{}/log", path(&kind, Some(namespace), Some(pod)));
         let tail = tail.to_string();
         let url = with_query(
@@ -49,7 +49,7 @@ impl Cluster {
 
     /// The events about an object, the oldest first.
     pub async fn events_for(&self, namespace: &str, involved: Involved<'_>) -> Result<Vec<Value>> {
-        let kind = Kind::namespaced("", "Event", "events");
+        let kind = builtin::events();
         let selector = match involved {
             Involved::Uid(uid) => format!("involvedObject.uid={uid}"),
             Involved::Name(name) => format!("involvedObject.name={name}"),
@@ -63,10 +63,6 @@ impl Cluster {
         events.sort_by_cached_key(last_seen);
         Ok(events)
     }
-}
-
-pub(super) fn pods() -> Kind {
-    Kind::namespaced("", "Pod", "pods")
 }
 
 /// Old and new recorders fill different fields; RFC 3339 sorts as text.

@@ -88,13 +88,8 @@ impl<'de> Deserialize<'de> for Slim {
 impl Cluster {
     /// One object; None when it does not exist (or its kind is no longer served).
     pub async fn get(&self, kind: &Kind, namespace: Option<&str>, name: &str) -> Result<Option<Value>> {
-        let subject = Subject::new("get", kind, namespace, Some(name));
-        let call = Call::get(path(kind, namespace, Some(name)), subject);
-        match self.call(&call).await {
-            Ok(reply) => Ok(Some(reply.value)),
-            Err(failure) if failure.code() == 404 => Ok(None),
-            Err(failure) => Err(self.error(failure, &call)),
-        }
+        let call = get_call(kind, namespace, name);
+        self.get_if_there(&call).await.map_err(|failure| self.error(failure, &call))
     }
 
     /// Only the metadata of one object; None when it does not exist.
@@ -104,13 +99,9 @@ impl Cluster {
         namespace: Option<&str>,
         name: &str,
     ) -> Result<Option<Value>> {
-        let subject = Subject::new("get", kind, namespace, Some(name));
-        let call = Call::get(path(kind, namespace, Some(name)), subject).accept(METADATA_OF_ONE);
-        match self.call(&call).await {
-            Ok(mut reply) => Ok(Some(reply.value["metadata"].take())),
-            Err(failure) if failure.code() == 404 => Ok(None),
-            Err(failure) => Err(self.error(failure, &call)),
-        }
+        let call = get_call(kind, namespace, name).accept(METADATA_OF_ONE);
+        let found = self.get_if_there(&call).await.map_err(|failure| self.error(failure, &call))?;
+        Ok(found.map(|mut value| value["metadata"].take()))
     }
 
     /// The same for who may not be allowed to look: None for "you may not know".
@@ -120,13 +111,19 @@ impl Cluster {
         namespace: Option<&str>,
         name: &str,
     ) -> Result<Option<Option<Value>>> {
-        let subject = Subject::new("get", kind, namespace, Some(name));
-        let call = Call::get(path(kind, namespace, Some(name)), subject);
-        match self.call(&call).await {
-            Ok(reply) => Ok(Some(Some(reply.value))),
-            Err(failure) if failure.code() == 404 => Ok(Some(None)),
+        let call = get_call(kind, namespace, name);
+        match self.get_if_there(&call).await {
+            Ok(found) => Ok(Some(found)),
             Err(failure) if failure.code() == 403 => Ok(None),
             Err(failure) => Err(self.error(failure, &call)),
+        }
+    }
+
+    async fn get_if_there(&self, call: &Call) -> Result<Option<Value>, Failure> {
+        match self.call(call).await {
+            Ok(reply) => Ok(Some(reply.value)),
+            Err(failure) if failure.code() == 404 => Ok(None),
+            Err(failure) => Err(failure),
         }
     }
 
@@ -214,6 +211,10 @@ impl Cluster {
             }
         }
     }
+}
+
+fn get_call(kind: &Kind, namespace: Option<&str>, name: &str) -> Call {
+    Call::get(path(kind, namespace, Some(name)), Subject::new("get", kind, namespace, Some(name)))
 }
 
 pub(super) fn list_call(kind: &Kind, namespace: Option<&str>, labels: &str) -> Call {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{Cluster, CreateError, DeleteOptions, MetadataPatch};
 use crate::error::{Error, Result};
-use crate::object::{Kind, labels};
+use crate::object::{Kind, builtin, labels};
 use crate::release::codec::{self, Encoded};
 use crate::release::history::{self, Header, History};
 use crate::release::{Entry, Found, Metadata, Record, Revision, Status, Unusable};
@@ -24,11 +24,6 @@ use crate::release::{Entry, Found, Metadata, Record, Revision, Status, Unusable}
 const PARALLEL: usize = 8;
 /// Type of the Secret with the release's key.
 const KEY_TYPE: &str = "kubectl-obs.dev/key.v1";
-
-/// The kind of all records.
-pub fn secrets() -> Kind {
-    Kind::namespaced("", "Secret", "secrets")
-}
 
 /// The records of one release.
 #[derive(Clone)]
@@ -43,7 +38,7 @@ pub struct Store {
 pub async fn releases(cluster: &Cluster, namespace: Option<&str>) -> Result<Vec<History>> {
     let headers = format!("{}=header", history::RECORD);
     let mut releases: BTreeMap<(String, String), Vec<Found>> = BTreeMap::new();
-    for found in cluster.list_metadata_as::<Found>(&secrets(), namespace, &headers).await? {
+    for found in cluster.list_metadata_as::<Found>(&builtin::secrets(), namespace, &headers).await? {
         releases.entry((found.namespace.clone(), found.release.clone())).or_default().push(found);
     }
     Ok(releases.into_values().map(History::of).collect())
@@ -56,7 +51,7 @@ impl Store {
             cluster: cluster.clone(),
             namespace: namespace.to_owned(),
             release: release.to_owned(),
-            kind: secrets(),
+            kind: builtin::secrets(),
         }
     }
 

@@ -19,7 +19,7 @@ pub use stream::{PodStream, Refused};
 use super::Cluster;
 use super::call::{Subject, path, with_query};
 use super::errors::{Failure, Reason, Transport, causes_of};
-use super::pods::pods;
+use crate::object::builtin;
 use crate::{Error, Result};
 
 /// Answers are not read beyond this.
@@ -49,7 +49,7 @@ impl HttpAnswer {
 impl Cluster {
     /// Opens a connection to a port of a pod. Each connection is a websocket of its own.
     pub async fn port_forward(&self, namespace: &str, pod: &str, port: u16) -> Result<PodStream> {
-        let kind = pods();
+        let kind = builtin::pods();
         let url = format!("{}/portforward", path(&kind, Some(namespace), Some(pod)));
         let request = Request::get(with_query(&url, &[("ports", &port.to_string())]))
             .body(Vec::new())

@@ -1,8 +1,10 @@
 //! A Kubernetes object as the tool sees it: JSON that is never round-tripped through types, with
 //! its identity, labels, redacted form and content hash.
 
+pub mod builtin;
 mod id;
 pub mod labels;
+pub mod pods;
 mod redact;
 
 pub use id::{Kind, ObjectId};

@@ -13,7 +13,7 @@ use crate::cluster::{Involved, WatchEvent};
 use crate::diff::compare_quantities;
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::object::{Kind, ObjectId};
+use crate::object::{ObjectId, builtin};
 use crate::plan::immutable::Growth;
 
 /// How long a file system may take on a volume that has grown. Where its pod runs, the kubelet does it
@@ -38,7 +38,7 @@ enum Progress {
 /// A claim that asks for as much already is left alone, so that a repeated
 /// operation changes nothing and never makes one smaller.
 pub async fn grow(ctx: &Context<'_>, growth: &Growth) -> Result<()> {
-    let (kind, namespace, name) = (kind(), growth.claim.namespace.as_deref(), &growth.claim.name);
+    let (kind, namespace, name) = (builtin::claims(), growth.claim.namespace.as_deref(), &growth.claim.name);
     let wanted = Value::from(growth.to.as_str());
     if let Some(claim) = ctx.cluster.get(&kind, namespace, name).await? {
         let present = &claim["spec"]["resources"]["requests"]["storage"];
@@ -57,7 +57,7 @@ pub async fn grow(ctx: &Context<'_>, growth: &Growth) -> Result<()> {
 pub async fn wait_grown(ctx: &Context<'_>, growths: &[Growth], deadline: Instant) -> Result<()> {
     let mut waiting: BTreeMap<&ObjectId, (&Growth, Option<String>)> =
         growths.iter().map(|growth| (&growth.claim, (growth, None))).collect();
-    let kind = kind();
+    let kind = builtin::claims();
     let mut namespaces: Vec<Option<&str>> = growths.iter().map(|g| g.claim.namespace.as_deref()).collect();
     namespaces.sort_unstable();
     namespaces.dedup();
@@ -181,10 +181,6 @@ async fn last_event(ctx: &Context<'_>, growth: &Growth) -> Option<String> {
         event["reason"].as_str().is_some_and(|r| r.contains("Resiz") || r.contains("Expand"))
     };
     events.iter().rev().find(resize)?["message"].as_str().map(|text| text.trim().to_owned())
-}
-
-fn kind() -> Kind {
-    Kind::namespaced("", "PersistentVolumeClaim", "persistentvolumeclaims")
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Context, live, revision};
-use crate::cluster::records::Store;
 use crate::diff;
 use crate::error::Result;
 use crate::object::{Object, ObjectId};
@@ -69,7 +68,7 @@ pub struct Field {
 
 /// Compares the cluster with the deployed revision (the newest one when none is deployed).
 pub async fn drift(ctx: &Context<'_>) -> Result<Report> {
-    let store = Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
+    let store = ctx.store();
     let history = store.history().await?;
     let Some(header) = history
         .deployed()

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{Context, live};
 use crate::error::{Error, Exit, Result};
 use crate::event::{Event, Phase};
-use crate::object::Kind;
+use crate::object::builtin;
 use crate::release::ComponentRef;
 
 /// How long a check may take unless it says otherwise.
@@ -178,7 +178,7 @@ async fn port_of(
     let Some(name) = port.as_str() else {
         return Ok(port.as_u64().and_then(|number| u16::try_from(number).ok()).unwrap_or(default));
     };
-    let kind = Kind::namespaced("", "Pod", "pods");
+    let kind = builtin::pods();
     let live =
         ctx.cluster.get(&kind, Some(namespace), pod).await.map_err(|error| error.message().to_owned())?;
     live.unwrap_or_default()["spec"]["containers"]

@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::{Context, revision};
-use crate::cluster::records::Store;
 use crate::error::Result;
 use crate::release::{Header, History};
 
@@ -49,7 +48,7 @@ pub struct Item {
 
 /// The revisions, newest first; at most `max` of them, 0 for all.
 pub async fn history(ctx: &Context<'_>, max: usize) -> Result<Report> {
-    let store = Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
+    let store = ctx.store();
     let history = store.history_with_chunks().await?;
     if history.latest().is_none() {
         return Err(revision::no_release(ctx));

@@ -9,10 +9,10 @@ use serde_json::Value;
 use super::Context;
 use super::apply::{self, Applied, PARALLEL};
 use super::run::Run;
-use crate::cluster::Kinds;
+use crate::cluster::{Cluster, Kinds};
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::object::{Kind, Object, ObjectId, labels};
+use crate::object::{Kind, Object, ObjectId, builtin, labels};
 use crate::plan::{Change, HelmRelease, Live, Plan, Step};
 use crate::readiness::{Readiness, readiness, vanishes_when_done};
 use crate::release::{Entry, EntryState};
@@ -79,7 +79,7 @@ async fn gather_parted(
     let selector = selector(ctx);
     // Namespaces by name: who has rights in one alone may not list them
     let (namespaces, places): (BTreeSet<Place>, BTreeSet<Place>) =
-        places.into_iter().partition(|(kind, _)| *kind == super::namespace::kind());
+        places.into_iter().partition(|(kind, _)| *kind == builtin::namespaces());
     let lists = stream::iter(places)
         .map(|(kind, namespace)| {
             let selector = &selector;
@@ -165,8 +165,7 @@ async fn namesakes(ctx: &Context<'_>, desired: &[Object], live: &Live, namespace
 pub fn claim_places(desired: &[Object], entries: &[Entry]) -> BTreeSet<Place> {
     let wanted = desired.iter().filter(|object| object.kind() == "StatefulSet").map(Object::id);
     let recorded = entries.iter().filter(|entry| entry.kind == "StatefulSet").map(Entry::id);
-    let claims = || Kind::namespaced("", "PersistentVolumeClaim", "persistentvolumeclaims");
-    wanted.chain(recorded).map(|id| (claims(), id.namespace)).collect()
+    wanted.chain(recorded).map(|id| (builtin::claims(), id.namespace)).collect()
 }
 
 /// The StorageClasses, where a volume is wanted; none when they may not be listed.
@@ -177,10 +176,15 @@ pub async fn storage_classes(ctx: &Context<'_>, desired: &[Object]) -> Result<Ve
     if !desired.iter().any(wants) {
         return Ok(Vec::new());
     }
-    let Some(kind) = ctx.cluster.kinds().await?.preferred("storage.k8s.io", "StorageClass") else {
-        return Ok(Vec::new());
+    Ok(all_storage_classes(ctx.cluster).await?.and_then(Result::ok).unwrap_or_default())
+}
+
+/// The StorageClasses; None when the cluster serves none, the inner error when they may not be listed.
+pub async fn all_storage_classes(cluster: &Cluster) -> Result<Option<Result<Vec<Value>>>> {
+    let Some(kind) = cluster.kinds().await?.preferred("storage.k8s.io", "StorageClass") else {
+        return Ok(None);
     };
-    Ok(ctx.cluster.list(&kind, None, "").await.unwrap_or_default())
+    Ok(Some(cluster.list(&kind, None, "").await))
 }
 
 /// What scales the workloads that state a number of replicas: HorizontalPodAutoscalers and KEDA's
@@ -297,7 +301,7 @@ pub fn is_dependent(id: &ObjectId, value: &Value) -> bool {
 
 /// The names of a component's ready pods; those that have done their work are not among them.
 pub async fn ready_pods(ctx: &Context<'_>, namespace: &str, component: &str) -> Result<BTreeSet<String>> {
-    let pods = Kind::namespaced("", "Pod", "pods");
+    let pods = builtin::pods();
     let selector = format!("{},{}={component}", selector(ctx), labels::OBS_COMPONENT);
     let found = ctx.cluster.list(&pods, Some(namespace), &selector).await?;
     Ok(found

@@ -39,6 +39,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
+use crate::cluster::records::Store;
 use crate::error::{Error, Exit, Result};
 use crate::event::Observer;
 use crate::release::{Namespace, ReleaseName};
@@ -61,6 +62,11 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Where the release's records are.
+    pub fn store(&self) -> Store {
+        Store::new(self.cluster, self.namespace.as_str(), self.release.as_str())
+    }
+
     /// Runs something that may be left at any point: it ends early when a signal comes or the
     /// deadline passes.
     pub async fn or<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {

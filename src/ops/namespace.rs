@@ -9,12 +9,7 @@ use tokio::time::Instant;
 use super::Context;
 use crate::cluster::{CreateError, DeleteOptions, Deleted};
 use crate::error::{Error, Result};
-use crate::object::{Kind, ObjectId, labels};
-
-/// The kind Namespace.
-pub fn kind() -> Kind {
-    Kind::cluster_scoped("", "Namespace", "namespaces")
-}
+use crate::object::{Kind, ObjectId, builtin, labels};
 
 /// The identity of a namespace.
 pub fn id(name: &str) -> ObjectId {
@@ -36,7 +31,7 @@ pub struct State {
 /// has rights in it alone works in it all the same.
 pub async fn live(ctx: &Context<'_>, name: &str) -> Result<Option<Value>> {
     let unknown = || json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-    Ok(ctx.cluster.look_up(&kind(), None, name).await?.unwrap_or_else(|| Some(unknown())))
+    Ok(ctx.cluster.look_up(&builtin::namespaces(), None, name).await?.unwrap_or_else(|| Some(unknown())))
 }
 
 /// Reads a namespace's state. None when it does not exist; an error when it is being deleted.
@@ -63,7 +58,7 @@ pub async fn ensure(ctx: &Context<'_>, object: &Value, absent: bool) -> Result<(
     if !absent && let Some(state) = read_patiently(ctx).await? {
         return Ok((state, None));
     }
-    match ctx.cluster.create(&kind(), None, object, false).await {
+    match ctx.cluster.create(&builtin::namespaces(), None, object, false).await {
         Ok(made) => {
             let state = State {
                 made_now: true,
@@ -104,12 +99,14 @@ async fn read_patiently(ctx: &Context<'_>) -> Result<Option<State>> {
 /// ServiceAccount, kube-root-ca.crt, Events and what hangs on other objects. Returns what is
 /// still in it otherwise.
 pub async fn remove_if_empty(ctx: &Context<'_>, name: &str) -> Result<Vec<String>> {
-    let Some(live) = ctx.cluster.get(&kind(), None, name).await? else { return Ok(Vec::new()) };
+    let Some(live) = ctx.cluster.get(&builtin::namespaces(), None, name).await? else {
+        return Ok(Vec::new());
+    };
     let strangers = strangers(ctx, name).await?;
     if strangers.is_empty() {
         let uid = live["metadata"]["uid"].as_str().map(str::to_owned);
         let options = DeleteOptions { uid, ..DeleteOptions::default() };
-        if let Deleted::Replaced = ctx.cluster.delete(&kind(), None, name, &options).await? {
+        if let Deleted::Replaced = ctx.cluster.delete(&builtin::namespaces(), None, name, &options).await? {
             return Err(Error::failed(format!("namespace {name} was replaced by another one meanwhile")));
         }
     }
@@ -119,7 +116,7 @@ pub async fn remove_if_empty(ctx: &Context<'_>, name: &str) -> Result<Vec<String
 /// Waits until a namespace is gone.
 pub async fn gone(ctx: &Context<'_>, name: &str) -> Result<()> {
     loop {
-        let Some(live) = ctx.cluster.get(&kind(), None, name).await? else { return Ok(()) };
+        let Some(live) = ctx.cluster.get(&builtin::namespaces(), None, name).await? else { return Ok(()) };
         if Instant::now() >= ctx.deadline {
             let why = live["status"]["conditions"]
                 .as_array()

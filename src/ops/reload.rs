@@ -9,7 +9,7 @@ use super::{Context, health, live, who};
 use crate::cluster::MetadataPatch;
 use crate::error::{Error, Result};
 use crate::event::{Event, Phase};
-use crate::object::{Kind, labels};
+use crate::object::{builtin, labels};
 use crate::plan::{Plan, Step};
 
 /// Longest time from the change to the reload: Prometheus looks at its files every 30 s, the kubelet
@@ -67,7 +67,7 @@ fn is_reloaded(step: &Step) -> bool {
 
 /// After the change: makes the kubelets look at once.
 pub async fn nudge(ctx: &Context<'_>, reloads: &[Reload]) {
-    let pods = Kind::namespaced("", "Pod", "pods");
+    let pods = builtin::pods();
     for Reload { namespace, pod, .. } in reloads {
         let patch = MetadataPatch {
             annotations: [(labels::NUDGE.to_owned(), Some(who::now()))].into(),

@@ -8,7 +8,7 @@ use crate::release::{Header, History, Revision};
 
 /// The revisions of a release, from metadata alone; that there are none is an error.
 pub async fn history(ctx: &Context<'_>) -> Result<(Store, History)> {
-    let store = Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
+    let store = ctx.store();
     let history = store.history().await?;
     if history.latest().is_none() {
         return Err(no_release(ctx));

@@ -55,7 +55,7 @@ impl<'a> Run<'a> {
                 },
             ))
             .await?;
-        let store = Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
+        let store = ctx.store();
         Ok(Run { ctx, store, lock, waited, undo: false, pending: Mutex::new(None) })
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::why::{self, Unready};
 use super::{Context, live, revision};
 use crate::error::{Error, Result};
-use crate::object::{Kind, Object, labels};
+use crate::object::{Object, builtin, labels};
 use crate::readiness::{self, Explanation, Readiness};
 use crate::release::Record;
 
@@ -128,7 +128,7 @@ fn pod_places(record: &Record) -> std::collections::BTreeSet<live::Place> {
     [Some(&record.namespace), Some(&record.node_namespace).filter(|_| node_level)]
         .into_iter()
         .flatten()
-        .map(|namespace| (Kind::namespaced("", "Pod", "pods"), Some(namespace.clone())))
+        .map(|namespace| (builtin::pods(), Some(namespace.clone())))
         .collect()
 }
 
@@ -138,7 +138,7 @@ fn describe(
     found: &crate::plan::Live,
     unready: &mut Vec<Unready>,
 ) -> Component {
-    let (mut ready, mut wanted, mut unit) = (0, 0, "");
+    let mut counted = Vec::new();
     let mut state = "ready";
     let mut why = String::new();
     let mut worse = |rank: &'static str, object: &Object, live: Option<&Value>, reason: String| {
@@ -153,7 +153,6 @@ fn describe(
             why = reason;
         }
     };
-    let mut since = BTreeMap::new();
     for object in own {
         let Some(live) = found.get(&object.id()) else {
             if readiness::vanishes_when_done(object.value()) {
@@ -162,13 +161,8 @@ fn describe(
             worse("failed", object, None, format!("{} is missing", object.id()));
             continue;
         };
-        if let Some(counts) = readiness::counts(live) {
-            ready += counts.0;
-            wanted += counts.1;
-            unit = counts.2;
-            if let Some(time) = changed(live) {
-                since.insert(time, ());
-            }
+        if readiness::counts(live).is_some() {
+            counted.push(live);
         }
         match readiness::readiness(live) {
             Readiness::Ready => {}
@@ -176,12 +170,13 @@ fn describe(
             Readiness::Failed(reason) => worse("failed", object, Some(live), reason),
         }
     }
+    let since = counted.iter().filter_map(|live| changed(live)).max();
     Component {
         name: component.name.clone(),
         version: component.app_version.clone(),
-        ready: format!("{ready}/{wanted}{}", if unit == "nodes" { " nodes" } else { "" }),
+        ready: readiness::total(counted),
         state: state.to_owned(),
-        since: since.into_keys().next_back().unwrap_or_default(),
+        since: since.unwrap_or_default(),
         why,
         explanation: None,
     }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use serde_json::Value;
 
-use super::Context;
 use super::apply::PARALLEL;
+use super::{Context, live};
 use crate::cluster::Cluster;
 use crate::error::{Error, Exit};
-use crate::object::{Kind, ObjectId, labels};
+use crate::object::{ObjectId, builtin, labels};
 use crate::readiness::explain::{Cause, Explanation, Gathered, LogRequest, Logs, explain, fold, wanted_log};
 use crate::readiness::{self, pods};
 
@@ -93,11 +93,13 @@ async fn gather(
     let cluster = ctx.cluster.without_deadline();
     let own: Vec<Vec<Value>> = unready
         .iter()
-        .map(|object| pods.values().filter(|pod| belongs(pod, object)).cloned().collect())
+        .map(|object| {
+            pods.values().filter(|pod| belongs(pod, &object.id, &object.component)).cloned().collect()
+        })
         .collect();
     let namespaces: BTreeSet<&str> = unready.iter().filter_map(|o| o.id.namespace.as_deref()).collect();
-    let event = Kind::namespaced("", "Event", "events");
-    let claim = Kind::namespaced("", "PersistentVolumeClaim", "persistentvolumeclaims");
+    let event = builtin::events();
+    let claim = builtin::claims();
     let around = async {
         let mut around: BTreeMap<&str, Surroundings> = BTreeMap::new();
         for namespace in namespaces {
@@ -111,14 +113,11 @@ async fn gather(
         }
         around
     };
-    let classes = async {
-        let kind = cluster.kinds().await.ok()?.preferred("storage.k8s.io", "StorageClass")?;
-        cluster.list(&kind, None, "").await.ok()
-    };
+    let classes = async { live::all_storage_classes(&cluster).await.ok()??.ok() };
     // only what the scheduler says can want a look at the nodes
     let nodes = async {
         own.iter().flatten().find_map(pods::unschedulable)?;
-        cluster.list(&Kind::cluster_scoped("", "Node", "nodes"), None, "").await.ok()
+        cluster.list(&builtin::nodes(), None, "").await.ok()
     };
     let (around, classes, nodes, logs) = tokio::join!(around, classes, nodes, logs(&cluster, &own));
     let none = Surroundings::default();
@@ -161,10 +160,10 @@ async fn logs(cluster: &Cluster, pods: &[Vec<Value>]) -> Logs {
         .await
 }
 
-/// Is it a pod of the object's component, in its namespace?
-fn belongs(pod: &Value, object: &Unready) -> bool {
-    pod["metadata"]["namespace"].as_str() == object.id.namespace.as_deref()
-        && pod["metadata"]["labels"][labels::OBS_COMPONENT] == object.component.as_str()
+/// Is it a pod of this component, in the namespace of the object?
+pub fn belongs(pod: &Value, object: &ObjectId, component: &str) -> bool {
+    pod["metadata"]["namespace"].as_str() == object.namespace.as_deref()
+        && pod["metadata"]["labels"][labels::OBS_COMPONENT] == component
 }
 
 /// The readiness rule's own reason, for what nothing more is known about.

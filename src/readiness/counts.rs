@@ -5,6 +5,17 @@ use serde_json::Value;
 use super::fields::{count, int};
 use crate::object::split_api_version;
 
+/// What all these objects have together, as a person reads it: `3/3 nodes`.
+pub fn total<'v>(objects: impl IntoIterator<Item = &'v Value>) -> String {
+    let (mut ready, mut wanted, mut suffix) = (0, 0, "");
+    for counts in objects.into_iter().filter_map(counts) {
+        ready += counts.0;
+        wanted += counts.1;
+        suffix = if counts.2 == "nodes" { " nodes" } else { "" };
+    }
+    format!("{ready}/{wanted}{suffix}")
+}
+
 /// Ready units, wanted units and their name: empty for pods, `nodes` for DaemonSets,
 /// `completions` for Jobs. None for kinds that have nothing to count.
 ///

@@ -22,7 +22,7 @@ mod storage;
 mod table;
 mod workloads;
 
-pub use counts::counts;
+pub use counts::{counts, total};
 pub use explain::{Cause, Explanation, Gathered, explain};
 
 use serde_json::Value;

@@ -78,6 +78,11 @@ impl Header {
         secret_name(&self.release, self.revision)
     }
 
+    /// Was the revision deployed at some time?
+    pub fn was_deployed(&self) -> bool {
+        self.status.is_some_and(Status::was_deployed)
+    }
+
     /// The annotation for [`Header::ready_after`]; None when nothing is known.
     pub fn ready_after_text(&self) -> Option<String> {
         let parts: Vec<String> =
@@ -232,8 +237,7 @@ impl History {
     /// deployed.
     pub fn last_good(&self) -> Option<&Header> {
         let (_, earlier) = self.headers.split_last()?;
-        let good = |header: &&Header| matches!(header.status, Some(Status::Deployed | Status::Superseded));
-        earlier.iter().rev().find(good)
+        earlier.iter().rev().find(|header| header.was_deployed())
     }
 
     /// Revisions that may go once one more is written, so that at most `limit` remain: the oldest

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::Record;
-use crate::object::{Object, ObjectId, labels};
+use crate::object::{Object, ObjectId, labels, pods};
 
 /// Something that the components used then and that is not there any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +67,7 @@ fn missing(mixed: &Record, earlier: &Record, names: &[String]) -> Vec<Missing> {
     let mut missing = Vec::new();
     for value in mixed.objects.iter().filter(|value| moves(value, names)) {
         let Some(user) = id(value) else { continue };
-        let uses = used(value);
+        let uses = used(&user, value);
         for old in &earlier.objects {
             let Some(used) = id(old).filter(|used| used.namespace == user.namespace) else { continue };
             if uses.contains(&(used.kind.as_str(), used.name.as_str())) && !there.contains(&used) {
@@ -83,37 +83,10 @@ fn id(value: &Value) -> Option<ObjectId> {
 }
 
 /// What the pods of a workload refer to by name, and cannot do without: kind and name.
-fn used(workload: &Value) -> BTreeSet<(&'static str, &str)> {
-    fn items(value: &Value) -> impl Iterator<Item = &Value> {
-        value.as_array().into_iter().flatten()
-    }
-    let pod = &workload["spec"]["template"]["spec"];
-    let mut found = BTreeSet::new();
-    let mut named: Vec<(&'static str, &Value)> = vec![("ServiceAccount", &pod["serviceAccountName"])];
-    let mut optional: Vec<(&'static str, &Value, &str)> = Vec::new();
-    for volume in items(&pod["volumes"]) {
-        named.push(("PersistentVolumeClaim", &volume["persistentVolumeClaim"]["claimName"]));
-        optional.push(("ConfigMap", &volume["configMap"], "name"));
-        optional.push(("Secret", &volume["secret"], "secretName"));
-        for source in items(&volume["projected"]["sources"]) {
-            optional.push(("ConfigMap", &source["configMap"], "name"));
-            optional.push(("Secret", &source["secret"], "name"));
-        }
-    }
-    for container in items(&pod["initContainers"]).chain(items(&pod["containers"])) {
-        for source in items(&container["envFrom"]) {
-            optional.push(("ConfigMap", &source["configMapRef"], "name"));
-            optional.push(("Secret", &source["secretRef"], "name"));
-        }
-        for variable in items(&container["env"]) {
-            optional.push(("ConfigMap", &variable["valueFrom"]["configMapKeyRef"], "name"));
-            optional.push(("Secret", &variable["valueFrom"]["secretKeyRef"], "name"));
-        }
-    }
-    let needed = optional.into_iter().filter(|(_, reference, _)| reference["optional"] != true);
-    named.extend(needed.map(|(kind, reference, field)| (kind, &reference[field])));
-    found.extend(named.into_iter().filter_map(|(kind, name)| Some((kind, name.as_str()?))));
-    found
+fn used<'v>(user: &ObjectId, workload: &'v Value) -> BTreeSet<(&'static str, &'v str)> {
+    let template = pods::template_at(&user.group, &user.kind).and_then(|at| workload.pointer(at));
+    let named = template.map(|template| pods::references(&template["spec"])).unwrap_or_default();
+    named.iter().filter(|named| !named.optional).map(|named| (named.kind, named.name)).collect()
 }
 
 #[cfg(test)]

@@ -53,6 +53,11 @@ impl Status {
         )
     }
 
+    /// Was its revision deployed at some time?
+    pub fn was_deployed(self) -> bool {
+        matches!(self, Self::Deployed | Self::Superseded)
+    }
+
     /// What it becomes when a later revision is deployed; None when it stays what it is.
     pub fn once_followed(self) -> Option<Self> {
         match self {

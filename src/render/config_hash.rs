@@ -9,9 +9,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::kinds;
 use crate::bundle::archive::hex;
-use crate::object::{Object, labels};
+use crate::object::{Object, labels, pods};
 
 /// Annotates the pod templates of `objects`.
 pub fn annotate(objects: &mut [Object], key: &[u8]) {
@@ -27,13 +26,14 @@ pub fn annotate(objects: &mut [Object], key: &[u8]) {
     }
     for object in objects {
         let (group, kind) = (object.id().group, object.kind().to_owned());
-        let Some(at) = kinds::pod_template(&group, &kind) else { continue };
+        let Some(at) = pods::template_at(&group, &kind) else { continue };
         let namespace = object.namespace().map(str::to_owned);
         let Some(spec) = object.value().pointer(&format!("{at}/spec")) else { continue };
-        let used: Vec<String> = references(spec)
+        let named: BTreeSet<_> = pods::references(spec).iter().map(|r| (r.kind, r.name)).collect();
+        let used: Vec<String> = named
             .into_iter()
             .filter_map(|(kind, name)| {
-                let hash = hashes.get(&(kind.to_owned(), namespace.clone(), name.clone()))?;
+                let hash = hashes.get(&(kind.to_owned(), namespace.clone(), name.to_owned()))?;
                 Some(format!("{kind}/{name}:{hash}\n"))
             })
             .collect();
@@ -68,37 +68,6 @@ fn content_hash(object: &Object, key: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("every key fits");
     mac.update(text.as_bytes());
     hex(&mac.finalize().into_bytes())
-}
-
-/// The ConfigMaps and Secrets that a pod spec names, by kind and name.
-fn references(spec: &Value) -> BTreeSet<(&'static str, String)> {
-    let mut found = BTreeSet::new();
-    let mut add = |kind, name: Option<&Value>| {
-        found.extend(name.and_then(Value::as_str).map(|name| (kind, name.to_owned())));
-    };
-    for volume in list(spec, "volumes") {
-        add("ConfigMap", volume.pointer("/configMap/name"));
-        add("Secret", volume.pointer("/secret/secretName"));
-        for source in volume.get("projected").map(|p| list(p, "sources")).unwrap_or_default() {
-            add("ConfigMap", source.pointer("/configMap/name"));
-            add("Secret", source.pointer("/secret/name"));
-        }
-    }
-    for container in list(spec, "initContainers").iter().chain(list(spec, "containers")) {
-        for env in list(container, "env") {
-            add("ConfigMap", env.pointer("/valueFrom/configMapKeyRef/name"));
-            add("Secret", env.pointer("/valueFrom/secretKeyRef/name"));
-        }
-        for env in list(container, "envFrom") {
-            add("ConfigMap", env.pointer("/configMapRef/name"));
-            add("Secret", env.pointer("/secretRef/name"));
-        }
-    }
-    found
-}
-
-fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
-    value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Facts, kinds};
 use crate::bundle::ReadinessRule;
-use crate::object::{Object, labels, split_api_version, type_name};
+use crate::object::{Object, labels, pods, split_api_version, type_name};
 
 /// Whose object it is.
 pub struct Owner {
@@ -102,7 +102,7 @@ impl<'a> Finisher<'a> {
                 annotations.insert(labels::FAILED_WHEN.to_owned(), json!(failed));
             }
         }
-        if let Some(at) = kinds::pod_template(&group, &kind) {
+        if let Some(at) = pods::template_at(&group, &kind) {
             self.pod_template(object.value_mut(), at, owner, &role).map_err(fits)?;
         }
         if let Some(claims) =

@@ -1,5 +1,5 @@
-//! What is known of kinds without a cluster: which live outside namespaces, where their pod
-//! templates are, and how long their names may be.
+//! What is known of kinds without a cluster: which live outside namespaces, and how long their
+//! names may be.
 
 use serde_json::Value;
 
@@ -41,18 +41,6 @@ const CLUSTER_SCOPED: &[(&str, &[&str])] = &[
 /// Does a kind live outside namespaces? Kinds that nobody knows are taken as namespaced.
 pub fn is_cluster_scoped(group: &str, kind: &str) -> bool {
     CLUSTER_SCOPED.iter().any(|(known, kinds)| *known == group && kinds.contains(&kind))
-}
-
-/// Pointers to the pod template of a workload (the whole object for a Pod).
-pub fn pod_template(group: &str, kind: &str) -> Option<&'static str> {
-    match (group, kind) {
-        ("apps", "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet") | ("batch", "Job") => {
-            Some("/spec/template")
-        }
-        ("batch", "CronJob") => Some("/spec/jobTemplate/spec/template"),
-        ("", "ReplicationController") => Some("/spec/template"),
-        _ => None,
-    }
 }
 
 /// How a name is checked.

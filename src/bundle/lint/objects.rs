@@ -4,7 +4,8 @@
 use serde_json::Value;
 
 use super::{Finding, Severity};
-use crate::render::{Rendered, kinds};
+use crate::object::pods;
+use crate::render::Rendered;
 
 /// Findings about a rendering, sorted.
 pub fn rendered(rendered: &Rendered) -> Vec<Finding> {
@@ -57,7 +58,7 @@ pub fn images(object: &Value) -> Vec<&str> {
 fn containers(object: &Value) -> Vec<&Value> {
     let kind = object["kind"].as_str().unwrap_or_default();
     let (group, _) = crate::object::split_api_version(object["apiVersion"].as_str().unwrap_or_default());
-    let spec = match (kind, kinds::pod_template(group, kind)) {
+    let spec = match (kind, pods::template_at(group, kind)) {
         ("Pod", _) => object.get("spec"),
         (_, Some(at)) => object.pointer(&format!("{at}/spec")),
         _ => None,

@@ -8,8 +8,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::{HolderInfo, Place, RENEW_EVERY, TRUST, leases, renewed};
+use super::{HolderInfo, Place, RENEW_EVERY, TRUST, renewed};
 use crate::cluster::{Cluster, ReplaceError};
+use crate::object::builtin;
 use crate::{Error, Result};
 
 /// One renewal may take this long before it is tried anew.
@@ -128,12 +129,12 @@ impl Keeper {
     async fn renew(&self, lease: &Value) -> Result<Value, Trouble> {
         let cluster = self.cluster.with_deadline(Instant::now() + RENEWAL_LIMIT);
         let namespace = Some(self.place.namespace.as_str());
-        match cluster.replace(&leases(), namespace, &renewed(lease)).await {
+        match cluster.replace(&builtin::leases(), namespace, &renewed(lease)).await {
             Ok(next) => Ok(next),
             Err(ReplaceError::Gone(_)) => Err(Trouble::Lost("someone deleted it".into())),
             Err(ReplaceError::Other(_)) => Err(Trouble::Passing),
             Err(ReplaceError::Conflict(_)) => {
-                match cluster.get(&leases(), namespace, &self.place.name()).await {
+                match cluster.get(&builtin::leases(), namespace, &self.place.name()).await {
                     Err(_) => Err(Trouble::Passing),
                     Ok(None) => Err(Trouble::Lost("someone deleted it".into())),
                     Ok(Some(live)) => {

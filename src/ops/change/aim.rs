@@ -7,7 +7,6 @@ use semver::Version;
 
 use super::{Seen, Target, Verb, partial};
 use crate::cli;
-use crate::cluster::records::Store;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::ops::Context;
@@ -174,10 +173,6 @@ async fn rollback(ctx: &Context<'_>, seen: &Seen, wanted: Option<Revision>) -> R
             .hint("kubectl obs history lists the revisions; kubectl obs upgrade goes forward")
         })?,
     };
-    let store = Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
-    let record = match seen.records.iter().find(|record| record.revision == revision) {
-        Some(record) => record.clone(),
-        None => store.read(revision).await?,
-    };
+    let record = seen.record(ctx, revision).await?;
     Ok((Verb::Rollback(revision), Target::Record(Arc::new(record))))
 }

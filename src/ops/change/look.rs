@@ -11,11 +11,12 @@ use crate::cluster::records::Store;
 use crate::cluster::{Kinds, Lock, ServerVersion};
 use crate::error::{Error, Exit, Result};
 use crate::event::Event;
+use crate::object::builtin;
 use crate::ops::run::Run;
 use crate::ops::{Context, live, namespace, preflight, who};
 use crate::plan::{Live, Plan, Rules, plan};
 use crate::release::record::merge_inventory;
-use crate::release::{Entry, Header, History, Metadata, Record, Status, Unusable};
+use crate::release::{Entry, Header, History, Metadata, Record, Revision, Status, Unusable};
 use crate::render::Facts;
 
 /// What was read at the beginning.
@@ -45,8 +46,20 @@ pub struct Seen {
 impl Seen {
     /// The newest revision's record.
     pub fn latest(&self) -> Option<&Record> {
-        let latest = self.history.latest()?;
-        self.records.iter().find(|record| record.revision == latest.revision)
+        self.known(self.history.latest()?.revision)
+    }
+
+    /// The record of this revision, if it was read already.
+    fn known(&self, revision: Revision) -> Option<&Record> {
+        self.records.iter().find(|record| record.revision == revision)
+    }
+
+    /// The record of a revision; read now when it was not read before.
+    pub async fn record(&self, ctx: &Context<'_>, revision: Revision) -> Result<Record> {
+        match self.known(revision) {
+            Some(record) => Ok(record.clone()),
+            None => ctx.store().read(revision).await,
+        }
     }
 
     /// The revisions that came before the newest one and do not say so yet.
@@ -63,7 +76,7 @@ impl Seen {
 
 /// Reads the release's records and what else every operation wants to know, at once.
 pub async fn read(ctx: &Context<'_>) -> Result<Seen> {
-    let store = Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
+    let store = ctx.store();
     let all = async {
         tokio::try_join!(
             ctx.cluster.version(),
@@ -105,7 +118,7 @@ async fn locked(ctx: &Context<'_>) -> Result<bool> {
 
 /// Whoever may not look at it has one.
 async fn absent(ctx: &Context<'_>) -> Result<bool> {
-    let found = ctx.cluster.look_up(&namespace::kind(), None, ctx.namespace.as_str()).await?;
+    let found = ctx.cluster.look_up(&builtin::namespaces(), None, ctx.namespace.as_str()).await?;
     Ok(found.is_some_and(|found| found.is_none()))
 }
 
@@ -233,7 +246,7 @@ pub async fn look(
     let mut goal = Goal::new(&target, &facts, &seen.kinds)?;
     preflight::rights(ctx, &goal.objects, seen.all_rights).await?;
     goal.check_names(options)?;
-    let store = Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
+    let store = ctx.store();
     goal.refuse_old_data_formats(&goal.with_data(&seen, &store).await?, options)?;
     let around = around(ctx, &seen, &goal).await?;
     if options.keep_claim_sizes {

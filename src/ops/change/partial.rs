@@ -5,13 +5,12 @@
 use std::sync::Arc;
 
 use super::{Seen, Target, Verb};
-use crate::cluster::records::Store;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::ops::revision::{choose, no_release};
 use crate::ops::{Context, components};
 use crate::release::partial::{Missing, differs, with_components_of};
-use crate::release::{Record, Revision, Status};
+use crate::release::{Record, Revision};
 
 /// Decides. `wanted`: None for the last deployed revision in which the components were different.
 pub async fn target(
@@ -21,15 +20,11 @@ pub async fn target(
     wanted: Option<Revision>,
 ) -> Result<(Verb, Target)> {
     let Some(latest) = seen.history.latest() else { return Err(no_release(ctx)) };
-    let store = Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
-    let newest = match seen.latest() {
-        Some(record) => record.clone(),
-        None => store.read(latest.revision).await?,
-    };
+    let newest = seen.record(ctx, latest.revision).await?;
     components::check(ctx, &newest, names)?;
     let earlier = match wanted {
-        Some(_) => store.read(choose(ctx, &seen.history, wanted)?.revision).await?,
-        None => last_different(ctx, seen, &store, &newest, names).await?,
+        Some(_) => seen.record(ctx, choose(ctx, &seen.history, wanted)?.revision).await?,
+        None => last_different(ctx, seen, &newest, names).await?,
     };
     let to = earlier.revision;
     let absent = |name: &&String| earlier.components.iter().all(|component| component.name != **name);
@@ -44,16 +39,10 @@ pub async fn target(
 
 /// The highest revision before the newest one that was deployed and in which the components were
 /// different. Records that cannot be read are passed over.
-async fn last_different(
-    ctx: &Context<'_>,
-    seen: &Seen,
-    store: &Store,
-    newest: &Record,
-    names: &[String],
-) -> Result<Record> {
-    let good = |status: Option<Status>| matches!(status, Some(Status::Deployed | Status::Superseded));
+async fn last_different(ctx: &Context<'_>, seen: &Seen, newest: &Record, names: &[String]) -> Result<Record> {
+    let store = ctx.store();
     let earlier = seen.history.headers().iter().rev().skip(1);
-    for header in earlier.filter(|header| good(header.status)) {
+    for header in earlier.filter(|header| header.was_deployed()) {
         match store.try_read(header.revision).await? {
             Ok(record) if differs(newest, &record, names) => return Ok(record),
             Ok(_) => {}

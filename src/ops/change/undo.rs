@@ -17,8 +17,7 @@ pub async fn undo(ctx: Context<'_>, failed: &Header, error: &Error, options: &Op
         return error.clone();
     }
     let ctx = Context { deadline: Instant::now() + options.timeout, ..ctx };
-    let store =
-        crate::cluster::records::Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
+    let store = ctx.store();
     let back_to = match store.history().await {
         Ok(history) => history.deployed().map(|header| header.revision),
         Err(second) => return not_undone(error, &second),

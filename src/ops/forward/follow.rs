@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::lane::{Lane, Pod, State};
 use super::target::ui_port;
 use crate::cluster::{Cluster, WatchEvent};
-use crate::object::Kind;
+use crate::object::builtin;
 use crate::readiness::{Readiness, readiness};
 
 /// How long a new watch may take before a doubt ends it, at first and at most.
@@ -26,7 +26,7 @@ const DOUBT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 /// ready could not be reached: a watch whose connection died silently says nothing, and one that
 /// waits between two tries does not know that the API server is back.
 pub async fn follow(cluster: Cluster, lane: Arc<Lane>, selector: String, mut woken: watch::Receiver<u64>) {
-    let kind = Kind::namespaced("", "Pod", "pods");
+    let kind = builtin::pods();
     let mut pods = Pods::new(lane.target.port);
     let mut trusted = DOUBT.0;
     loop {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Source;
 use crate::cluster::Cluster;
 use crate::error::Result;
-use crate::object::{Kind, Object, labels};
+use crate::object::{Object, builtin, labels};
 use crate::ops::{Context, components, live, why};
 use crate::readiness::{Readiness, readiness};
 use crate::release::Record;
@@ -45,7 +45,7 @@ pub async fn choose(ctx: &Context<'_>, names: &[String]) -> Result<Choice> {
 impl Choice {
     /// The pods as they are, by component and name.
     pub async fn pods(&self, cluster: &Cluster) -> Result<Vec<Value>> {
-        let kind = Kind::namespaced("", "Pod", "pods");
+        let kind = builtin::pods();
         let mut pods = Vec::new();
         for namespace in &self.namespaces {
             pods.extend(cluster.list(&kind, Some(namespace), &self.selector).await?);

@@ -15,7 +15,7 @@ use super::stream::{Stream, Told};
 use super::{Line, Reader, Source, Window};
 use crate::cluster::WatchEvent;
 use crate::error::{Error, Result};
-use crate::object::Kind;
+use crate::object::builtin;
 use crate::ops::{Context, wake};
 
 /// Lines that wait to be printed; streams pause when there are more.
@@ -54,7 +54,7 @@ pub async fn follow(
         let known = own.into_iter().map(|part| (part.source, part.window, part.restarts)).collect();
         follow.add(pod.clone(), known);
     }
-    let kind = Kind::namespaced("", "Pod", "pods");
+    let kind = builtin::pods();
     let watches = choice
         .namespaces
         .iter()

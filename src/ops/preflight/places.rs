@@ -9,8 +9,8 @@ use super::{Problem, Subject};
 use crate::error::Result;
 use crate::event::Event;
 use crate::object::{Object, labels};
-use crate::ops::Context;
 use crate::ops::namespace::State;
+use crate::ops::{Context, live};
 use crate::release::ComponentRef;
 
 /// Claims without a class need a default one.
@@ -19,11 +19,10 @@ pub(super) async fn storage(ctx: &Context<'_>, objects: &[&Object]) -> Result<Ve
     if claims.is_empty() {
         return Ok(Vec::new());
     }
-    let kinds = ctx.cluster.kinds().await?;
-    let Some(kind) = kinds.preferred("storage.k8s.io", "StorageClass") else { return Ok(Vec::new()) };
-    let classes = match ctx.cluster.list(&kind, None, "").await {
-        Ok(classes) => classes,
-        Err(error) => {
+    let classes = match live::all_storage_classes(ctx.cluster).await? {
+        None => return Ok(Vec::new()),
+        Some(Ok(classes)) => classes,
+        Some(Err(error)) => {
             ctx.observer.event(Event::Warning {
                 message: format!("storage classes could not be checked: {}", error.message()),
             });

@@ -11,7 +11,7 @@ use super::Removal;
 use crate::cluster::{CreateError, DeleteOptions};
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::object::Kind;
+use crate::object::{Kind, builtin};
 use crate::ops::{Context, live};
 use crate::release::Entry;
 
@@ -27,7 +27,7 @@ pub(super) async fn unblock(ctx: &Context<'_>, removal: &Removal) -> Result<()> 
         return Ok(());
     }
     let impatient = ctx.cluster.with_deadline(ctx.deadline.min(Instant::now() + Duration::from_secs(5)));
-    let lease = Kind::namespaced("coordination.k8s.io", "Lease", "leases");
+    let lease = builtin::leases();
     let probe = serde_json::json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
         "metadata": {"name": format!("obs.{}.probe", ctx.release), "namespace": ctx.namespace.as_str()},
@@ -56,7 +56,7 @@ pub(super) async fn unblock(ctx: &Context<'_>, removal: &Removal) -> Result<()> 
 /// Waits until the pods and what else hung on the removed objects are gone.
 pub(super) async fn dependents_gone(ctx: &Context<'_>, removal: &Removal) -> Result<()> {
     let kinds = [
-        Kind::namespaced("", "Pod", "pods"),
+        builtin::pods(),
         Kind::namespaced("apps", "ReplicaSet", "replicasets"),
         Kind::namespaced("apps", "ControllerRevision", "controllerrevisions"),
         Kind::namespaced("discovery.k8s.io", "EndpointSlice", "endpointslices"),

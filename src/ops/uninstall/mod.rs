@@ -14,7 +14,6 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::cluster::Lock;
-use crate::cluster::records::Store;
 use crate::error::{Error, Result};
 use crate::event::{Event, Phase};
 use crate::object::ObjectId;
@@ -62,7 +61,7 @@ pub async fn uninstall(
     confirm: &(dyn Fn(&Removal) -> Result<()> + Sync),
 ) -> Result<Report> {
     let begun = Instant::now();
-    let store = Store::new(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str());
+    let store = ctx.store();
     let look = async {
         // what is served is wanted later: asked now, it costs no time
         let (version, history, _) =

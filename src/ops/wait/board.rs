@@ -9,8 +9,8 @@ use tokio::time::{Duration, Instant};
 use super::Evidence;
 use crate::cluster::WatchEvent;
 use crate::event::{ComponentState, Event, Observer};
-use crate::object::{Kind, Object, ObjectId, labels};
-use crate::ops::why;
+use crate::object::{Kind, Object, ObjectId, builtin, labels};
+use crate::ops::{live, why};
 use crate::readiness::explain::{Cause, Explanation, Gathered, Logs, explain};
 use crate::readiness::{self, Readiness};
 
@@ -36,6 +36,8 @@ pub(super) struct Board {
     start: Instant,
     /// When something changed that was not looked at yet.
     changed: Option<Instant>,
+    /// What waiting cannot help, as of the last report.
+    hopeless: Vec<Explanation>,
     hopeless_since: Option<Instant>,
     /// What was missing and is there by now.
     pardoned: BTreeSet<ObjectId>,
@@ -73,6 +75,7 @@ impl Board {
             shown: BTreeMap::new(),
             start: Instant::now(),
             changed: None,
+            hopeless: Vec::new(),
             hopeless_since: None,
             pardoned: BTreeSet::new(),
             classes: None,
@@ -102,25 +105,18 @@ impl Board {
 
     /// Takes in what the watch of a kind in a namespace says.
     pub fn take(&mut self, kind: &Kind, namespace: Option<&str>, event: WatchEvent) {
-        let core = |name: &str| kind.group.is_empty() && kind.kind == name;
         let (value, gone) = match event {
             WatchEvent::Applied(value) => (value, false),
             WatchEvent::Deleted(value) => (value, true),
             WatchEvent::Synced => {
-                if core("Event") {
+                if *kind == builtin::events() {
                     self.synced.insert(namespace.map(str::to_owned));
                 }
                 return;
             }
         };
         self.changed.get_or_insert_with(Instant::now);
-        let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let id = ObjectId {
-            group: kind.group.clone(),
-            kind: kind.kind.clone(),
-            namespace: text("/metadata/namespace"),
-            name: text("/metadata/name").unwrap_or_default(),
-        };
+        let id = live::id_of(kind, &value);
         if let Some(target) = self.targets.get_mut(&id) {
             target.readiness = if gone && target.goes_by_itself {
                 Readiness::Ready
@@ -135,9 +131,9 @@ impl Board {
         }
         let new = self.evidence == Evidence::All || self.synced.contains(&id.namespace);
         let map = match () {
-            () if core("Pod") => &mut self.pods,
-            () if core("PersistentVolumeClaim") => &mut self.claims,
-            () if core("Event") => {
+            () if *kind == builtin::pods() => &mut self.pods,
+            () if *kind == builtin::claims() => &mut self.claims,
+            () if *kind == builtin::events() => {
                 if new && !gone {
                     self.telling.insert(id.clone());
                 }
@@ -156,6 +152,11 @@ impl Board {
         self.targets.values().map(|target| target.component.as_str()).collect()
     }
 
+    /// Did something change that was not looked at yet?
+    pub fn has_news(&self) -> bool {
+        self.changed.is_some()
+    }
+
     /// When what changed is looked at.
     pub fn next_report(&self) -> Instant {
         self.changed.map_or_else(|| Instant::now() + NEVER, |changed| changed + TOGETHER)
@@ -165,9 +166,10 @@ impl Board {
     /// waiting still helps.
     pub fn report(&mut self, observer: &dyn Observer) {
         self.changed = None;
+        let known = self.explanations(Evidence::All);
         let components: Vec<String> = self.components().into_iter().map(str::to_owned).collect();
         for name in components {
-            let now = self.component(&name);
+            let now = self.component(&name, &known);
             if self.shown.get(&name) == Some(&now) {
                 continue;
             }
@@ -176,22 +178,27 @@ impl Board {
             let seconds = self.start.elapsed().as_secs_f64();
             observer.event(Event::Component { name, state, ready, why, seconds });
         }
-        let hopeless = self.hopeless().next().is_some()
+        self.hopeless = match self.evidence {
+            Evidence::All => known,
+            Evidence::New => self.explanations(Evidence::New),
+        }
+        .into_values()
+        .filter(|explanation| explanation.hopeless)
+        .filter(|explanation| explanation.missing.as_ref().is_none_or(|id| !self.pardoned.contains(id)))
+        .collect();
+        let hopeless = !self.hopeless.is_empty()
             || self.targets.values().any(|target| matches!(target.readiness, Readiness::Failed(_)));
         self.hopeless_since =
             if hopeless { self.hopeless_since.or_else(|| Some(Instant::now())) } else { None };
     }
 
-    fn component(&self, name: &str) -> (ComponentState, String, String) {
+    fn component(
+        &self,
+        name: &str,
+        known: &BTreeMap<ObjectId, Explanation>,
+    ) -> (ComponentState, String, String) {
         let targets: Vec<&Target> = self.targets.values().filter(|t| t.component == name).collect();
-        let (mut ready, mut wanted, mut unit) = (0, 0, "");
-        for counts in targets.iter().filter_map(|t| readiness::counts(t.live.as_ref()?)) {
-            ready += counts.0;
-            wanted += counts.1;
-            unit = counts.2;
-        }
-        let suffix = if unit == "nodes" { " nodes" } else { "" };
-        let counts = format!("{ready}/{wanted}{suffix}");
+        let counts = readiness::total(targets.iter().filter_map(|target| target.live.as_ref()));
         let mut state = ComponentState::Ready;
         let mut why = String::new();
         for target in targets {
@@ -210,12 +217,10 @@ impl Board {
             }
         }
         if state == ComponentState::Starting {
-            let known = |explanation: &Explanation| explanation.cause != Cause::Waiting;
-            let starting = self.targets.iter().filter(|(_, target)| target.component == name);
-            let mut explained =
-                starting.filter_map(|(id, target)| self.explanation(id, target, Evidence::All));
-            if let Some(explanation) = explained.find(known) {
-                why = explanation.short;
+            let own = self.targets.iter().filter(|(_, target)| target.component == name);
+            let mut explained = own.filter_map(|(id, _)| known.get(id));
+            if let Some(explanation) = explained.find(|explanation| explanation.cause != Cause::Waiting) {
+                why.clone_from(&explanation.short);
             } else if let Some(reason) = self.pods_of(name).find_map(why::pod_reason) {
                 why = reason;
             }
@@ -228,6 +233,13 @@ impl Board {
         self.pods
             .values()
             .filter(move |pod| pod["metadata"]["labels"][labels::OBS_COMPONENT] == component.as_str())
+    }
+
+    /// Why each object that is there is not ready.
+    fn explanations(&self, evidence: Evidence) -> BTreeMap<ObjectId, Explanation> {
+        let explained =
+            |(id, target): (&ObjectId, &Target)| Some((id.clone(), self.explanation(id, target, evidence)?));
+        self.targets.iter().filter_map(explained).collect()
     }
 
     /// Why one object is not ready; None for one that is, or is not there.
@@ -248,11 +260,8 @@ impl Board {
         let events: Vec<Value> = events.map(|(_, value)| value.clone()).collect();
         let claims = self.claims.iter().filter(|(claim, _)| here(claim));
         let claims: Vec<Value> = claims.map(|(_, value)| value.clone()).collect();
-        let pods = self.pods_of(&target.component);
-        let pods: Vec<Value> = pods
-            .filter(|pod| pod["metadata"]["namespace"].as_str() == id.namespace.as_deref())
-            .cloned()
-            .collect();
+        let pods = self.pods.values().filter(|pod| why::belongs(pod, id, &target.component));
+        let pods: Vec<Value> = pods.cloned().collect();
         Some(explain(&Gathered {
             component: &target.component,
             workload: live,
@@ -266,22 +275,13 @@ impl Board {
         }))
     }
 
-    /// The explanations of what waiting cannot help.
-    fn hopeless(&self) -> impl Iterator<Item = Explanation> {
-        self.targets
-            .iter()
-            .filter_map(|(id, target)| self.explanation(id, target, self.evidence))
-            .filter(|explanation| explanation.hopeless)
-            .filter(|explanation| explanation.missing.as_ref().is_none_or(|id| !self.pardoned.contains(id)))
-    }
-
     /// What all hopeless objects wait for, when it is nothing but things that are missing.
     pub fn missing(&self) -> BTreeSet<ObjectId> {
         if self.targets.values().any(|target| matches!(target.readiness, Readiness::Failed(_))) {
             return BTreeSet::new();
         }
         let all: Option<BTreeSet<ObjectId>> =
-            self.hopeless().map(|explanation| explanation.missing).collect();
+            self.hopeless.iter().map(|explanation| explanation.missing.clone()).collect();
         all.unwrap_or_default()
     }
 
@@ -351,7 +351,7 @@ mod tests {
     }
 
     fn event(board: &mut Board, event: WatchEvent) -> bool {
-        board.take(&Kind::namespaced("", "Event", "events"), Some("o"), event);
+        board.take(&builtin::events(), Some("o"), event);
         board.report(&Silent);
         board.hopeless_since.is_some()
     }

@@ -11,7 +11,7 @@ use futures::stream::{StreamExt, select_all};
 use super::{Context, live, why};
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::object::{Kind, Object};
+use crate::object::{Kind, Object, builtin};
 use board::Board;
 
 /// Kinds that are ready as soon as they exist: nothing to watch.
@@ -54,10 +54,8 @@ pub async fn ready(ctx: &Context<'_>, objects: &[Object], evidence: Evidence) ->
     if board.is_empty() {
         return Ok(0);
     }
-    if let Some(kind) = ctx.cluster.kinds().await?.preferred("storage.k8s.io", "StorageClass")
-        && (board.waits_for("PersistentVolumeClaim") || board.waits_for("StatefulSet"))
-    {
-        board.classes = ctx.cluster.list(&kind, None, "").await.ok();
+    if board.waits_for("PersistentVolumeClaim") || board.waits_for("StatefulSet") {
+        board.classes = live::all_storage_classes(ctx.cluster).await?.and_then(Result::ok);
     }
     let selector = live::selector(ctx);
     let follow = |kind: &Kind, namespace: Option<&str>, labels: &str| {
@@ -67,11 +65,8 @@ pub async fn ready(ctx: &Context<'_>, objects: &[Object], evidence: Evidence) ->
     let kinds = watched_kinds(ctx, objects, &board).await?;
     let mut streams: Vec<_> =
         kinds.iter().map(|(kind, namespace)| follow(kind, namespace.as_deref(), &selector)).collect();
-    for (_, namespace) in kinds.iter().filter(|(kind, _)| is_core(kind, "Pod")) {
-        streams.extend(
-            WITNESSES
-                .map(|(kind, plural)| follow(&Kind::namespaced("", kind, plural), namespace.as_deref(), "")),
-        );
+    for (_, namespace) in kinds.iter().filter(|(kind, _)| *kind == builtin::pods()) {
+        streams.extend(witnesses().iter().map(|kind| follow(kind, namespace.as_deref(), "")));
     }
     let mut events = select_all(streams);
     loop {
@@ -82,6 +77,11 @@ pub async fn ready(ctx: &Context<'_>, objects: &[Object], evidence: Evidence) ->
                 continue;
             }
             () = tokio::time::sleep_until(board.patience_ends()) => {
+                // what came a moment ago may tell that all is well
+                if board.has_news() {
+                    board.report(ctx.observer);
+                    continue;
+                }
                 if pardon(ctx, &mut board).await {
                     continue;
                 }
@@ -98,7 +98,7 @@ pub async fn ready(ctx: &Context<'_>, objects: &[Object], evidence: Evidence) ->
         match event {
             Ok(event) => board.take(&kind, namespace.as_deref(), event),
             // who may not look at events waits all the same
-            Err(_) if is_witness(&kind) => continue,
+            Err(_) if witnesses().contains(&kind) => continue,
             // the watch goes on by itself; a person should know why nothing moves meanwhile
             Err(error) => {
                 if board.trouble.insert(error.message().to_owned()) {
@@ -115,15 +115,8 @@ pub async fn ready(ctx: &Context<'_>, objects: &[Object], evidence: Evidence) ->
 }
 
 /// Kinds whose objects tell why, whoever made them.
-const WITNESSES: [(&str, &str); 2] =
-    [("Event", "events"), ("PersistentVolumeClaim", "persistentvolumeclaims")];
-
-fn is_core(kind: &Kind, name: &str) -> bool {
-    kind.group.is_empty() && kind.kind == name
-}
-
-fn is_witness(kind: &Kind) -> bool {
-    WITNESSES.iter().any(|(name, _)| is_core(kind, name))
+fn witnesses() -> [Kind; 2] {
+    [builtin::events(), builtin::claims()]
 }
 
 /// Is what was missing there by now? Then it only takes a while until that is noticed, and waiting
