@@ -30,7 +30,7 @@ pub async fn run(app: &App<'_>, args: &History) -> Result<()> {
                 vec![item.revision.to_string(), item.status, item.bundle, updated, item.by, description]
             };
             let rows: Vec<Vec<String>> = report.items.into_iter().map(row).collect();
-            app.ui.table(&["REVISION", "STATUS", "BUNDLE", "UPDATED", "BY", "DESCRIPTION"], &rows);
+            app.ui.outline(&["REVISION", "STATUS", "BUNDLE", "UPDATED", "BY", "DESCRIPTION"], &rows);
         }
     }
     Ok(())

@@ -82,7 +82,7 @@ async fn history(app: &App<'_>, args: &RolloutHistory) -> Result<()> {
             vec![revision.to_string(), component.clone(), status.clone(), created, what, description]
         })
         .collect();
-    app.ui.table(&["REVISION", "COMPONENT", "STATUS", "CREATED", "OBJECTS", "DESCRIPTION"], &rows);
+    app.ui.outline(&["REVISION", "COMPONENT", "STATUS", "CREATED", "OBJECTS", "DESCRIPTION"], &rows);
     Ok(())
 }
 

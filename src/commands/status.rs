@@ -35,7 +35,16 @@ fn print(app: &App<'_>, report: Report) {
         who::ago(&report.updated),
         report.bundle
     ));
-    if report.status == "failed" {
+    if let Some(holder) = &report.holder {
+        app.ui.data(&format!("  {holder}\n"));
+    }
+    if report.interrupted {
+        app.ui.data(&format!("  {}\n", how_to_go_on(&report.status)));
+    }
+    // what stands below as a cause need not be said twice
+    let told = |cause: &Explanation| report.description.contains(&cause.headline);
+    let told = report.components.iter().filter_map(|component| component.explanation.as_ref()).any(told);
+    if report.status == "failed" && !told {
         app.ui.data(&format!("  {}\n", report.description));
     }
     if report.damage.is_some() {
@@ -51,11 +60,19 @@ fn print(app: &App<'_>, report: Report) {
             vec![c.name, c.ready, c.state, since, c.version, c.why]
         })
         .collect();
-    app.ui.table(&["COMPONENT", "READY", "STATE", "SINCE", "VERSION", "WHY"], &rows);
-    let paint = app.ui.paint();
+    app.ui.outline(&["COMPONENT", "READY", "STATE", "SINCE", "VERSION", "WHY"], &rows);
     // what only takes its time has said so in the table
     for cause in causes.into_iter().filter(|cause| cause.hint.is_some()) {
-        let mark = if cause.hopeless { paint.bad("✘") } else { paint.warning("!") };
-        app.ui.data(&format!("\n{mark} {}", cause.into_error()));
+        let stays = cause.hopeless;
+        app.ui.cause(&cause.into_error(), stays);
     }
+}
+
+/// What to do about an operation that did not end.
+fn how_to_go_on(status: &str) -> String {
+    let verb = match status {
+        "uninstalling" => "uninstall",
+        pending => pending.trim_start_matches("pending-"),
+    };
+    format!("the {verb} was interrupted: the same command (kubectl obs {verb}) goes on from there")
 }

@@ -35,7 +35,11 @@ impl Loaded {
 
     /// The same over the values and the profile that an earlier revision recorded.
     pub fn load_over(reference: &str, flags: &cli::Values, previous: Option<&Record>) -> Result<Self> {
-        let opened = source::open(reference)?;
+        Self::of(source::open(reference)?, flags, previous)
+    }
+
+    /// The same of a bundle that was fetched.
+    pub fn of(opened: Opened, flags: &cli::Values, previous: Option<&Record>) -> Result<Self> {
         let bundle = Bundle::load(&opened.files)?;
         let profile = flags.profile.clone().or_else(|| previous?.profile.clone());
         let (previous, moved) = match previous {

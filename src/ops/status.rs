@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use super::why::{self, Unready};
 use super::{Context, live, revision};
+use crate::cluster::{HolderInfo, Lock};
 use crate::error::{Error, Result};
 use crate::object::{Object, builtin, labels};
 use crate::readiness::{self, Explanation, Readiness};
-use crate::release::Record;
+use crate::release::{Record, Status};
 
 /// A release and its components.
 #[derive(Debug, Clone, Serialize)]
@@ -26,6 +27,12 @@ pub struct Report {
     pub status: String,
     /// What it was for, or why it failed.
     pub description: String,
+    /// Who is at it, while an operation has not ended: `upgraded by alice@build-7 (pid 12) since 3s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
+    /// The operation did not end, and nobody is at it any more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
     /// `stack 1.0.0`
     pub bundle: String,
     /// When it last changed, RFC 3339.
@@ -65,12 +72,18 @@ pub struct Component {
 pub async fn status(ctx: &Context<'_>) -> Result<(Report, Option<Error>)> {
     let (store, history) = revision::history(ctx).await?;
     let latest = revision::choose(ctx, &history, None)?;
+    let holder = match latest.status.is_some_and(Status::is_pending) {
+        true => Lock::holder(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str()).await.ok(),
+        false => None,
+    };
     let mut report = Report {
         release: ctx.release.to_string(),
         namespace: ctx.namespace.to_string(),
         revision: latest.revision,
         status: latest.status_word.clone(),
         description: latest.description.clone(),
+        interrupted: matches!(&holder, Some(holder) if holder.as_ref().is_none_or(HolderInfo::process_is_gone)),
+        holder: holder.flatten().filter(|holder| !holder.process_is_gone()).map(|holder| holder.to_string()),
         bundle: latest.bundle.clone(),
         updated: latest.updated.clone(),
         components: Vec::new(),
@@ -170,7 +183,10 @@ fn describe(
             Readiness::Failed(reason) => worse("failed", object, Some(live), reason),
         }
     }
-    let since = counted.iter().filter_map(|live| changed(live)).max();
+    let pods = found.iter().filter(|(id, pod)| {
+        id.kind == "Pod" && pod["metadata"]["labels"][labels::OBS_COMPONENT] == component.name.as_str()
+    });
+    let since = since(&counted, pods.map(|(_, pod)| pod));
     Component {
         name: component.name.clone(),
         version: component.app_version.clone(),
@@ -182,12 +198,32 @@ fn describe(
     }
 }
 
-/// When a workload last changed its state: its newest condition, else its creation.
-fn changed(live: &Value) -> Option<String> {
-    let conditions = live["status"]["conditions"].as_array().into_iter().flatten();
-    conditions
-        .filter_map(|condition| condition["lastTransitionTime"].as_str())
-        .max()
-        .or_else(|| live["metadata"]["creationTimestamp"].as_str())
-        .map(str::to_owned)
+/// When workloads last changed their state: the newest condition of theirs or of readiness of their
+/// pods (StatefulSets and DaemonSets have none of their own), else the newest creation.
+fn since<'v>(workloads: &[&'v Value], pods: impl Iterator<Item = &'v Value>) -> Option<String> {
+    let conditions = |object: &'v Value| object["status"]["conditions"].as_array().into_iter().flatten();
+    let own = workloads.iter().flat_map(|workload| conditions(workload));
+    let ready = pods.flat_map(conditions).filter(|condition| condition["type"] == "Ready");
+    let changed = own.chain(ready).filter_map(|condition| condition["lastTransitionTime"].as_str()).max();
+    let created = workloads.iter().filter_map(|live| live["metadata"]["creationTimestamp"].as_str());
+    changed.or_else(|| created.max()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::since;
+
+    #[test]
+    fn a_set_has_its_state_since_its_pods_do() {
+        let set = json!({"metadata": {"creationTimestamp": "2026-11-21T10:00:00Z"}, "status": {}});
+        let at = |kind: &str, time: &str| json!({"type": kind, "lastTransitionTime": time});
+        let pod = json!({"status": {"conditions": [
+            at("Ready", "2026-11-21T12:00:00Z"), at("Initialized", "2026-11-21T13:00:00Z")]}});
+        let of = |pods: &[serde_json::Value]| since(&[&set], pods.iter());
+        assert_eq!(of(&[]).as_deref(), Some("2026-11-21T10:00:00Z"));
+        assert_eq!(of(&[pod]).as_deref(), Some("2026-11-21T12:00:00Z"));
+        assert_eq!(since(&[], [].iter()), None);
+    }
 }

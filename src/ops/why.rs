@@ -49,7 +49,9 @@ pub async fn not_ready(
     late: bool,
 ) -> Error {
     let exit = if late { Exit::Deadline } else { Exit::Failed };
-    let mut roots = fold(explanations(ctx, &unready, pods).await).into_iter();
+    let roots = fold(explanations(ctx, &unready, pods).await);
+    let may_take_time = roots.iter().any(Explanation::may_take_time);
+    let mut roots = roots.into_iter();
     let Some(first) = roots.next() else {
         return Error::new(exit, "the deadline passed before the objects were seen");
     };
@@ -63,7 +65,7 @@ pub async fn not_ready(
             error = error.hint(hint);
         }
     }
-    if late {
+    if late && may_take_time {
         error = error.hint("the deadline passed; --timeout gives more time where only time is missing");
     }
     error.with_exit(exit)

@@ -25,13 +25,24 @@ pub(super) fn is_hopeless(message: &str, kubelet_reason: &str) -> bool {
         || known(message).is_some_and(|(hopeless, _)| hopeless)
 }
 
+/// Pulls that failed one after the other because the registry's name does not exist: the kubelet's
+/// back-off puts two and a half minutes between the first and the last. By then it is no slip of DNS.
+const RESOLVED_NEVER: u64 = 5;
+
+/// The same for a pull that failed this many times: the answer that a name does not exist is believed
+/// when it is given again and again, silence of a registry never.
+pub(super) fn is_hopeless_by_now(message: &str, times: u64) -> bool {
+    message.contains("no such host") && times >= RESOLVED_NEVER
+}
+
 /// (hopeless, words), by what the message contains; the order matters: a name that cannot be
 /// resolved is also "not found", Docker Hub answers "denied" for an image that does not exist.
 fn known(message: &str) -> Option<(bool, &'static str)> {
-    const KNOWN: [(&str, bool, &str); 18] = [
+    const KNOWN: [(&str, bool, &str); 19] = [
         ("toomanyrequests", false, "the registry limits the rate of pulls"),
         ("429 Too Many Requests", false, "the registry limits the rate of pulls"),
         ("no such host", false, "the registry's name cannot be resolved"),
+        ("dial tcp: lookup ", false, "the node's DNS does not resolve the registry's name"),
         ("connection refused", false, "the registry refuses connections"),
         ("i/o timeout", false, "the registry does not answer"),
         ("deadline exceeded", false, "the registry does not answer in time"),

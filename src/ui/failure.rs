@@ -9,8 +9,10 @@ use crate::Error;
 pub(super) enum Lead {
     /// `error: …`: nothing had begun.
     Word,
-    /// `✘ …`: the end of something that was seen to begin.
+    /// `✘ …`: the end of something that was seen to begin, or a state that stays.
     Mark,
+    /// `! …`: a state that may pass.
+    Warning,
 }
 
 /// Message, details (evidence) and hints, with a line break at the end. They are wrapped to `columns`
@@ -19,6 +21,7 @@ pub(super) fn render(error: &Error, lead: Lead, columns: Option<usize>, paint: P
     let (first, indent) = match lead {
         Lead::Word => (paint.bad("error:"), "  "),
         Lead::Mark => (paint.bad("✘"), "    "),
+        Lead::Warning => (paint.warning("!"), "    "),
     };
     let fit = |line: &str, taken: usize| match columns {
         Some(columns) if columns > 20 => wrap(line, columns - taken),

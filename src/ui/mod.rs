@@ -126,6 +126,19 @@ impl Ui {
         }
     }
 
+    /// Why something is not as it should be, to stdout, after an empty line. `stays`: it does not go
+    /// away by itself.
+    pub fn cause(&self, error: &Error, stays: bool) {
+        let lead = if stays { failure::Lead::Mark } else { failure::Lead::Warning };
+        self.data(&format!("\n{}", failure::render(error, lead, self.columns(), self.stdout)));
+    }
+
+    /// A table, to stdout, cut at the edge of a terminal: its last column stands in full below it, or in
+    /// `-o json`.
+    pub fn outline(&self, headers: &[&str], rows: &[Vec<String>]) {
+        self.data(&text::outline(&text::table(headers, rows), self.columns()));
+    }
+
     /// A table, to stdout: kubectl's columns.
     pub fn table(&self, headers: &[&str], rows: &[Vec<String>]) {
         self.data(&text::table(headers, rows));

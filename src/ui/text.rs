@@ -99,6 +99,12 @@ pub fn table(headers: &[&str], rows: &[Vec<String>]) -> String {
     out
 }
 
+/// Every line cut to the columns of a terminal, where there is one.
+pub fn outline(text: &str, columns: Option<usize>) -> String {
+    let Some(columns) = columns else { return text.to_owned() };
+    text.lines().map(|line| truncate(line, columns) + "\n").collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +161,13 @@ mod tests {
              チーム          b\n"
         );
         assert_eq!(table(&["A"], &[]), "A\n");
+    }
+
+    #[test]
+    fn an_outline_ends_at_the_edge() {
+        let table = "COMPONENT   WHY\ngrafana     it has no volume\n";
+        assert_eq!(outline(table, Some(20)), "COMPONENT   WHY\ngrafana     it has …\n");
+        assert_eq!(outline(table, None), table);
     }
 
     #[test]

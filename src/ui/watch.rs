@@ -75,7 +75,8 @@ impl Progress {
 
 impl Observer for Progress {
     fn event(&self, event: Event) {
-        if matches!(event, Event::Started { .. }) {
+        // `rollout status` only waits: it begins with a component
+        if matches!(event, Event::Started { .. } | Event::Component { .. }) {
             self.began.store(true, Ordering::Relaxed);
         }
         match &*self.sink {

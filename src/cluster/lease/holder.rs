@@ -108,7 +108,8 @@ impl HolderInfo {
         self.identity.is_empty()
     }
 
-    pub(super) fn process_is_gone(&self) -> bool {
+    /// Is it known that nobody will go on? Only on the machine on which the holder ran.
+    pub fn process_is_gone(&self) -> bool {
         self.process.is_gone()
     }
 }

@@ -9,9 +9,9 @@ use super::{Seen, Target, Verb, partial};
 use crate::cli;
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::ops::Context;
 use crate::ops::load::Loaded;
 use crate::ops::revision::{choose, no_release};
+use crate::ops::{Context, source};
 use crate::release::{History, Record, Revision, Status};
 
 /// What is wanted.
@@ -109,14 +109,14 @@ impl Upgrade<'_> {
             None => recorded_source(record),
         };
         let previous = (!self.reset_values).then_some(record);
-        let loaded =
-            Loaded::load_over(&reference, self.values, previous).map_err(|error| match self.bundle {
-                Some(_) => error,
-                None => error.hint(format!(
-                    "revision {} came from {}; name the bundle if it is somewhere else by now",
-                    record.revision, record.bundle.source
-                )),
-            })?;
+        let opened = source::open(&reference).map_err(|error| match self.bundle {
+            Some(_) => error,
+            None => error.hint(format!(
+                "revision {} came from {}; name the bundle if it is somewhere else by now",
+                record.revision, record.bundle.source
+            )),
+        })?;
+        let loaded = Loaded::of(opened, self.values, previous)?;
         self.fits(&loaded, record)?;
         Ok((Verb::Upgrade, Target::Bundle(warned(ctx, loaded))))
     }

@@ -1,9 +1,7 @@
 //! May the caller do what the plan needs? All that is missing is said at once, as the roles that
 //! would give it.
 
-use std::collections::BTreeSet;
-
-use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::{Access, ApplyError, ApplyOptions};
 use crate::error::{Error, Result};
@@ -54,7 +52,14 @@ pub async fn rights(ctx: &Context<'_>, objects: &[Object], all: bool) -> Result<
     let wanted: Vec<Access> = wanted.into_iter().collect();
     let allowed = ctx.cluster.can_i(&wanted).await?;
     let missing: Vec<&Access> = wanted.iter().zip(allowed).filter(|(_, yes)| !yes).map(|(a, _)| a).collect();
-    let escalations = escalations(ctx, objects).await?;
+    // who may not even apply them hears so already
+    let unable = |object: &Object| {
+        kinds.of(&object.id()).is_some_and(|kind| {
+            missing.iter().any(|a| a.verb == "patch" && a.group == kind.group && a.resource == kind.plural)
+        })
+    };
+    let roles: Vec<Object> = objects.iter().filter(|object| !unable(object)).cloned().collect();
+    let escalations = escalations(ctx, &roles).await?;
     if missing.is_empty() && escalations.is_empty() {
         return Ok(());
     }
@@ -98,43 +103,55 @@ pub(super) fn access(verb: &str, kind: &Kind, namespace: Option<&str>) -> Access
     }
 }
 
-/// The missing rights as YAML: one Role per namespace, and a ClusterRole.
+/// The verbs that are missing, by group and resource.
+type Verbs<'a> = BTreeMap<(&'a str, String), Vec<&'a str>>;
+
+/// The missing rights as YAML: one Role per namespace, and a ClusterRole. As short as people write
+/// them: resources that need the same verbs stand together, lists on one line.
 pub fn missing_rules(missing: &[&Access]) -> String {
-    let resource = |access: &Access| match access.subresource.as_str() {
-        "" => access.resource.clone(),
-        sub => format!("{}/{sub}", access.resource),
-    };
-    let mut documents = Vec::new();
-    let namespaces: BTreeSet<Option<&String>> = missing.iter().map(|a| a.namespace.as_ref()).collect();
-    for namespace in namespaces {
-        let mut rules: Vec<Value> = Vec::new();
-        let here: Vec<&&Access> = missing.iter().filter(|a| a.namespace.as_ref() == namespace).collect();
-        let resources: BTreeSet<(&str, String)> =
-            here.iter().map(|a| (a.group.as_str(), resource(a))).collect();
-        for (group, name) in resources {
-            let verbs: Vec<&str> = here
-                .iter()
-                .filter(|a| a.group == group && resource(a) == name)
-                .map(|a| a.verb.as_str())
-                .collect();
-            rules.push(json!({"apiGroups": [group], "resources": [name], "verbs": verbs}));
-        }
-        let mut document = json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": if namespace.is_some() { "Role" } else { "ClusterRole" },
-            "metadata": {"name": "kubectl-obs"},
-            "rules": rules,
-        });
-        if let Some(namespace) = namespace {
-            document["metadata"]["namespace"] = json!(namespace);
-        }
-        documents.push(document);
+    let mut namespaces: BTreeMap<Option<&str>, Verbs<'_>> = BTreeMap::new();
+    for access in missing {
+        let resource = match access.subresource.as_str() {
+            "" => access.resource.clone(),
+            sub => format!("{}/{sub}", access.resource),
+        };
+        let rules = namespaces.entry(access.namespace.as_deref()).or_default();
+        rules.entry((&access.group, resource)).or_default().push(&access.verb);
     }
-    crate::yaml::documents_to_string(&documents).trim_end().to_owned()
+    let documents = namespaces.into_iter().map(|(namespace, rules)| {
+        let mut together: BTreeMap<(&str, Vec<&str>), Vec<String>> = BTreeMap::new();
+        for ((group, resource), verbs) in rules {
+            together.entry((group, verbs)).or_default().push(resource);
+        }
+        let kind = if namespace.is_some() { "Role" } else { "ClusterRole" };
+        let mut text = format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata:\n");
+        text.push_str("  name: kubectl-obs\n");
+        if let Some(namespace) = namespace {
+            text.push_str(&format!("  namespace: {}\n", quoted(namespace)));
+        }
+        text.push_str("rules:\n");
+        for ((group, verbs), resources) in together {
+            let (groups, resources) = (list([group]), list(resources.iter().map(String::as_str)));
+            text.push_str(&format!("- apiGroups: {groups}\n  resources: {resources}\n"));
+            text.push_str(&format!("  verbs: {}\n", list(verbs)));
+        }
+        text
+    });
+    documents.collect::<Vec<_>>().join("---\n").trim_end().to_owned()
+}
+
+fn list<'t>(items: impl IntoIterator<Item = &'t str>) -> String {
+    format!("[{}]", items.into_iter().map(quoted).collect::<Vec<_>>().join(", "))
+}
+
+fn quoted(text: &str) -> String {
+    crate::yaml::to_string(&text.into()).trim_end().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -152,5 +169,9 @@ mod tests {
         assert_eq!(documents[0]["kind"], "ClusterRole");
         assert_eq!(documents[1]["metadata"]["namespace"], "x");
         assert_eq!(documents[1]["rules"][0]["verbs"], json!(["create", "patch"]));
+        assert!(
+            yaml.contains("- apiGroups: [apps]\n  resources: [deployments]\n  verbs: [create, patch]"),
+            "{yaml}"
+        );
     }
 }

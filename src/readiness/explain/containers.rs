@@ -91,7 +91,8 @@ fn pull(gathered: &Gathered, pod: &Value, trouble: &ContainerTrouble, events: &[
             out = out.missing("Secret", Some(namespace), secret);
         }
     }
-    out.hint(hint).hopeless(trouble.hopeless || image::is_hopeless(message, &trouble.reason))
+    let by_now = event.is_some_and(|event| image::is_hopeless_by_now(event.message, event.times));
+    out.hint(hint).hopeless(trouble.hopeless || image::is_hopeless(message, &trouble.reason) || by_now)
 }
 
 fn pull_secrets(pod: &Value) -> Vec<&str> {

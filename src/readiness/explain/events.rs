@@ -16,6 +16,8 @@ pub(super) struct Seen<'a> {
     pub name: &'a str,
     pub warning: bool,
     pub at: Option<Timestamp>,
+    /// How many times it was seen.
+    pub times: u64,
 }
 
 impl Seen<'_> {
@@ -43,6 +45,10 @@ pub(super) fn seen(events: &[Value]) -> Vec<Seen<'_>> {
                 name: text(about, "/name"),
                 warning: event["type"] == "Warning",
                 at: last_time(event),
+                times: ["/series/count", "/count", "/deprecatedCount"]
+                    .iter()
+                    .find_map(|pointer| event.pointer(pointer)?.as_u64())
+                    .unwrap_or(1),
             }
         })
         .collect();

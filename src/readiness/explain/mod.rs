@@ -121,6 +121,12 @@ pub struct Explanation {
 }
 
 impl Explanation {
+    /// Can more time be all that it takes? Not where something is wrong in what was applied.
+    pub fn may_take_time(&self) -> bool {
+        use Cause::{Address, Claim, Mount, Node, Probe, Scheduling, Waiting};
+        !self.hopeless && matches!(self.cause, Waiting | Probe | Scheduling | Claim | Mount | Address | Node)
+    }
+
     fn new(gathered: &Gathered, cause: Cause, what: impl Into<String>) -> Self {
         let what = what.into();
         Self {

@@ -166,6 +166,12 @@ fn images_that_cannot_be_pulled_for_other_reasons() {
         ("ErrImagePull", "dial tcp 1.2.3.4:443: i/o timeout", "the registry does not answer", false),
         (
             "ErrImagePull",
+            "dial tcp: lookup registry.example on 10.0.0.2:53: read udp 10.0.0.3:41011->10.0.0.2:53: i/o timeout",
+            "the node's DNS does not resolve the registry's name",
+            false,
+        ),
+        (
+            "ErrImagePull",
             "x509: certificate signed by unknown authority",
             "the registry's certificate is not trusted",
             true,
@@ -191,6 +197,24 @@ fn images_that_cannot_be_pulled_for_other_reasons() {
         assert_eq!(found.short, format!("cannot pull grafana/grafana:13.0.9: {expected}"));
         assert_eq!((found.cause, found.hopeless), (Cause::Image, hopeless), "{message}");
         assert!(found.hint.is_some(), "{message}");
+    }
+}
+
+#[test]
+fn a_registry_whose_name_does_not_exist_is_given_up_after_a_while() {
+    let pulled =
+        "Failed to pull image \"grafana/grafana:13.0.9\": dial tcp: lookup registry.example: no such host";
+    for (times, hopeless) in [(1, false), (4, false), (5, true)] {
+        let mut world = grafana(waiting_for("ImagePullBackOff", "Back-off pulling image")).event(
+            "Pod/obs-grafana-0",
+            "Failed",
+            pulled,
+            12,
+        );
+        world.events[0]["count"] = json!(times);
+        let found = world.explain();
+        assert_eq!(found.hopeless, hopeless, "{times} times");
+        assert!(!found.may_take_time(), "a deadline later would not do");
     }
 }
 
