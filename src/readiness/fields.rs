@@ -23,6 +23,11 @@ pub(super) fn list<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
     object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
+/// What stands between two pieces of a message.
+pub(super) fn between<'a>(message: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    message.split_once(before)?.1.split_once(after).map(|(found, _)| found)
+}
+
 /// A boolean at a JSON pointer; absent is false.
 pub(super) fn flag(object: &Value, pointer: &str) -> bool {
     object.pointer(pointer).and_then(Value::as_bool).unwrap_or(false)

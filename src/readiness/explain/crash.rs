@@ -147,7 +147,7 @@ fn hook(gathered: &Gathered, pod: &Value, trouble: &ContainerTrouble, event: &Se
 }
 
 /// One thing to do about what the program met.
-fn fix(words: &Words, component: &str, pod: &Value, trouble: &ContainerTrouble) -> String {
+pub(super) fn fix(words: &Words, component: &str, pod: &Value, trouble: &ContainerTrouble) -> String {
     let mounted = |path: &Option<String>| path.as_deref().and_then(|path| mount(pod, trouble, path));
     let folder = |path: &Option<String>| match path.as_deref().and_then(|path| path.rsplit_once('/')) {
         Some((folder, _)) if !folder.is_empty() => folder.to_owned(),

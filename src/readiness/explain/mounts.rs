@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::containers::{MAKE_IT, absent, missing_object};
 use super::events::{Seen, newest};
 use super::{Cause, Explanation, Gathered};
-use crate::readiness::fields::{list, text};
+use crate::readiness::fields::{between, list, text};
 
 pub(super) fn explain(gathered: &Gathered, pod: &Value, events: &[Seen]) -> Option<Explanation> {
     let (namespace, name) = (text(pod, "/metadata/namespace"), text(pod, "/metadata/name"));
@@ -76,8 +76,4 @@ fn missing_key(pod: &Value, volume: &str, message: &str) -> Option<String> {
             asks.then(|| format!("{kind} {}/{name} has no key {key}", text(pod, "/metadata/namespace")))
         })
     })
-}
-
-fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
-    text.split_once(before)?.1.split_once(after).map(|(found, _)| found)
 }

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{Cause, Explanation, Gathered};
-use crate::readiness::fields::{first_line, list, text};
+use crate::readiness::fields::{between, first_line, list, text};
 
 /// How long an eviction explains anything: what came later may be fine for another reason.
 const RECENT: SignedDuration = SignedDuration::from_mins(10);
@@ -41,20 +41,19 @@ pub(super) fn explain(gathered: &Gathered) -> Option<Explanation> {
                 }),
         );
     }
-    let hint =
-        if let Some(volume) = message.split("EmptyDir volume \"").nth(1).and_then(|m| m.split('"').next()) {
-            let limit = list(pod, "/spec/volumes")
-                .iter()
-                .find(|v| v["name"] == volume)
-                .and_then(|v| v.pointer("/emptyDir/sizeLimit")?.as_str())
-                .map(|limit| format!(" above {limit}"))
-                .unwrap_or_default();
-            format!("raise the sizeLimit of volume {volume}{limit}, or let {component} write less")
-        } else if message.contains("ephemeral") {
-            format!("raise {component}.resources.limits.ephemeral-storage, or let it write less")
-        } else {
-            format!("free space or memory on the node, or raise {component}.resources.requests")
-        };
+    let hint = if let Some(volume) = between(message, "EmptyDir volume \"", "\"") {
+        let limit = list(pod, "/spec/volumes")
+            .iter()
+            .find(|v| v["name"] == volume)
+            .and_then(|v| v.pointer("/emptyDir/sizeLimit")?.as_str())
+            .map(|limit| format!(" above {limit}"))
+            .unwrap_or_default();
+        format!("raise the sizeLimit of volume {volume}{limit}, or let {component} write less")
+    } else if message.contains("ephemeral") {
+        format!("raise {component}.resources.limits.ephemeral-storage, or let it write less")
+    } else {
+        format!("free space or memory on the node, or raise {component}.resources.requests")
+    };
     Some(new(format!("its node evicted pod {name}")).short("evicted by its node").hint(hint))
 }
 

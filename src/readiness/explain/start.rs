@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-use super::crash::spec;
+use super::crash::{fix, spec};
+use super::words::{Words, regex};
 use super::{Cause, Explanation, Gathered};
 use crate::readiness::fields::{list, text};
 use crate::readiness::pods::ContainerTrouble;
@@ -20,27 +21,25 @@ static CWD: LazyLock<Regex> = LazyLock::new(|| regex(r#"(?:mkdir(?: cwd)?|chdir 
 /// containerd: `cannot load seccomp profile "/var/lib/kubelet/seccomp/x.json"`
 static SECCOMP: LazyLock<Regex> = LazyLock::new(|| regex(r#"seccomp profile "([^"]+)""#));
 
-#[expect(clippy::expect_used, reason = "the patterns are constants, and each is used in a test")]
-fn regex(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("a constant pattern")
-}
-
 pub(super) fn explain(gathered: &Gathered, pod: &Value, trouble: &ContainerTrouble) -> Explanation {
     let component = gathered.component;
     let message = trouble.message.trim().trim_end_matches(": unknown");
     let found = |pattern: &Regex| pattern.captures(message).map(|found| found[1].to_owned());
-    let (cause, hint) = if let Some(command) = found(&EXEC) {
-        let how = EXEC.captures(message).map(|found| found[2].to_owned()).unwrap_or_default();
-        let fix = format!("correct its command, or use an image that has it: {component}.image");
+    let mounted = found(&MOUNT);
+    let (cause, hint) = if let Some(refused) = EXEC.captures(message) {
+        let (command, how) = (refused[1].to_owned(), &refused[2]);
         if how.contains("permission denied") {
-            let fix = "correct its command; a script in a ConfigMap or Secret needs defaultMode: 0555";
-            (format!("{command} may not be executed"), fix.to_owned())
-        } else if how.contains("no such file") || how.contains("not found") {
-            (format!("there is no {command} in its image"), fix)
+            let words = Words::NotExecutable(command);
+            (words.sentence(), fix(&words, component, pod, trouble))
         } else {
-            (format!("{command}: {how}"), fix)
+            let missing = how.contains("no such file") || how.contains("not found");
+            let cause = match missing {
+                true => format!("there is no {command} in its image"),
+                false => format!("{command}: {how}"),
+            };
+            (cause, fix(&Words::NoCommand(command), component, pod, trouble))
         }
-    } else if let Some(at) = found(&MOUNT) {
+    } else if let Some(at) = &mounted {
         (
             format!("a folder would be mounted over the file {at}"),
             format!(
@@ -63,7 +62,7 @@ pub(super) fn explain(gathered: &Gathered, pod: &Value, trouble: &ContainerTroub
         Explanation::new(gathered, Cause::Start, format!("{} cannot start: {cause}", trouble.who()))
             .short(format!("cannot start: {cause}"))
             .line(format!("image {}", trouble.image));
-    if let Some(at) = found(&MOUNT) {
+    if let Some(at) = mounted {
         let mounts = list(spec(pod, trouble), "/volumeMounts");
         if let Some(mount) = mounts.iter().find(|mount| mount["mountPath"] == at.as_str()) {
             out = out.line(format!(

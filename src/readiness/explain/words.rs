@@ -106,7 +106,7 @@ static PATH: LazyLock<Regex> = LazyLock::new(|| regex(r#"(?:^|[\s'"=(])(/[^\s'":
 static PORT: LazyLock<Regex> = LazyLock::new(|| regex(r":(\d{1,5})\b"));
 
 #[expect(clippy::expect_used, reason = "the patterns are constants, and each is used in a test")]
-fn regex(pattern: &str) -> Regex {
+pub(super) fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a constant pattern")
 }
 
