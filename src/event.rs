@@ -163,3 +163,18 @@ pub struct Silent;
 impl Observer for Silent {
     fn event(&self, _: Event) {}
 }
+
+#[cfg(test)]
+impl Event {
+    /// The beginning of an install as the tests tell it.
+    pub(crate) fn sample_start() -> Self {
+        Self::Started {
+            operation: "install".into(),
+            release: "obs".into(),
+            namespace: "observability".into(),
+            bundle: Some("stack 1.0.0".into()),
+            cluster: "kind-dev".into(),
+            kubernetes: "1.34".into(),
+        }
+    }
+}

@@ -92,8 +92,7 @@ fn used<'v>(user: &ObjectId, workload: &'v Value) -> BTreeSet<(&'static str, &'v
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::release::record::FORMAT;
-    use crate::release::{BundleRef, ComponentRef};
+    use crate::release::ComponentRef;
     use serde_json::json;
 
     fn object(component: &str, kind: &str, name: &str, spec: Value) -> Value {
@@ -116,20 +115,11 @@ mod tests {
             downgrade_to: Vec::new(),
             health: Vec::new(),
         };
-        let text = String::new;
         Record {
-            format: FORMAT,
-            release: "obs".into(),
-            namespace: "x".into(),
-            node_namespace: "x-node".into(),
-            revision,
-            bundle: BundleRef { name: "stack".into(), version: text(), digest: text(), source: text() },
-            profile: None,
             values: json!({ "revision": revision }),
             components: vec![component("a"), component("b")],
             objects: objects.to_vec(),
-            inventory: Vec::new(),
-            notes: String::new(),
+            ..Record::sample(revision)
         }
     }
 

@@ -152,6 +152,28 @@ pub fn merge_inventory(desired: Vec<Entry>, earlier: &[&Record]) -> Vec<Entry> {
 }
 
 #[cfg(test)]
+impl Record {
+    /// A revision without components and objects.
+    pub(crate) fn sample(revision: Revision) -> Self {
+        let text = String::new;
+        Self {
+            format: FORMAT,
+            release: "obs".into(),
+            namespace: "x".into(),
+            node_namespace: "x-node".into(),
+            revision,
+            bundle: BundleRef { name: "b".into(), version: "1.0.0".into(), digest: text(), source: text() },
+            profile: None,
+            values: serde_json::json!({}),
+            components: Vec::new(),
+            objects: Vec::new(),
+            inventory: Vec::new(),
+            notes: text(),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
@@ -170,25 +192,7 @@ mod tests {
     }
 
     fn record(revision: u32, inventory: Vec<Entry>) -> Record {
-        Record {
-            format: FORMAT,
-            release: "obs".into(),
-            namespace: "x".into(),
-            node_namespace: "x-node".into(),
-            revision,
-            bundle: BundleRef {
-                name: "b".into(),
-                version: "1.0.0".into(),
-                digest: String::new(),
-                source: String::new(),
-            },
-            profile: None,
-            values: json!({}),
-            components: vec![],
-            objects: vec![],
-            inventory,
-            notes: String::new(),
-        }
+        Record { inventory, ..Record::sample(revision) }
     }
 
     #[test]

@@ -21,14 +21,7 @@ fn demo() {
     let ui = Ui::new(Options::default());
     let progress = ui.progress();
     let wait = |tenths: u64| std::thread::sleep(Duration::from_millis(tenths * 100));
-    progress.event(Event::Started {
-        operation: "install".into(),
-        release: "obs".into(),
-        namespace: "observability".into(),
-        bundle: Some("stack 1.0.0".into()),
-        cluster: "kind-dev".into(),
-        kubernetes: "1.34".into(),
-    });
+    progress.event(Event::sample_start());
     progress.event(Event::PhaseStarted { phase: Phase::Checked, total: None });
     wait(8);
     progress.event(Event::PhaseDone {

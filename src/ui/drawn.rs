@@ -106,14 +106,7 @@ impl Shown {
     /// The install of the tests, up to the wait.
     fn waiting(columns: usize, rows: usize) -> Self {
         let shown = Self::new(columns, rows);
-        shown.take(Event::Started {
-            operation: "install".into(),
-            release: "obs".into(),
-            namespace: "observability".into(),
-            bundle: Some("stack 1.0.0".into()),
-            cluster: "kind-dev".into(),
-            kubernetes: "1.34".into(),
-        });
+        shown.take(Event::sample_start());
         shown.take(Event::PhaseStarted { phase: Phase::Applied, total: Some(61) });
         shown.done(Phase::Applied, "61 created", 0.9);
         shown.take(Event::PhaseStarted { phase: Phase::Ready, total: None });

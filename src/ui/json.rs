@@ -81,14 +81,7 @@ mod tests {
             r#"{"apiVersion":"kubectl-obs.dev/v1","kind":"Event","time":"2026-11-21T10:02:03.500000Z","#;
         let cases = [
             (
-                Event::Started {
-                    operation: "install".into(),
-                    release: "obs".into(),
-                    namespace: "observability".into(),
-                    bundle: Some("stack 1.0.0".into()),
-                    cluster: "kind-dev".into(),
-                    kubernetes: "1.34".into(),
-                },
+                Event::sample_start(),
                 r#""type":"started","operation":"install","release":"obs","namespace":"observability","bundle":"stack 1.0.0","cluster":"kind-dev","kubernetes":"1.34"}"#,
             ),
             (Event::Warning { message: "a \"b\"\nc".into() }, r#""type":"warning","message":"a \"b\"\nc"}"#),

@@ -271,17 +271,7 @@ mod tests {
     /// A short install, told to `plain`.
     fn install(plain: &Plain, start: Instant) {
         let at = |seconds: u64| start + Duration::from_secs(seconds);
-        plain.take(
-            &Event::Started {
-                operation: "install".into(),
-                release: "obs".into(),
-                namespace: "observability".into(),
-                bundle: Some("stack 1.0.0".into()),
-                cluster: "kind-dev".into(),
-                kubernetes: "1.34".into(),
-            },
-            at(0),
-        );
+        plain.take(&Event::sample_start(), at(0));
         plain.take(&Event::PhaseStarted { phase: Phase::Applied, total: Some(61) }, at(0));
         plain.take(
             &Event::PhaseDone { phase: Phase::Applied, summary: "61 created".into(), seconds: 0.9 },

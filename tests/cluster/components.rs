@@ -40,6 +40,20 @@ pub(crate) const CONTAINER: &str = "
           securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 ";
 
+/// A Deployment that a restricted namespace accepts; `pod` is the rest of its pod's spec.
+pub(crate) fn deployment(pod: &str) -> String {
+    format!(
+        "apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: ${{{{ name }}}} }}
+spec:
+  selector: {{matchLabels: ${{{{ selector }}}} }}
+  template:
+    metadata: {{labels: ${{{{ selector }}}} }}
+    spec:{POD}{pod}"
+    )
+}
+
 /// A StatefulSet with a volume of 32Mi.
 pub(crate) fn set(size: &str) -> String {
     format!(

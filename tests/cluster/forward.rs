@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 
+use super::components::deployment;
 use crate::support::env::{Env, eventually};
 use crate::support::process::Running;
 use crate::support::trial;
@@ -29,21 +30,10 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// A component with a web server on port 8181. `/` is the pod's name, `/big` 300,000 bytes, and
+/// The container of a component with a web server on port 8181. `/` is the pod's name, `/big` 300,000 bytes, and
 /// `/cgi-bin/slow` takes three seconds, `/cgi-bin/begun` begins its answer and goes on after a minute,
 /// `/cgi-bin/sum` is the MD5 of what is sent.
-const SERVER: &str = r#"apiVersion: apps/v1
-kind: Deployment
-metadata: {name: ${{ name }}}
-spec:
-  selector: {matchLabels: ${{ selector }}}
-  template:
-    metadata: {labels: ${{ selector }}}
-    spec:
-      automountServiceAccountToken: false
-      terminationGracePeriodSeconds: 1
-      securityContext: {runAsNonRoot: true, runAsUser: 65534, seccompProfile: {type: RuntimeDefault}}
-      containers:
+const SERVER: &str = r#"      containers:
         - name: main
           image: docker.io/library/busybox:1.36
           command:
@@ -65,7 +55,7 @@ spec:
 
 /// Installs a bundle of the component `web`.
 fn install(env: &Env) {
-    let bundle = env.bundle("web", "1.0.0", "", &[("templates/deployment.yaml", SERVER)]);
+    let bundle = env.bundle("web", "1.0.0", "", &[("templates/deployment.yaml", &deployment(SERVER))]);
     env.obs(["install", &bundle, "--wait=ready", "--timeout=2m"]).run().ok();
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 
-use super::components::{CONTAINER, POD};
+use super::components::{CONTAINER, deployment};
 use super::upgrade::newest;
 use crate::support::env::Env;
 use crate::support::trial;
@@ -19,25 +19,21 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// A web server that answers `/status.json` with what the values say.
 fn page(env: &Env) -> String {
+    let server = deployment(&format!(
+        "      volumes: [{{name: page, configMap: {{name: ${{{{ name }}}} }} }}]
+      containers:{CONTAINER}          command: [httpd, -f, -p, '8080', -h, /page]
+          ports: [{{name: web, containerPort: 8080}}]
+          readinessProbe: {{tcpSocket: {{port: web}}, periodSeconds: 1}}
+          volumeMounts: [{{name: page, mountPath: /page}}]
+"
+    ));
     let objects = format!(
         "apiVersion: v1
 kind: ConfigMap
 metadata: {{name: ${{{{ name }}}} }}
 data: {{status.json: ${{{{ values.answer }}}} }}
 ---
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: ${{{{ name }}}} }}
-spec:
-  selector: {{matchLabels: ${{{{ selector }}}} }}
-  template:
-    metadata: {{labels: ${{{{ selector }}}} }}
-    spec:{POD}      volumes: [{{name: page, configMap: {{name: ${{{{ name }}}} }} }}]
-      containers:{CONTAINER}          command: [httpd, -f, -p, '8080', -h, /page]
-          ports: [{{name: web, containerPort: 8080}}]
-          readinessProbe: {{tcpSocket: {{port: web}}, periodSeconds: 1}}
-          volumeMounts: [{{name: page, mountPath: /page}}]
-"
+{server}"
     );
     let health = "health:
   - name: the page answers
@@ -80,25 +76,21 @@ fn rolled_back(env: &Env) {
 
 fn a_query_decides(env: &Env) {
     let config = "global: {scrape_interval: 1s}\nscrape_configs: [{job_name: self, static_configs: [{targets: [localhost:9090]}]}]\n";
+    let server = deployment(&format!(
+        "      volumes: [{{name: config, configMap: {{name: ${{{{ name }}}} }} }}, {{name: data, emptyDir: {{}} }}]
+      containers:{}          args: [--config.file=/config/prometheus.yml, --storage.tsdb.path=/data]
+          readinessProbe: {{httpGet: {{path: /-/ready, port: 9090}}, periodSeconds: 1}}
+          volumeMounts: [{{name: config, mountPath: /config}}, {{name: data, mountPath: /data}}]
+",
+        CONTAINER.replace("docker.io/library/busybox:1.36", "quay.io/prometheus/prometheus:v3.15.0")
+    ));
     let objects = format!(
         "apiVersion: v1
 kind: ConfigMap
 metadata: {{name: ${{{{ name }}}} }}
 data: {{prometheus.yml: ${{{{ files[\"prometheus.yml\"] }}}} }}
 ---
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: ${{{{ name }}}} }}
-spec:
-  selector: {{matchLabels: ${{{{ selector }}}} }}
-  template:
-    metadata: {{labels: ${{{{ selector }}}} }}
-    spec:{POD}      volumes: [{{name: config, configMap: {{name: ${{{{ name }}}} }} }}, {{name: data, emptyDir: {{}} }}]
-      containers:{}          args: [--config.file=/config/prometheus.yml, --storage.tsdb.path=/data]
-          readinessProbe: {{httpGet: {{path: /-/ready, port: 9090}}, periodSeconds: 1}}
-          volumeMounts: [{{name: config, mountPath: /config}}, {{name: data, mountPath: /data}}]
-",
-        CONTAINER.replace("docker.io/library/busybox:1.36", "quay.io/prometheus/prometheus:v3.15.0")
+{server}"
     );
     let health = "health:
   - name: it scrapes itself

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-use super::components::POD;
+use super::components::deployment;
 use crate::support::env::Env;
 use crate::support::trial;
 
@@ -20,17 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// A Deployment whose pod is as these lines say.
 fn broken(env: &Env, pod: &str) -> String {
-    let template = format!(
-        "apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: ${{{{ name }}}} }}
-spec:
-  selector: {{matchLabels: ${{{{ selector }}}} }}
-  template:
-    metadata: {{labels: ${{{{ selector }}}} }}
-    spec:{POD}{pod}"
-    );
-    env.bundle("broken", "1.0.0", "", &[("templates/all.yaml", &template)])
+    env.bundle("broken", "1.0.0", "", &[("templates/all.yaml", &deployment(pod))])
 }
 
 /// What mounts the volume `v`.

@@ -4,6 +4,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use super::{SERVER, free_port, get, install};
+use crate::cluster::components::deployment;
 use crate::support::env::{Env, eventually};
 use crate::support::plugin::complete;
 use crate::support::process::{Command, Output};
@@ -21,7 +22,7 @@ fn install_three(env: &Env, wait: &str) {
             name,
             "1.0.0",
             "",
-            &[("templates/deployment.yaml", template)],
+            &[("templates/deployment.yaml", &deployment(template))],
         );
     }
     let components = "components:\n- {name: web, version: '1'}\n- {name: pair, version: '1'}\n- {name: quiet, version: '1'}";

@@ -3,21 +3,10 @@
 
 use std::time::Duration;
 
+use crate::cluster::components::deployment;
 use crate::support::env::{Env, eventually};
 
-const TEMPLATE: &str = r#"
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: ${{ name }}}
-spec:
-  selector: {matchLabels: ${{ selector }}}
-  template:
-    metadata: {labels: ${{ selector }}}
-    spec:
-      automountServiceAccountToken: false
-      terminationGracePeriodSeconds: 1
-      securityContext: {runAsNonRoot: true, runAsUser: 65534, seccompProfile: {type: RuntimeDefault}}
-      initContainers:
+const CONTAINERS: &str = r#"      initContainers:
         - name: prepare
           image: docker.io/library/busybox:1.36
           command: [sh, -c, "echo it is prepared"]
@@ -34,7 +23,7 @@ spec:
 "#;
 
 pub(super) fn every_container_is_heard(env: &Env) {
-    let bundle = env.bundle("lines", "1.0.0", "", &[("templates/deployment.yaml", TEMPLATE)]);
+    let bundle = env.bundle("lines", "1.0.0", "", &[("templates/deployment.yaml", &deployment(CONTAINERS))]);
     env.obs(["install", &bundle, "--wait=ready", "--timeout=2m"]).run().ok();
     let pod = super::pod(env);
     let short = pod.replacen("obs-lines-", "lines/", 1);
