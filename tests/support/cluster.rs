@@ -1,5 +1,6 @@
-//! The clusters that tests may use: one with a node (`KUBECONFIG_TEST`), and one of an API server
-//! without nodes that is started when the first test asks for it (`OBS_DEVCLUSTER`).
+//! The clusters that tests may use: one with a node (`KUBECONFIG_TEST`), one of an API server without
+//! nodes that is started when the first test asks for it (`OBS_DEVCLUSTER`), and more of those for
+//! tests that change what a cluster has once.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -41,21 +42,28 @@ pub fn api() -> Result<&'static Cluster, Reason> {
     if variable("OBS_DEVCLUSTER").is_none() {
         return node();
     }
-    API.get_or_init(start_api).as_ref().map_err(Clone::clone)
+    API.get_or_init(|| start("api")).as_ref().map_err(Clone::clone)
+}
+
+/// A cluster without a node that no other test uses.
+pub fn own(name: &str) -> Result<&'static Cluster, Reason> {
+    start(name).map(|cluster| &*Box::leak(Box::new(cluster)))
 }
 
 static API: OnceLock<Result<Cluster, Reason>> = OnceLock::new();
-static HOLDER: Mutex<Option<Child>> = Mutex::new(None);
+static HOLDERS: Mutex<Vec<Child>> = Mutex::new(Vec::new());
 
 /// `devcluster with` shares the cluster among those who ask for it and stops it after the last one.
 /// What it runs here only waits for the end of its stdin, which comes even when this process is
 /// killed.
-fn start_api() -> Result<Cluster, Reason> {
-    let failed = |what: &str| format!("devcluster with --no-node {what}");
+fn start(name: &str) -> Result<Cluster, Reason> {
+    let failed = |what: &str| format!("devcluster with --no-node --name {name} {what}");
     let mut child = std::process::Command::new(devcluster_program()?)
         .args([
             "with",
             "--no-node",
+            "--name",
+            name,
             "--",
             "sh",
             "-c",
@@ -68,13 +76,13 @@ fn start_api() -> Result<Cluster, Reason> {
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     let mut line = || lines.next().and_then(Result::ok).ok_or_else(|| failed("failed, see above"));
     let (kubeconfig, context) = (line()?, line()?);
-    *HOLDER.lock().expect("nothing panics here") = Some(child);
+    HOLDERS.lock().expect("nothing panics here").push(child);
     Cluster::reach(kubeconfig.into(), Some(context), false)
 }
 
-/// Gives back what [`api`] started. Called once, after the last test.
+/// Gives back what was started here. Called once, after the last test.
 pub fn stop() {
-    if let Some(mut child) = HOLDER.lock().expect("nothing panics here").take() {
+    for mut child in HOLDERS.lock().expect("nothing panics here").drain(..) {
         drop(child.stdin.take());
         let status = child.wait().expect("wait for a child");
         assert!(status.success(), "devcluster with --no-node ended with {status}");

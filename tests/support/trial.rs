@@ -21,6 +21,11 @@ pub fn api(name: &str, test: impl FnOnce(&Env) + Send + 'static) -> Trial {
     trial(name, cluster::api, test)
 }
 
+/// A test that changes what a cluster has once: it gets one of its own, without a node.
+pub fn own(name: &str, cluster: &'static str, test: impl FnOnce(&Env) + Send + 'static) -> Trial {
+    trial(name, move || cluster::own(cluster), test)
+}
+
 /// A long test on a cluster with a node: ignored unless `OBS_SOAK=1` (make soak).
 pub fn soak(name: &str, test: impl FnOnce(&Env) + Send + 'static) -> Trial {
     let asked = std::env::var("OBS_SOAK").is_ok_and(|value| value == "1");
@@ -29,7 +34,7 @@ pub fn soak(name: &str, test: impl FnOnce(&Env) + Send + 'static) -> Trial {
 
 fn trial(
     name: &str,
-    cluster: fn() -> Result<&'static Cluster, Reason>,
+    cluster: impl FnOnce() -> Result<&'static Cluster, Reason> + Send + 'static,
     test: impl FnOnce(&Env) + Send + 'static,
 ) -> Trial {
     let title = name.to_owned();

@@ -2,16 +2,60 @@
 //! nobody runs, with a taint that keeps the pods of other tests away.
 
 use std::fmt::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 
 use super::table::{Leftover, Row, bundle, row, told};
-use crate::support::env::Env;
+use crate::cluster::components::set;
+use crate::support::env::{Env, eventually};
 use crate::support::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial::api("causes::of_places_are_told", places)]
+    vec![
+        trial::api("causes::of_places_are_told", places),
+        trial::own("causes::no_default_storage_class", "classless", no_default_class),
+    ]
+}
+
+/// The default class loses its mark while a claim is made anew.
+fn no_default_class(env: &Env) {
+    let bundle = env.bundle("db", "1.0.0", "", &[("templates/set.yaml", &set("32Mi"))]);
+    env.obs(["install", &bundle, "--wait=none"]).run().ok();
+    let mark = "storageclass.kubernetes.io/is-default-class-";
+    env.kubectl(["annotate", "storageclasses", "--all", mark]).run().ok();
+    eventually(Duration::from_secs(20), || {
+        env.kubectl(["delete", "persistentvolumeclaims,pods", "--all", "--wait=false"]).run().ok();
+        match &env.list("persistentvolumeclaims")[..] {
+            [claim] if claim["spec"]["storageClassName"].is_null() => Ok(()),
+            claims => Err(format!("{claims:?}")),
+        }
+    });
+
+    let says = [
+        "db is not ready: its volume claim cannot be bound",
+        "no StorageClass is marked as default, and the claim names none",
+        "no persistent volumes available for this claim and no storage class is set",
+        "hint: set global.storageClass to one of: ",
+    ];
+    let begun = Instant::now();
+    let waited = env.obs(["rollout", "status", "--timeout=2m"]).run().ends(1);
+    assert!(begun.elapsed() < Duration::from_secs(40), "waiting does not help\n{waited}");
+    let status = eventually(Duration::from_secs(30), || {
+        let status = env.obs(["status"]).run().ok();
+        if status.stdout.contains(says[2]) { Ok(status) } else { Err(status.to_string()) }
+    });
+    for says in says {
+        assert!(status.stdout.contains(says), "{says}\n{status}");
+        assert!(waited.stderr.contains(says), "{says}\n{waited}");
+    }
+
+    // and an install says so before it begins
+    env.obs(["install", &bundle, "--release=second"])
+        .run()
+        .ends(1)
+        .says("names no storage class and no class is the default one")
+        .says("hint: set global.storageClass to one of: ");
 }
 
 /// Name and what else the node's spec and status have.
@@ -32,26 +76,11 @@ fn places(env: &Env) {
     env.apply(&nodes(env));
     env.kubectl(["cordon", &mine("cordoned")]).run().ok();
     env.apply(&claims(env));
-    let mut rows = rows(env);
-    let classes = env.list("storageclasses");
-    let default = "storageclass.kubernetes.io/is-default-class";
-    if classes.iter().all(|class| class["metadata"]["annotations"][default] != "true") {
-        rows.push(
-            claimed("no-default")
-                .is("claim", "its volume claim cannot be bound")
-                .says(
-                    "no StorageClass is marked as default, and the claim names none",
-                    "set global.storageClass to one of: ",
-                )
-                .hopeless(),
-        );
-    }
+    let rows = rows(env);
     let table = bundle(env, &rows);
     env.obs(["install", &table, "--wait=none", "--timeout=2m"]).run().ok();
     let held = "pod obs-held-0";
-    crate::support::env::eventually(Duration::from_secs(20), || {
-        env.get(held).ok_or_else(|| "no pod yet".to_owned())
-    });
+    eventually(Duration::from_secs(20), || env.get(held).ok_or_else(|| "no pod yet".to_owned()));
     env.kubectl(["delete", "pod", "obs-held-0", "--wait=false"]).run().ok();
     told(env, &rows, Duration::from_secs(60));
     let free = r#"{"metadata":{"finalizers":null}}"#;

@@ -191,7 +191,7 @@ pub(super) fn what_is_missing_is_explained(env: &Env) {
         .ends(1)
         .says("you may not get pods/portforward")
         .says("kind: Role")
-        .says("- pods/portforward");
+        .says("resources: [pods/portforward]");
     // and with the Role that was asked for it works
     let output = forward_true(env, "both");
     assert_eq!(output.code, 0, "{output}");
