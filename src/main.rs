@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use kubectl_obs::cli::{Cli, Command};
-use kubectl_obs::ops::Cancel;
+use kubectl_obs::ops::{Cancel, signalled};
 use kubectl_obs::{Error, commands, ui};
 
 #[global_allocator]
@@ -82,6 +82,7 @@ fn listen(cancel: &Cancel) -> Result<(), Error> {
                 std::process::exit(if terminated { 143 } else { 130 });
             }
             seen = true;
+            signalled(terminated);
             cancel.cancel(terminated);
         }
     });

@@ -11,9 +11,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use insta::assert_snapshot;
-use support::process::Output;
+use support::process::{Output, Running};
 use support::transcript::transcript;
 
 mod support;
@@ -729,6 +730,25 @@ mod mistakes {
 
         For more information, try '--help'.
         ");
+    }
+
+    /// From a server that takes the connection and says nothing.
+    #[test]
+    fn a_download_ends_with_ctrl_c() {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = server.local_addr().expect("an address");
+        let url = format!("https://{address}/x.tgz#sha256:{}", "0".repeat(64));
+        let home = Home::new();
+        for (signal, code) in [(Running::interrupt as fn(&Running), 130), (Running::terminate, 143)] {
+            let running = support::plugin::obs(home.path(), ["bundle", "show", &url]).start();
+            // it asks: the signal is listened for
+            let asked = server.accept().expect("a connection");
+            signal(&running);
+            let output = running.wait().ends(code);
+            assert_eq!(output.stderr, "error: interrupted\n", "{output}");
+            assert!(output.took < Duration::from_secs(5), "{output}");
+            drop(asked);
+        }
     }
 
     #[test]

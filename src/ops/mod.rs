@@ -33,6 +33,8 @@ mod wake;
 pub mod who;
 pub mod why;
 
+use std::sync::OnceLock;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -109,14 +111,44 @@ impl Cancel {
     /// Ends when a signal came, with the error that the process ends with.
     pub async fn cancelled(&self) -> Error {
         self.token.cancelled().await;
-        let exit = if self.terminated.load(std::sync::atomic::Ordering::SeqCst) {
-            Exit::Terminated
-        } else {
-            Exit::Interrupted
-        };
-        Error::new(exit, "interrupted")
+        interrupted(self.terminated.load(std::sync::atomic::Ordering::SeqCst))
     }
 }
+
+fn interrupted(terminated: bool) -> Error {
+    Error::new(if terminated { Exit::Terminated } else { Exit::Interrupted }, "interrupted")
+}
+
+/// The signal that the process got, for work that cannot be left in between (see [`leave_when_told`]).
+static SIGNALLED: OnceLock<bool> = OnceLock::new();
+
+/// The process got Ctrl-C (`terminated = false`) or SIGTERM.
+pub fn signalled(terminated: bool) {
+    // the first one counts
+    let _ = SIGNALLED.set(terminated);
+}
+
+/// Does work that blocks, on a thread that is left behind when a signal comes: for what changes
+/// nothing, such as a download.
+fn leave_when_told<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let (done, wait) = channel();
+    // who no longer listens does not want it
+    std::thread::spawn(move || done.send(work()));
+    loop {
+        match wait.recv_timeout(LOOK_EVERY) {
+            Ok(result) => return Ok(result),
+            Err(RecvTimeoutError::Disconnected) => return Err(Error::failed("a thread ended early")),
+            Err(RecvTimeoutError::Timeout) => {
+                if let Some(terminated) = SIGNALLED.get() {
+                    return Err(interrupted(*terminated));
+                }
+            }
+        }
+    }
+}
+
+/// How often a signal is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Parses a duration as kubectl and Go write it: `90s`, `2m`, `1h30m`, `500ms`; a bare `0` too.
 pub fn parse_duration(text: &str) -> Result<Duration> {

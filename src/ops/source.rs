@@ -8,7 +8,7 @@ use ureq::tls::RootCerts;
 
 use crate::bundle::{Bundle, Digest, Files, archive, embedded};
 use crate::error::Error;
-use crate::ops::{download, folder, sandbox};
+use crate::ops::{download, folder, leave_when_told, sandbox};
 use crate::render::{self, Facts, Rendered};
 use crate::values::did_you_mean;
 use crate::{Result, yaml};
@@ -107,7 +107,10 @@ fn from_https(reference: &str) -> Result<Opened> {
             .hint("write #sha256: and 64 hexadecimal digits in lower case"));
     };
     let shown = without_credentials(url);
-    let bytes = download::get(url, RootCerts::PlatformVerifier, download::TIMEOUT).map_err(|trouble| {
+    let address = url.to_owned();
+    let got =
+        leave_when_told(move || download::get(&address, RootCerts::PlatformVerifier, download::TIMEOUT))?;
+    let bytes = got.map_err(|trouble| {
         Error::failed(format!("{shown}: cannot be downloaded: {}", trouble.why)).hint(trouble.hint)
     })?;
     check(&bytes, digest, &shown)?;
