@@ -94,7 +94,7 @@ fn ask(before: &[OsString], with_ui: bool) -> Option<Vec<String>> {
         let ctx = app.context(&cluster, &namespace, &release, &Silent, PATIENCE);
         let record = components::latest(&ctx).await?;
         Ok::<_, Error>(match with_ui {
-            true => forward::components(&record),
+            true => forward::with_ui(&record),
             false => record.components.into_iter().map(|component| component.name).collect(),
         })
     };

@@ -12,21 +12,17 @@ pub async fn latest(ctx: &Context<'_>) -> Result<Record> {
 }
 
 /// Does the revision have all of these?
-pub fn check(ctx: &Context<'_>, record: &Record, names: &[String]) -> Result<()> {
-    known(ctx, record.components.iter().map(|component| component.name.as_str()), names)
+pub fn check(record: &Record, names: &[String]) -> Result<()> {
+    known(&record.release, record.components.iter().map(|component| component.name.as_str()), names)
 }
 
 /// Are all of these among the components that there are?
-pub fn known<'a>(
-    ctx: &Context<'_>,
-    components: impl Iterator<Item = &'a str>,
-    names: &[String],
-) -> Result<()> {
+pub fn known<'a>(release: &str, components: impl Iterator<Item = &'a str>, names: &[String]) -> Result<()> {
     let components: Vec<&str> = components.collect();
     let Some(unknown) = names.iter().find(|name| !components.contains(&name.as_str())) else {
         return Ok(());
     };
-    let mut error = Error::usage(format!("release {} has no component {unknown}", ctx.release));
+    let mut error = Error::usage(format!("release {release} has no component {unknown}"));
     if let Some(near) = did_you_mean(unknown, components.iter().copied()) {
         error = error.hint(format!("did you mean {near}?"));
     }

@@ -83,7 +83,7 @@ async fn newest(ctx: &Context<'_>, names: &[String]) -> Result<Record> {
     let (store, history) = revision::history(ctx).await?;
     pace::tell(ctx, &history);
     let record = store.read(revision::choose(ctx, &history, None)?.revision).await?;
-    components::check(ctx, &record, names)?;
+    components::check(&record, names)?;
     Ok(record)
 }
 
@@ -186,7 +186,7 @@ pub async fn history(ctx: &Context<'_>, names: &[String]) -> Result<Changes> {
         }
         before = Some(record);
     }
-    components::known(ctx, known.iter().map(String::as_str), names)?;
+    components::known(ctx.release.as_str(), known.iter().map(String::as_str), names)?;
     changes.items.retain(|change| names.is_empty() || names.contains(&change.component));
     changes.items.reverse();
     Ok(changes)

@@ -1,6 +1,6 @@
-//! SIGKILL at 20 instants of an install: each time `install` must continue to a clean end, and
-//! `uninstall --delete-data` must clear everything, also when the kill came before the first
-//! record.
+//! SIGKILL at 20 instants of an install: `install` must continue to a clean end, and `uninstall
+//! --delete-data` must clear everything, also when the kill came before the first record. Each is tried
+//! at every other instant, and in the long run at all.
 
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,10 @@ const KILLS: u32 = 20;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial::api("kill::a_killed_install_is_continued_by_the_next_one", continued),
-        trial::api("kill::a_killed_install_is_cleared_by_uninstall", cleared),
+        trial::api("kill::a_killed_install_is_continued_by_the_next_one", |env| continued(env, 0, 2)),
+        trial::api("kill::a_killed_install_is_cleared_by_uninstall", |env| cleared(env, 1, 2)),
+        trial::soak("a_killed_install_is_continued_at_every_instant", |env| continued(env, 0, 1)),
+        trial::soak("a_killed_install_is_cleared_at_every_instant", |env| cleared(env, 0, 1)),
     ]
 }
 
@@ -51,9 +53,9 @@ fn killed(env: &Env, usual: Duration, i: u32) -> Duration {
     instant
 }
 
-fn continued(env: &Env) {
+fn continued(env: &Env, first: u32, step: usize) {
     let usual = usual(env);
-    for i in 0..KILLS {
+    for i in (first..KILLS).step_by(step) {
         let instant = killed(env, usual, i);
         let again = install(env).run();
         let done = again.code == 0 || again.stderr.contains("is already deployed");
@@ -67,9 +69,9 @@ fn continued(env: &Env) {
     }
 }
 
-fn cleared(env: &Env) {
+fn cleared(env: &Env, first: u32, step: usize) {
     let usual = usual(env);
-    for i in 0..KILLS {
+    for i in (first..KILLS).step_by(step) {
         let instant = killed(env, usual, i);
         let uninstall = env.obs(["uninstall", "--delete-data", "-y"]).run();
         let nothing = uninstall.stderr.contains("there is no release");

@@ -1,10 +1,14 @@
 //! A function becomes a test of the cluster binary. Without a cluster it is ignored, with the
 //! reason, or fails when `OBS_REQUIRE_CLUSTER=1`; when it panics, the message goes together with
-//! where it was and the state of the test's objects.
+//! where it was and the state of the test's objects. `OBS_TIMES=FILE` writes down what each took, in
+//! seconds.
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::fs::File;
+use std::io::Write as _;
 use std::panic::{self, AssertUnwindSafe};
+use std::time::Instant;
 
 use libtest_mimic::{Completion, Failed, Trial};
 
@@ -46,6 +50,7 @@ fn trial(
             }
             Err(reason) => return Ok(Completion::ignored_with(reason)),
         };
+        let begun = Instant::now();
         let env = Env::new(cluster, &title);
         PANIC.set(Some(String::new()));
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| test(&env)));
@@ -54,6 +59,12 @@ fn trial(
         let cleaning = panic::catch_unwind(AssertUnwindSafe(|| drop(env)));
         let left = cleaning.err().map(|panic| story(panic.as_ref()));
         PANIC.set(None);
+        if let Some(file) = std::env::var_os("OBS_TIMES") {
+            let mut file = File::options().append(true).create(true).open(file).expect("open OBS_TIMES");
+            // in one write: others append, too
+            file.write_all(format!("{:6.1} {title}\n", begun.elapsed().as_secs_f64()).as_bytes())
+                .expect("write a time");
+        }
         match failure.or(left) {
             Some(story) => Err(Failed::from(story)),
             None => Ok(Completion::Completed),

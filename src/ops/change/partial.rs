@@ -21,7 +21,7 @@ pub async fn target(
 ) -> Result<(Verb, Target)> {
     let Some(latest) = seen.history.latest() else { return Err(no_release(ctx)) };
     let newest = seen.record(ctx, latest.revision).await?;
-    components::check(ctx, &newest, names)?;
+    components::check(&newest, names)?;
     let earlier = match wanted {
         Some(_) => seen.record(ctx, choose(ctx, &seen.history, wanted)?.revision).await?,
         None => last_different(ctx, seen, &newest, names).await?,

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::object::labels;
+use crate::ops::components;
 use crate::release::Record;
-use crate::values::did_you_mean;
 
 /// The names of ports that people look at with a browser.
 const NAMES: [&str; 2] = ["http", "web"];
@@ -56,9 +56,7 @@ impl Target {
 /// The components that are meant, in the order of the record.
 pub fn choose(record: &Record, options: &Options) -> Result<Vec<Target>> {
     let ported = options.ports.iter().map(|(name, _)| name);
-    for name in options.components.iter().chain(ported.clone()) {
-        known(record, name)?;
-    }
+    components::check(record, &options.components.iter().chain(ported.clone()).cloned().collect::<Vec<_>>())?;
     let mut targets = Vec::new();
     for component in &record.components {
         let named = options.components.contains(&component.name);
@@ -98,25 +96,13 @@ pub fn choose(record: &Record, options: &Options) -> Result<Vec<Target>> {
 }
 
 /// The components that can be forwarded to.
-pub fn components(record: &Record) -> Vec<String> {
+pub fn with_ui(record: &Record) -> Vec<String> {
     let names = record.components.iter().map(|component| &component.name);
     names.filter(|name| workload(record, name).is_some()).cloned().collect()
 }
 
-fn known(record: &Record, name: &str) -> Result<()> {
-    let names = || record.components.iter().map(|component| component.name.as_str());
-    if names().any(|known| known == name) {
-        return Ok(());
-    }
-    let error = Error::usage(format!("release {} has no component {name}", record.release));
-    Err(match did_you_mean(name, names()) {
-        Some(near) => error.hint(format!("did you mean {near}?")),
-        None => error.hint(format!("it has: {}", names().collect::<Vec<_>>().join(", "))),
-    })
-}
-
 fn without_ui(record: &Record, name: &str) -> Error {
-    let with = components(record);
+    let with = with_ui(record);
     let error =
         Error::usage(format!("component {name} has no UI: none of its ports has the name http or web"));
     if with.is_empty() { error } else { error.hint(format!("these have one: {}", with.join(", "))) }
@@ -227,12 +213,12 @@ mod tests {
             (
                 &["promtheus"][..],
                 &[][..],
-                "release obs has no component promtheus\n  hint: did you mean prometheus?",
+                "release obs has no component promtheus\n  hint: did you mean prometheus?\n  hint: there are: prometheus, grafana, metrics, agent",
             ),
             (
                 &["x"],
                 &[],
-                "release obs has no component x\n  hint: it has: prometheus, grafana, metrics, agent",
+                "release obs has no component x\n  hint: there are: prometheus, grafana, metrics, agent",
             ),
             (
                 &["metrics"],

@@ -24,7 +24,7 @@ pub struct Choice {
 /// The components `names` of the newest revision, all where none is named.
 pub async fn choose(ctx: &Context<'_>, names: &[String]) -> Result<Choice> {
     let record = components::latest(ctx).await?;
-    components::check(ctx, &record, names)?;
+    components::check(&record, names)?;
     let wanted = |name: &String| names.is_empty() || names.contains(name);
     let chosen = record.components.iter().filter(|component| wanted(&component.name));
     let (on_nodes, others): (Vec<_>, Vec<_>) = chosen.partition(|component| component.node_level);

@@ -38,7 +38,7 @@ fn refusals(env: &Env) {
     for line in [
         "\n✘ paused is not ready: its rollout is paused\n",
         "\n  hint: kubectl rollout resume deployment -n ",
-        "\n! webhook-gone is not ready: admission webhook webhook-gone.example.com does not answer\n  Event (",
+        "\n! webhook-gone is not ready: admission webhook webhook-gone.example.com does not answer\n    Event (",
     ] {
         assert!(shown.stdout.contains(line), "{line:?} is missing in {shown}");
     }

@@ -97,7 +97,11 @@ pub(super) fn jobs() -> Vec<Row> {
             .is("node", "its node refuses pod obs-sysctl-")
             .says("forbidden sysctl", "do without the sysctls of sysctl")
             .hopeless(),
-        row("old-revision", sh("echo wrong version; exit 5"))
+        // never ready, not for a moment: its controller would replace it
+        row(
+            "old-revision",
+            "{command: [sh, -c, 'echo wrong version; exit 5'], readinessProbe: {exec: {command: ['true']}}}",
+        )
             .of("StatefulSet", "")
             .is("crash", "container main crashes at start (exit code 5, ")
             .says("wrong version", "kubectl logs -n"),
