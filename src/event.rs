@@ -6,25 +6,30 @@ use serde::Serialize;
 
 use crate::object::ObjectId;
 
+/// Which operation begins, where.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Start {
+    /// `install`, `uninstall`, …
+    pub operation: String,
+    /// The release.
+    pub release: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// `stack 1.0.0`; None where no bundle is involved.
+    pub bundle: Option<String>,
+    /// The cluster as the kubeconfig names it.
+    pub cluster: String,
+    /// The server's version, `1.34`.
+    pub kubernetes: String,
+}
+
 /// One thing that happened during an operation. Serialised with a `type` tag in kebab-case.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum Event {
     /// An operation begins.
-    Started {
-        /// `install`, `uninstall`, …
-        operation: String,
-        /// The release.
-        release: String,
-        /// Its namespace.
-        namespace: String,
-        /// `stack 1.0.0`; None where no bundle is involved.
-        bundle: Option<String>,
-        /// The cluster as the kubeconfig names it.
-        cluster: String,
-        /// The server's version, `1.34`.
-        kubernetes: String,
-    },
+    Started(Start),
     /// Something that a person should know but that stops nothing.
     Warning {
         /// One line.
@@ -168,13 +173,13 @@ impl Observer for Silent {
 impl Event {
     /// The beginning of an install as the tests tell it.
     pub(crate) fn sample_start() -> Self {
-        Self::Started {
+        Self::Started(Start {
             operation: "install".into(),
             release: "obs".into(),
             namespace: "observability".into(),
             bundle: Some("stack 1.0.0".into()),
             cluster: "kind-dev".into(),
             kubernetes: "1.34".into(),
-        }
+        })
     }
 }

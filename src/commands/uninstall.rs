@@ -62,6 +62,9 @@ pub async fn run(app: &App<'_>, args: &Uninstall) -> Result<()> {
             app.ui.note(&format!("  {name}"));
         }
     }
+    if report.status == "planned" {
+        app.ui.note("dry-run: nothing was changed");
+    }
     Ok(())
 }
 

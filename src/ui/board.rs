@@ -84,7 +84,7 @@ impl Board {
                     None => self.components.push(Entry { row, told: now }),
                 }
             }
-            Event::Started { .. } | Event::Warning { .. } | Event::Release { .. } | Event::Failed { .. } => {}
+            Event::Started(_) | Event::Warning { .. } | Event::Release { .. } | Event::Failed { .. } => {}
         }
     }
 

@@ -4,7 +4,7 @@
 use super::board::Entry;
 use super::paint::Paint;
 use super::text::{justify, pad, truncate, width, wrap};
-use crate::event::{ComponentState, Phase};
+use crate::event::{ComponentState, Phase, Start};
 use crate::readiness::spans::{duration, whole};
 
 /// Lines are aligned as if the terminal had at most this many columns: a time at the far right of a
@@ -45,22 +45,22 @@ pub(super) struct Row {
     pub usual: Option<f64>,
 }
 
-/// `observability stack 1.0.0 → release obs in namespace observability (cluster kind-dev, Kubernetes 1.34)`
-pub(super) fn header(
-    operation: &str,
-    bundle: Option<&str>,
-    release: &str,
-    namespace: &str,
-    cluster: &str,
-    kubernetes: &str,
-) -> String {
-    let what = match bundle {
+/// `observability stack 1.0.0 → release obs in namespace observability (cluster kind-dev, Kubernetes 1.34)`,
+/// and the other way round where it leaves.
+pub(super) fn header(start: &Start) -> String {
+    let Start { operation, release, namespace, bundle, cluster, kubernetes } = start;
+    let bundle = match bundle.as_deref() {
         // The embedded bundle's name alone says too little.
-        Some(bundle) if bundle.starts_with("stack ") => format!("observability {bundle} →"),
-        Some(bundle) => format!("{bundle} →"),
-        None => operation.to_owned(),
+        Some(bundle) if bundle.starts_with("stack ") => format!("observability {bundle}"),
+        Some(bundle) => bundle.to_owned(),
+        None => String::new(),
     };
-    format!("{what} release {release} in namespace {namespace} (cluster {cluster}, Kubernetes {kubernetes})")
+    let what = match (operation.as_str(), bundle.is_empty()) {
+        (operation, true) => format!("{operation} release {release} in"),
+        ("uninstall", false) => format!("release {release} ({bundle}) leaves"),
+        (_, false) => format!("{bundle} → release {release} in"),
+    };
+    format!("{what} namespace {namespace} (cluster {cluster}, Kubernetes {kubernetes})")
 }
 
 /// `! the warning`, wrapped to a screen's columns.
@@ -215,6 +215,7 @@ pub(super) fn doing(phase: Phase) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Event;
 
     const WIDE: Layout = Layout { columns: 80, cut: true, paint: Paint::NONE };
     const NARROW: Layout = Layout { columns: 40, cut: true, paint: Paint::NONE };
@@ -226,14 +227,13 @@ mod tests {
 
     #[test]
     fn the_header_names_what_goes_where() {
-        assert_eq!(
-            header("install", Some("stack 1.0.0"), "obs", "observability", "kind-dev", "1.34"),
-            "observability stack 1.0.0 → release obs in namespace observability (cluster kind-dev, Kubernetes 1.34)"
-        );
-        assert_eq!(
-            header("uninstall", None, "obs", "observability", "kind-dev", "1.34"),
-            "uninstall release obs in namespace observability (cluster kind-dev, Kubernetes 1.34)"
-        );
+        let Event::Started(start) = Event::sample_start() else { panic!("it begins") };
+        let at = "namespace observability (cluster kind-dev, Kubernetes 1.34)";
+        assert_eq!(header(&start), format!("observability stack 1.0.0 → release obs in {at}"));
+        let leaves = Start { operation: "uninstall".into(), ..start };
+        assert_eq!(header(&leaves), format!("release obs (observability stack 1.0.0) leaves {at}"));
+        let unknown = Start { bundle: None, ..leaves };
+        assert_eq!(header(&unknown), format!("uninstall release obs in {at}"));
     }
 
     #[test]

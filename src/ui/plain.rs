@@ -110,21 +110,13 @@ impl Plain {
         let mut state = self.lock();
         state.board.take(event, now);
         match event {
-            Event::Started { operation, release, namespace, bundle, cluster, kubernetes } => {
-                let bundle = bundle.as_deref();
-                match self.voice {
-                    Voice::Lines(_) => {
-                        let line = lines::header(operation, bundle, release, namespace, cluster, kubernetes);
-                        state.print(&line, now);
-                        state.print("", now);
-                    }
-                    Voice::Sentences => {
-                        let line =
-                            sentences::started(operation, bundle, release, namespace, cluster, kubernetes);
-                        state.print(&line, now);
-                    }
+            Event::Started(start) => match self.voice {
+                Voice::Lines(_) => {
+                    state.print(&lines::header(start), now);
+                    state.print("", now);
                 }
-            }
+                Voice::Sentences => state.print(&sentences::started(start), now),
+            },
             Event::Warning { message } => {
                 let line = match self.voice {
                     Voice::Lines(layout) => lines::warning(message, None, layout.paint),

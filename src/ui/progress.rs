@@ -75,10 +75,8 @@ impl Bars {
         let layout = self.layout(&state);
         let mut above = Vec::new();
         match event {
-            Event::Started { operation, release, namespace, bundle, cluster, kubernetes } => {
-                let line =
-                    lines::header(operation, bundle.as_deref(), release, namespace, cluster, kubernetes);
-                above.extend(wrap(&line, layout.columns));
+            Event::Started(start) => {
+                above.extend(wrap(&lines::header(start), layout.columns));
                 above.push(String::new());
             }
             Event::Warning { message } => {

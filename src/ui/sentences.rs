@@ -2,19 +2,13 @@
 //! marks, units spoken out. Pure.
 
 use super::lines::Row;
-use crate::event::{ComponentState, Phase};
+use crate::event::{ComponentState, Phase, Start};
 
 /// `install of release obs in namespace observability begins: stack 1.0.0, on cluster kind-dev with
 /// Kubernetes 1.34`
-pub(super) fn started(
-    operation: &str,
-    bundle: Option<&str>,
-    release: &str,
-    namespace: &str,
-    cluster: &str,
-    kubernetes: &str,
-) -> String {
-    let bundle = bundle.map(|bundle| format!("{bundle}, ")).unwrap_or_default();
+pub(super) fn started(start: &Start) -> String {
+    let Start { operation, release, namespace, bundle, cluster, kubernetes } = start;
+    let bundle = bundle.as_ref().map(|bundle| format!("{bundle}, ")).unwrap_or_default();
     format!(
         "{operation} of release {release} in namespace {namespace} begins: {bundle}on cluster {cluster} with \
          Kubernetes {kubernetes}"

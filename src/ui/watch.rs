@@ -76,7 +76,7 @@ impl Progress {
 impl Observer for Progress {
     fn event(&self, event: Event) {
         // `rollout status` only waits: it begins with a component
-        if matches!(event, Event::Started { .. } | Event::Component { .. }) {
+        if matches!(event, Event::Started(_) | Event::Component { .. }) {
             self.began.store(true, Ordering::Relaxed);
         }
         match &*self.sink {

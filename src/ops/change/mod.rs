@@ -32,7 +32,7 @@ pub use report::{Helm, Report};
 use super::run::Run;
 use super::{Context, live, namespace, preflight};
 use crate::error::Result;
-use crate::event::{Event, Phase};
+use crate::event::{Event, Phase, Start};
 use crate::release::{Revision, Status};
 
 /// How far to wait.
@@ -235,14 +235,14 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
 
 /// Says that the operation begins.
 fn started(ctx: &Context<'_>, seen: &Seen, verb: &Verb, bundle: &str) {
-    ctx.observer.event(Event::Started {
+    ctx.observer.event(Event::Started(Start {
         operation: verb.word().into(),
         release: ctx.release.to_string(),
         namespace: ctx.namespace.to_string(),
         bundle: Some(bundle.to_owned()),
         cluster: ctx.cluster.name().to_owned(),
         kubernetes: seen.version.text.clone(),
-    });
+    }));
     ctx.observer.event(Event::PhaseStarted { phase: Phase::Checked, total: None });
 }
 

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::cluster::Lock;
 use crate::error::{Error, Result};
-use crate::event::{Event, Phase};
+use crate::event::{Event, Phase, Start};
 use crate::object::ObjectId;
 use crate::ops::run::Run;
 use crate::ops::{Context, live, namespace, prune};
@@ -70,14 +70,14 @@ pub async fn uninstall(
         Ok((version, history))
     };
     let (version, history) = ctx.or(look).await?;
-    ctx.observer.event(Event::Started {
+    ctx.observer.event(Event::Started(Start {
         operation: "uninstall".into(),
         release: ctx.release.to_string(),
         namespace: ctx.namespace.to_string(),
         bundle: history.latest().map(|header| header.bundle.clone()),
         cluster: ctx.cluster.name().to_owned(),
         kubernetes: version.text,
-    });
+    }));
     let recorded = ctx.or(Recorded::read(&ctx, &store, &history)).await?;
     ctx.or(live::tell_what_is_no_longer_served(&ctx, &recorded.entries)).await?;
     let shown = ctx.or(removal(&ctx, &recorded, options)).await?;
