@@ -1,5 +1,6 @@
 //! An error as a person sees it. Rendered once, at the edge.
 
+use super::commands::{is_command, wrap_around};
 use super::paint::Paint;
 use super::text::wrap;
 use crate::Error;
@@ -42,12 +43,13 @@ pub(super) fn render(error: &Error, lead: Lead, columns: Option<usize>, paint: P
     }
     for hint in error.hints() {
         let lines = hint.lines().flat_map(|line| {
-            if line.trim_start().starts_with("kubectl ") {
+            if is_command(line) {
                 vec![paint.command(line)]
-            } else if line.contains("kubectl ") {
-                vec![line.to_owned()]
             } else {
-                fit(line, 8)
+                match columns {
+                    Some(columns) if columns > 20 => wrap_around(line, columns - 8),
+                    _ => vec![line.to_owned()],
+                }
             }
         });
         for (i, line) in lines.enumerate() {
@@ -105,7 +107,9 @@ mod tests {
              \x20       --timeout gives more\n\
              \x20       time\n\
              \x20       kubectl obs upgrade --timeout=1h --wait=ready\n\
-             \x20 hint: kubectl obs status shows what runs and what does not\n"
+             \x20 hint: kubectl obs status\n\
+             \x20       shows what runs and\n\
+             \x20       what does not\n"
         );
     }
 

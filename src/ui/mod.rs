@@ -5,6 +5,7 @@
 //! Operations know only the [`Progress`] that they report to.
 
 mod board;
+mod commands;
 mod crash;
 #[cfg(test)]
 mod demo;

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use sha2::{Digest, Sha256};
 
 use super::crashes::{crashes, starts};
 use super::running::{jobs, probes, volumes};
-use super::table::{Row, bundle, row, told};
+use super::table::{Leftover, Row, bundle, row, told};
 use crate::support::env::Env;
 use crate::support::trial;
 
@@ -18,10 +19,17 @@ pub(crate) fn trials() -> Vec<Trial> {
 fn containers(env: &Env) {
     env.make_namespace();
     env.apply(&registry());
-    let rows: Vec<Row> = [images(), references(), starts(), crashes(), probes(), volumes(), jobs()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let class = format!("{}-nobody", env.namespace());
+    let _class = Leftover::of(env, &["runtimeclass"], &[&class]);
+    env.apply(&format!(
+        "apiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {{name: {class}}}\nhandler: nobody\n"
+    ));
+    let runtime = row("handler", "{}")
+        .pod(format!("{{runtimeClassName: {class}}}"))
+        .is("mount", "its node has no container runtime \"nobody\"")
+        .says("nobody", "install that runtime on the nodes, or do without runtimeClassName");
+    let all = [images(), references(), starts(), crashes(), probes(), volumes(), jobs(), vec![runtime]];
+    let rows: Vec<Row> = all.into_iter().flatten().collect();
     let table = bundle(env, &rows);
     env.obs(["install", &table, "--wait=none", "--timeout=2m"]).run().ok();
     told(env, &rows, Duration::from_secs(180));
@@ -44,13 +52,22 @@ fn port() -> u32 {
     20_000 + std::process::id() % 10_000
 }
 
-/// A registry on the node that has no image, and wants a password for those below `private`.
+/// An image for another platform alone. What it would be is never asked for.
+const INDEX: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:0000000000000000000000000000000000000000000000000000000000000000","size":1,"platform":{"architecture":"s390x","os":"linux"}}]}"#;
+
+/// A registry on the node that has one image, for another platform, and wants a password for those below
+/// `private`.
 fn registry() -> String {
+    let digest: String = Sha256::digest(INDEX).iter().map(|byte| format!("{byte:02x}")).collect();
     format!(
         "apiVersion: v1
 kind: ConfigMap
 metadata: {{name: registry}}
-data: {{httpd.conf: '/v2/private:reader:secret'}}
+data:
+  httpd.conf: |
+    /v2/private:reader:secret
+    .oci:application/vnd.oci.image.index.v1+json
+  index: '{INDEX}'
 ---
 apiVersion: v1
 kind: Pod
@@ -58,7 +75,14 @@ metadata: {{name: registry}}
 spec:
   hostNetwork: true
   terminationGracePeriodSeconds: 0
-  volumes: [{{name: config, configMap: {{name: registry}} }}]
+  volumes:
+    - name: config
+      configMap:
+        name: registry
+        items:
+          - {{key: httpd.conf, path: httpd.conf}}
+          - {{key: index, path: v2/other/manifests/1.oci}}
+          - {{key: index, path: 'v2/other/manifests/sha256:{digest}'}}
   containers:
     - name: httpd
       image: docker.io/library/busybox:1.36
@@ -85,6 +109,10 @@ fn images() -> Vec<Row> {
             .pod("{imagePullSecrets: [{name: nobody}]}")
             .is("image", "access denied")
             .says("/nobody does not exist", "create the pull secret, or correct global.imagePullSecrets")
+            .hopeless(),
+        row("platform", image(&format!("{at}/other:1.oci")))
+            .is("image", "there is none for this node's platform")
+            .says("no match for platform", "set platform.nodeSelector to nodes of another architecture")
             .hopeless(),
         row("registry-down", image("localhost:1/x:1"))
             .is("image", "cannot pull image \"localhost:1/x:1\": the registry refuses connections")

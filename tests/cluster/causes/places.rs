@@ -1,7 +1,6 @@
 //! Pods that find no node, and claims that find no volume. The nodes are made up: objects that
 //! nobody runs, with a taint that keeps the pods of other tests away.
 
-use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
@@ -14,8 +13,32 @@ use crate::support::trial;
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial::api("causes::of_places_are_told", places),
+        trial::api("causes::a_dead_node_is_told", dead_node),
         trial::own("causes::no_default_storage_class", "classless", no_default_class),
     ]
+}
+
+/// A node of which nothing is heard: the node controller notices after most of a minute.
+fn dead_node(env: &Env) {
+    env.make_namespace();
+    let node = format!("{}-dead", env.namespace());
+    let _node = Leftover::of(env, &["node"], &[&node]);
+    env.apply(&made_up(env, "dead", "", 50));
+    let rows = [placed("lost", "{}", &format!("nodeSelector: {{place: {node}}}"))
+        .is("node", format!("its node {node} does not answer"))
+        .says("/obs-lost-", "kubectl describe node ")];
+    env.obs(["install", &bundle(env, &rows), "--wait=none"]).run().ok();
+    // it ran well
+    let pod = eventually(Duration::from_secs(20), || match &env.list("pods")[..] {
+        [pod] if pod["spec"]["nodeName"] == node.as_str() => Ok(pod["metadata"]["name"].clone()),
+        pods => Err(format!("{pods:?}")),
+    });
+    let ready = r#"{"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}],
+        "containerStatuses": [{"name": "main", "ready": true, "started": true, "restartCount": 0, "image": "x",
+            "imageID": "", "state": {"running": {}}}]}}"#;
+    let pod = pod.as_str().unwrap_or_default();
+    env.kubectl(["patch", "pod", pod, "--subresource=status", "--patch", ready]).run().ok();
+    told(env, &rows, Duration::from_secs(120));
 }
 
 /// The default class loses its mark while a claim is made anew.
@@ -88,11 +111,12 @@ fn places(env: &Env) {
 }
 
 fn nodes(env: &Env) -> String {
-    let mut text = String::new();
-    for (place, taint, pods) in NODES {
-        let _ = write!(
-            text,
-            "---
+    NODES.map(|(place, taint, pods)| made_up(env, place, taint, pods)).concat()
+}
+
+fn made_up(env: &Env, place: &str, taint: &str, pods: u32) -> String {
+    format!(
+        "---
 apiVersion: v1
 kind: Node
 metadata: {{name: {ns}-{place}, labels: {{place: {ns}-{place}, kubernetes.io/hostname: {ns}-{place}}} }}
@@ -102,10 +126,8 @@ status:
   allocatable: {{cpu: '4', memory: 8Gi, ephemeral-storage: 50Gi, pods: '{pods}'}}
   conditions: [{{type: Ready, status: 'True', reason: Test}}]
 ",
-            ns = env.namespace()
-        );
-    }
-    text
+        ns = env.namespace()
+    )
 }
 
 /// Claims that nobody can fulfil. They are not the release's: the plan would refuse some of them.
