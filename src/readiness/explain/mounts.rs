@@ -18,12 +18,20 @@ pub(super) fn explain(gathered: &Gathered, pod: &Value, events: &[Seen]) -> Opti
     let node = text(pod, "/spec/nodeName");
     let new = |what: String| Explanation::new(gathered, Cause::Mount, what).event(Some(event), gathered.now);
     if event.reason == "FailedCreatePodSandBox" {
-        return Some(match between(event.message, "RuntimeHandler \"", "\"") {
+        // CRI-O, and containerd
+        let handler = ["RuntimeHandler \"", "no runtime for \""];
+        let handler = handler.iter().find_map(|before| between(event.message, before, "\""));
+        let network =
+            ["network", "cni", "plugin type="].iter().any(|word| event.message.to_lowercase().contains(word));
+        return Some(match handler {
             Some(handler) => new(format!("its node has no container runtime \"{handler}\""))
                 .short(format!("no runtime {handler} on its node"))
                 .hint("install that runtime on the nodes, or do without runtimeClassName"),
-            None => new(format!("the node's network does not let pod {name} begin"))
+            None if network => new(format!("the node's network does not let pod {name} begin"))
                 .short("its pod gets no network")
+                .hint(format!("kubectl describe node {node}")),
+            None => new(format!("node {node} cannot begin pod {name}"))
+                .short("its node cannot begin the pod")
                 .hint(format!("kubectl describe node {node}")),
         });
     }

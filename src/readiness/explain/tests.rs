@@ -644,9 +644,19 @@ fn volumes_that_cannot_be_mounted() {
         "Multi-Attach error for volume \"pvc-1\" Volume is already exclusively attached",
     );
     assert_eq!(found.short, "its volume is attached to another node");
-    let found =
-        mount("FailedCreatePodSandBox", "Failed to create pod sandbox: plugin type=\"calico\" failed");
-    assert_eq!(found.short, "its pod gets no network");
+    for (why, short) in [
+        ("plugin type=\"calico\" failed", "its pod gets no network"),
+        ("failed to setup network for sandbox \"a1\": unauthorized", "its pod gets no network"),
+        (
+            "failed to get sandbox runtime: no runtime for \"gvisor\" is configured",
+            "no runtime gvisor on its node",
+        ),
+        ("RuntimeHandler \"gvisor\" not supported", "no runtime gvisor on its node"),
+        ("failed to start sandbox \"a1\": no space left on device", "its node cannot begin the pod"),
+    ] {
+        let found = mount("FailedCreatePodSandBox", &format!("Failed to create pod sandbox: {why}"));
+        assert_eq!(found.short, short, "{why}");
+    }
 }
 
 #[test]
