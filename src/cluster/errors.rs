@@ -52,6 +52,8 @@ pub(super) enum Reason {
     Transport(Transport),
     /// The operation's deadline passed before (or while) asking.
     Deadline,
+    /// It was a write, and the release's lock was lost before it could be sent (again).
+    LockLost(Box<Error>),
 }
 
 impl Failure {
@@ -74,6 +76,7 @@ impl Failure {
             Reason::Status(status) => status::error(target, subject, status),
             Reason::Foreign { code, body } => transport::foreign(target, *code, body),
             Reason::Transport(transport) => transport.error(target),
+            Reason::LockLost(error) => return Error::clone(error),
             Reason::Deadline => {
                 return Error::deadline(format!(
                     "the time given with --timeout was over before the {} answered ({} {subject})",

@@ -5,9 +5,10 @@
 //! wins. It is held for 15 s at a time and renewed every 5 s in the background. Clocks of
 //! different machines are never compared: a holder counts as gone when its Lease did not change
 //! for 15 s while we watched, or at once when it was a process of this machine that is no more.
-//! Kubernetes has no fencing; [`Lock::still_held`], asked before each write, is what keeps a
-//! holder that was suspended or cut off from writing on.
+//! Kubernetes has no fencing; that every attempt at a write asks for the lock first (`fence`) is what
+//! keeps a holder that was suspended or cut off from writing on.
 
+mod fence;
 mod holder;
 mod process;
 mod renewal;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
+pub(super) use fence::Fence;
 pub use holder::{Holder, HolderInfo};
 use renewal::Renewal;
 pub use renewal::now as uptime;
@@ -108,19 +110,20 @@ impl Lock {
 
     fn held(cluster: &Cluster, place: Place, lease: Value, asked: Duration) -> Self {
         let renewal = Renewal::start(cluster.without_deadline(), place.clone(), lease, asked);
+        cluster.fence_in(renewal.fence());
         Self { cluster: cluster.clone(), place, renewal }
     }
 
     /// May we still write? An error when someone else took the lock, or when the last renewal is
     /// 10 s old or more, counting the time in which this machine slept.
     pub fn still_held(&self) -> Result<()> {
-        self.renewal.still_held(&self.place.release)
+        self.renewal.fence().check()
     }
 
     /// Resolves when the lock is lost to someone else; pending for ever otherwise. For stopping
     /// work that is not a write.
     pub async fn lost(&self) -> Error {
-        self.renewal.lost(&self.place.release).await
+        self.renewal.lost().await
     }
 
     /// Gives the lock back: deletes the Lease if it is still ours. Works past the operation's

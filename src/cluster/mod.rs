@@ -42,8 +42,8 @@ mod watch;
 pub mod who;
 mod write;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -65,6 +65,7 @@ pub use write::{CreateError, DeleteOptions, Deleted, MetadataPatch, Propagation,
 use call::Call;
 use connections::Connections;
 use errors::Failure;
+use lease::Fence;
 use retry::Reply;
 use target::Target;
 
@@ -89,6 +90,8 @@ struct Inner {
     reached: AtomicBool,
     /// What discovery said.
     kinds: tokio::sync::Mutex<Option<Arc<Kinds>>>,
+    /// The lock under which writes are sent, while there is one.
+    fence: Mutex<Weak<Fence>>,
 }
 
 impl Inner {
@@ -134,6 +137,7 @@ impl Cluster {
             attempt_limit,
             reached: AtomicBool::new(false),
             kinds: Default::default(),
+            fence: Mutex::default(),
         };
         Self { inner: Arc::new(inner), deadline: None }
     }
@@ -150,6 +154,17 @@ impl Cluster {
     #[must_use]
     pub fn without_deadline(&self) -> Self {
         Self { deadline: None, ..self.clone() }
+    }
+
+    /// From now on and as long as the lock is held, nothing is written without it.
+    fn fence_in(&self, fence: &Arc<Fence>) {
+        *self.inner.fence.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(fence);
+    }
+
+    /// The lock that a request needs.
+    fn fence(&self, call: &Call) -> Option<Arc<Fence>> {
+        let fence = self.inner.fence.lock().unwrap_or_else(PoisonError::into_inner);
+        fence.upgrade().filter(|_| Fence::is_about(call))
     }
 
     /// Requests from now on use new connections: those that there are may be dead without knowing it.

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::Cluster;
 use super::call::Call;
 use super::errors::{Failure, Reason, Transport, is_invalid, webhook_is_away};
+use super::lease::Fence;
 use super::send::{self, Answer};
 
 /// Delay before the second attempt.
@@ -86,13 +87,24 @@ pub(super) async fn run<T: DeserializeOwned + Default>(
     cluster: &Cluster,
     call: &Call,
 ) -> Result<Reply<T>, Failure> {
-    let attempt = |limit| async move {
-        match send::send(&cluster.inner.connections.client(), call, limit).await {
-            Ok(answer) => judge(answer, call),
-            Err(transport) => lost(transport),
+    let fence = cluster.fence(call);
+    let attempt = |limit| {
+        let fence = fence.as_deref();
+        async move {
+            let client = cluster.inner.connections.client();
+            let sent = send::send(&client, call, limit);
+            let sent = match fence {
+                Some(fence) => fence.guard(sent).await,
+                None => Some(sent.await),
+            };
+            match sent {
+                Some(Ok(answer)) => judge(answer, call),
+                Some(Err(transport)) => lost(transport),
+                None => lost(Transport::dropped()),
+            }
         }
     };
-    let (mut reply, uncertain, elapsed) = repeat(cluster, attempt).await?;
+    let (mut reply, uncertain, elapsed) = repeat(cluster, fence.as_deref(), attempt).await?;
     reply.uncertain = uncertain;
     reply.elapsed = elapsed;
     Ok(reply)
@@ -107,13 +119,14 @@ pub(super) async fn open(cluster: &Cluster, call: &Call) -> Result<Body, Failure
             Err(transport) => lost(transport),
         }
     };
-    Ok(repeat(cluster, attempt).await?.0)
+    Ok(repeat(cluster, None, attempt).await?.0)
 }
 
-/// Repeats `attempt` by the policy above. Also says whether an earlier attempt may have been
+/// Repeats `attempt` by the policy above, and only while the lock is ours, where one is needed. Also says whether an earlier attempt may have been
 /// carried out, and how long all took.
 async fn repeat<T, F>(
     cluster: &Cluster,
+    fence: Option<&Fence>,
     attempt: impl Fn(Duration) -> F,
 ) -> Result<(T, bool, Duration), Failure>
 where
@@ -128,6 +141,11 @@ where
         let left = cluster.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if left == Some(Duration::ZERO) {
             return Err(failure(Reason::Deadline, attempts, uncertain));
+        }
+        if let Some(fence) = fence
+            && let Err(lost) = fence.held(end).await
+        {
+            return Err(failure(Reason::LockLost(Box::new(lost)), attempts, uncertain));
         }
         attempts += 1;
         let rest = end.saturating_duration_since(Instant::now()).max(SHORTEST_LIMIT);
@@ -184,7 +202,7 @@ fn gives_up_at_first_contact(cluster: &Cluster, reason: &Reason, attempts: u32) 
     match reason {
         Reason::Transport(transport) => attempts > 1 || transport.is_slow(),
         Reason::Foreign { .. } => attempts > 1,
-        Reason::Status(_) | Reason::Deadline => false,
+        Reason::Status(_) | Reason::Deadline | Reason::LockLost(_) => false,
     }
 }
 

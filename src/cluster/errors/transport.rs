@@ -42,6 +42,11 @@ pub(in crate::cluster) enum Kind {
 }
 
 impl Transport {
+    /// Dropped on purpose before there was an answer.
+    pub fn dropped() -> Self {
+        Self { kind: Kind::Broken, sent: true }
+    }
+
     pub fn no_answer(limit: Duration) -> Self {
         Self { kind: Kind::NoAnswer(limit), sent: true }
     }

@@ -8,10 +8,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::{HolderInfo, Place, RENEW_EVERY, TRUST, renewed};
+use super::fence::Fence;
+use super::{HolderInfo, Place, RENEW_EVERY, renewed};
+use crate::Error;
 use crate::cluster::{Cluster, ReplaceError};
 use crate::object::builtin;
-use crate::{Error, Result};
 
 /// One renewal may take this long before it is tried anew.
 const RENEWAL_LIMIT: Duration = Duration::from_secs(4);
@@ -20,48 +21,48 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// The background task and what it found out.
 pub(super) struct Renewal {
-    shared: Arc<Shared>,
-    lost: watch::Receiver<Option<String>>,
+    fence: Arc<Fence>,
     stop: watch::Sender<bool>,
     task: Option<JoinHandle<()>>,
 }
 
-struct Shared {
+/// What the task tells the others.
+pub(super) struct Shared {
     /// When the last successful renewal was *asked for*: the server's 15 s began after that.
-    renewed_at: Mutex<Duration>,
+    pub renewals: watch::Sender<Duration>,
     /// The Lease as last written, or none when it is not ours any more.
     lease: Mutex<Option<Value>>,
+}
+
+impl Shared {
+    /// When the last successful renewal was asked for.
+    pub fn renewed_at(&self) -> Duration {
+        *self.renewals.borrow()
+    }
 }
 
 impl Renewal {
     /// `asked`: when the request that took the lock was sent.
     pub fn start(cluster: Cluster, place: Place, lease: Value, asked: Duration) -> Self {
-        let shared =
-            Arc::new(Shared { renewed_at: Mutex::new(asked), lease: Mutex::new(Some(lease.clone())) });
+        let renewals = watch::Sender::new(asked);
+        let shared = Arc::new(Shared { renewals, lease: Mutex::new(Some(lease.clone())) });
         let (tell_lost, lost) = watch::channel(None);
         let (stop, stopped) = watch::channel(false);
-        let keeper = Keeper { cluster, place, shared: Arc::clone(&shared), tell_lost, stopped };
+        let fence = Fence { release: place.release.clone(), shared: Arc::clone(&shared), lost };
+        let keeper = Keeper { cluster, place, shared, tell_lost, stopped };
         let task = tokio::spawn(keeper.keep(lease));
-        Self { shared, lost, stop, task: Some(task) }
+        Self { fence: Arc::new(fence), stop, task: Some(task) }
     }
 
-    pub fn still_held(&self, release: &str) -> Result<()> {
-        if let Some(why) = &*self.lost.borrow() {
-            return Err(lost(release, why));
-        }
-        let age = now().saturating_sub(*lock(&self.shared.renewed_at));
-        if age < TRUST {
-            return Ok(());
-        }
-        let why = format!("it could not be renewed for {}s", age.as_secs());
-        Err(lost(release, &why))
+    pub fn fence(&self) -> &Arc<Fence> {
+        &self.fence
     }
 
-    pub async fn lost(&self, release: &str) -> Error {
-        let mut receiver = self.lost.clone();
+    pub async fn lost(&self) -> Error {
+        let mut receiver = self.fence.lost.clone();
         let why = receiver.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
         match why {
-            Some(why) => lost(release, &why),
+            Some(why) => self.fence.error(&why),
             // the task ended because it was told to: nothing is lost
             None => std::future::pending().await,
         }
@@ -74,7 +75,7 @@ impl Renewal {
             // a renewal that is under way is waited for, so that its outcome is known
             let _ = tokio::time::timeout(RENEWAL_LIMIT + PAUSE, task).await;
         }
-        lock(&self.shared.lease).clone()
+        lock(&self.fence.shared.lease).clone()
     }
 }
 
@@ -105,8 +106,8 @@ impl Keeper {
             let asked = now();
             pause = match self.renew(&lease).await {
                 Ok(next) => {
-                    *lock(&self.shared.renewed_at) = asked;
                     *lock(&self.shared.lease) = Some(next.clone());
+                    self.shared.renewals.send_replace(asked);
                     lease = next;
                     RENEW_EVERY
                 }
@@ -160,11 +161,6 @@ enum Trouble {
     Changed(Value),
     /// Not ours any more.
     Lost(String),
-}
-
-fn lost(release: &str, why: &str) -> Error {
-    Error::failed(format!("the lock of release {release} is lost: {why}"))
-        .hint("nothing more is written; run the command again: it continues from here")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -71,3 +71,76 @@ async fn an_old_renewal_is_not_trusted() {
         "the lock of release obs is lost: it could not be renewed for 11s"
     );
 }
+
+/// A lock whose last renewal was asked for this long ago, and a way to renew it.
+fn held(cluster: &Cluster, ago: u64) -> Lock {
+    let asked = renewal::now().saturating_sub(Duration::from_secs(ago));
+    Lock::held(cluster, place(), place().fresh(), asked)
+}
+
+fn renew(lock: &Lock, ago: u64) {
+    let asked = renewal::now().saturating_sub(Duration::from_secs(ago));
+    lock.renewal.fence().shared.renewals.send_replace(asked);
+}
+
+async fn write(cluster: &Cluster) -> Result<(), String> {
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}});
+    let kind = crate::object::Kind::namespaced("", "ConfigMap", "configmaps");
+    match cluster.create(&kind, Some("ns"), &map, false).await {
+        Ok(_) => Ok(()),
+        Err(CreateError::Other(error) | CreateError::AlreadyExists(error)) => Err(error.message().to_owned()),
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_written_while_somebody_else_may_have_the_lock() {
+    let fake = Fake::always(|| Step::Json(201, json!({"metadata": {}})));
+    let cluster = fake.reached();
+    let lock = held(&cluster, 11);
+    let impatient = cluster.with_deadline(Instant::now() + Duration::from_millis(200));
+    let refused = write(&impatient).await.unwrap_err();
+    assert_eq!(refused, "the lock of release obs is lost: it could not be renewed for 11s");
+    let secrets = builtin::secrets();
+    cluster.get(&secrets, Some("ns"), "a").await.expect("reading needs no lock");
+    assert_eq!(fake.lines(), ["GET /api/v1/namespaces/ns/secrets/a"]);
+
+    // after an outage it is renewed, and what waited goes on
+    let (written, ()) = tokio::join!(write(&cluster), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        renew(&lock, 0);
+    });
+    written.expect("it is ours again");
+    drop(lock);
+    write(&cluster).await.expect("no lock, no fence");
+}
+
+#[tokio::test]
+async fn a_write_that_failed_asks_for_the_lock_before_it_is_sent_again() {
+    let fake = Fake::new([Step::Json(503, json!({"kind": "Status", "code": 503, "message": "away"}))]);
+    let cluster = fake.reached();
+    let lock = held(&cluster, 0);
+    let impatient = cluster.with_deadline(Instant::now() + Duration::from_millis(600));
+    let (refused, ()) = tokio::join!(write(&impatient), async {
+        while fake.lines().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        renew(&lock, 12);
+    });
+    assert_eq!(refused.unwrap_err(), "the lock of release obs is lost: it could not be renewed for 12s");
+    assert_eq!(fake.lines().len(), 1, "{:?}", fake.lines());
+}
+
+#[tokio::test]
+async fn what_was_about_to_be_sent_is_dropped_after_a_pause() {
+    let fake = Fake::always(|| Step::Hang);
+    let lock = held(&fake.reached(), 0);
+    let sent = std::cell::Cell::new(false);
+    let connects = async {
+        // the process was suspended meanwhile
+        renew(&lock, 20);
+        tokio::task::yield_now().await;
+        sent.set(true);
+    };
+    assert_eq!(lock.renewal.fence().guard(connects).await, None);
+    assert!(!sent.get());
+}
