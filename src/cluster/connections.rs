@@ -5,10 +5,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use kube::client::ConfigExt;
+use kube::client::{ClientBuilder, ConfigExt};
 use kube::config::Config;
 use tokio::time::Instant;
 use tower::Layer;
+
+use super::pulse::WhileAwake;
 
 /// When many requests find out at the same time, one new client is enough.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -43,7 +45,7 @@ impl Connections {
             plain.auth_info.exec = None;
             plain.auth_info.auth_provider = None;
         }
-        let mut built = Self::of(kube::Client::try_from(plain.clone())?);
+        let mut built = Self::of(plain_client(plain.clone())?);
         if let Some(layer) = layer {
             let (present, namespace) = (Arc::clone(&built.present), plain.default_namespace.clone());
             let send = tower::service_fn(move |request| {
@@ -76,10 +78,15 @@ impl Connections {
             return;
         }
         // its files may be gone; what there is still serves
-        if let Ok(client) = kube::Client::try_from(config.clone()) {
+        if let Ok(client) = plain_client(config.clone()) {
             *present = Present { client, renewed: Some(Instant::now()) };
         }
     }
+}
+
+/// kube's client, whose connections end with a pause of the process.
+fn plain_client(config: Config) -> Result<kube::Client, kube::Error> {
+    Ok(ClientBuilder::try_from((config, WhileAwake))?.build())
 }
 
 fn client(present: &Mutex<Present>) -> kube::Client {

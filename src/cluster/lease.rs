@@ -25,6 +25,7 @@ pub use holder::{Holder, HolderInfo};
 use renewal::Renewal;
 pub use renewal::now as uptime;
 
+use super::pulse::Watched;
 use super::{Cluster, CreateError, DeleteOptions, Deleted, ReplaceError};
 use crate::object::builtin;
 use crate::object::labels::{MANAGED_BY, MANAGER, RELEASE, RELEASE_NAMESPACE};
@@ -46,6 +47,7 @@ pub struct Lock {
     cluster: Cluster,
     place: Place,
     renewal: Renewal,
+    _watched: Watched,
 }
 
 /// Which lock, and for whom.
@@ -111,7 +113,7 @@ impl Lock {
     fn held(cluster: &Cluster, place: Place, lease: Value, asked: Duration) -> Self {
         let renewal = Renewal::start(cluster.without_deadline(), place.clone(), lease, asked);
         cluster.fence_in(renewal.fence());
-        Self { cluster: cluster.clone(), place, renewal }
+        Self { cluster: cluster.clone(), place, renewal, _watched: Watched::begin() }
     }
 
     /// May we still write? An error when someone else took the lock, or when the last renewal is

@@ -30,6 +30,7 @@ mod logs;
 mod options;
 mod pods;
 mod proxy;
+mod pulse;
 mod read;
 pub mod records;
 mod retry;

@@ -1,6 +1,7 @@
 //! What keeps a holder that was suspended or cut off from writing on: every attempt at a write, the
 //! first one and those after a failure, begins only while the lock is known to be ours. Kubernetes
-//! itself would take the write of anybody.
+//! itself would take the write of anybody. What has a connection already when the process is suspended
+//! is for [`crate::cluster::pulse`].
 
 use std::sync::Arc;
 use std::task::Poll;
