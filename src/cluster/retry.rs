@@ -135,6 +135,8 @@ where
     let started = Instant::now();
     let end = cluster.deadline.map_or(started + BUDGET, |deadline| deadline.min(started + BUDGET));
     let (mut attempts, mut unexplained, mut uncertain) = (0, 0, false);
+    let timed_out = || cluster.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+    let mut last = None;
     let failure =
         |reason, attempts, uncertain| Failure { reason, attempts, elapsed: started.elapsed(), uncertain };
     loop {
@@ -145,7 +147,14 @@ where
         if let Some(fence) = fence
             && let Err(lost) = fence.held(end).await
         {
-            return Err(failure(Reason::LockLost(Box::new(lost)), attempts, uncertain));
+            // what keeps the request from the server kept the renewal from it, too
+            let reason = match last {
+                _ if fence.is_lost() => Reason::LockLost(Box::new(lost)),
+                _ if timed_out() => Reason::Deadline,
+                Some(last) => last,
+                None => Reason::LockLost(Box::new(lost)),
+            };
+            return Err(failure(reason, attempts, uncertain));
         }
         attempts += 1;
         let rest = end.saturating_duration_since(Instant::now()).max(SHORTEST_LIMIT);
@@ -171,10 +180,10 @@ where
         }
         let delay = delay(attempts, after);
         if Instant::now() + delay >= end {
-            let timed_out = cluster.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-            let reason = if timed_out { Reason::Deadline } else { reason };
+            let reason = if timed_out() { Reason::Deadline } else { reason };
             return Err(failure(reason, attempts, uncertain));
         }
+        last = Some(reason);
         tokio::time::sleep(delay).await;
     }
 }

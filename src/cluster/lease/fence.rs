@@ -46,18 +46,20 @@ impl Fence {
     /// renewed after it. An error when it is lost, or not renewed before `end`.
     pub async fn held(&self, end: Instant) -> Result<()> {
         let (mut lost, mut renewals) = (self.lost.clone(), self.shared.renewals.subscribe());
-        while let Err(error) = self.check() {
-            if self.lost.borrow().is_some() {
-                return Err(error);
-            }
+        while self.check().is_err() && !self.is_lost() {
             tokio::select! {
                 _ = renewals.changed() => {}
                 // whose renewal has ended is not renewed any more
-                told = lost.changed() => if told.is_err() { return self.check() },
-                () = tokio::time::sleep_until(end) => return self.check(),
+                told = lost.changed() => if told.is_err() { break },
+                () = tokio::time::sleep_until(end) => break,
             }
         }
-        Ok(())
+        self.check()
+    }
+
+    /// Is it known that somebody else has it, or that it is gone?
+    pub fn is_lost(&self) -> bool {
+        self.lost.borrow().is_some()
     }
 
     /// Works only while we may write: after a pause of the whole process what was about to be sent is
