@@ -122,8 +122,8 @@ pub(super) async fn open(cluster: &Cluster, call: &Call) -> Result<Body, Failure
     Ok(repeat(cluster, None, attempt).await?.0)
 }
 
-/// Repeats `attempt` by the policy above, and only while the lock is ours, where one is needed. Also says whether an earlier attempt may have been
-/// carried out, and how long all took.
+/// Repeats `attempt` by the policy above, and only while the lock is ours, where one is needed. Also
+/// says whether an earlier attempt may have been carried out, and how long all took.
 async fn repeat<T, F>(
     cluster: &Cluster,
     fence: Option<&Fence>,

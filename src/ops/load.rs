@@ -30,15 +30,11 @@ const MAX_FILE: u64 = 16 * 1024 * 1024;
 impl Loaded {
     /// Opens `reference` and merges the values for it.
     pub fn load(reference: &str, flags: &cli::Values) -> Result<Self> {
-        Self::load_over(reference, flags, None)
+        Self::of(source::open(reference)?, flags, None)
     }
 
-    /// The same over the values and the profile that an earlier revision recorded.
-    pub fn load_over(reference: &str, flags: &cli::Values, previous: Option<&Record>) -> Result<Self> {
-        Self::of(source::open(reference)?, flags, previous)
-    }
-
-    /// The same of a bundle that was fetched.
+    /// The same of a bundle that was fetched, over the values and the profile that an earlier revision
+    /// recorded.
     pub fn of(opened: Opened, flags: &cli::Values, previous: Option<&Record>) -> Result<Self> {
         let bundle = Bundle::load(&opened.files)?;
         let profile = flags.profile.clone().or_else(|| previous?.profile.clone());

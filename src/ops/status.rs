@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::why::{self, Unready};
 use super::{Context, live, revision};
-use crate::cluster::{HolderInfo, Lock};
+use crate::cluster::Lock;
 use crate::error::{Error, Result};
 use crate::object::{Object, builtin, labels};
 use crate::readiness::{self, Explanation, Readiness};
@@ -76,14 +76,15 @@ pub async fn status(ctx: &Context<'_>) -> Result<(Report, Option<Error>)> {
         true => Lock::holder(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str()).await.ok(),
         false => None,
     };
+    let at_it = holder.map(|holder| holder.filter(|holder| !holder.process_is_gone()));
     let mut report = Report {
         release: ctx.release.to_string(),
         namespace: ctx.namespace.to_string(),
         revision: latest.revision,
         status: latest.status_word.clone(),
         description: latest.description.clone(),
-        interrupted: matches!(&holder, Some(holder) if holder.as_ref().is_none_or(HolderInfo::process_is_gone)),
-        holder: holder.flatten().filter(|holder| !holder.process_is_gone()).map(|holder| holder.to_string()),
+        interrupted: matches!(at_it, Some(None)),
+        holder: at_it.flatten().map(|holder| holder.to_string()),
         bundle: latest.bundle.clone(),
         updated: latest.updated.clone(),
         components: Vec::new(),

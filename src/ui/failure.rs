@@ -24,9 +24,10 @@ pub(super) fn render(error: &Error, lead: Lead, columns: Option<usize>, paint: P
         Lead::Mark => (paint.bad("✘"), "    "),
         Lead::Warning => (paint.warning("!"), "    "),
     };
+    let columns = columns.filter(|columns| *columns > 20);
     let fit = |line: &str, taken: usize| match columns {
-        Some(columns) if columns > 20 => wrap(line, columns - taken),
-        _ => vec![line.to_owned()],
+        Some(columns) => wrap(line, columns - taken),
+        None => vec![line.to_owned()],
     };
     let mut out = String::new();
     let mut message = error.message().lines();
@@ -42,15 +43,10 @@ pub(super) fn render(error: &Error, lead: Lead, columns: Option<usize>, paint: P
         }
     }
     for hint in error.hints() {
-        let lines = hint.lines().flat_map(|line| {
-            if is_command(line) {
-                vec![paint.command(line)]
-            } else {
-                match columns {
-                    Some(columns) if columns > 20 => wrap_around(line, columns - 8),
-                    _ => vec![line.to_owned()],
-                }
-            }
+        let lines = hint.lines().flat_map(|line| match columns {
+            _ if is_command(line) => vec![paint.command(line)],
+            Some(columns) => wrap_around(line, columns - 8),
+            None => vec![line.to_owned()],
         });
         for (i, line) in lines.enumerate() {
             let before = if i == 0 { format!("  {} ", paint.bold("hint:")) } else { " ".repeat(8) };

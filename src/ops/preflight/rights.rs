@@ -58,8 +58,7 @@ pub async fn rights(ctx: &Context<'_>, objects: &[Object], all: bool) -> Result<
             missing.iter().any(|a| a.verb == "patch" && a.group == kind.group && a.resource == kind.plural)
         })
     };
-    let roles: Vec<Object> = objects.iter().filter(|object| !unable(object)).cloned().collect();
-    let escalations = escalations(ctx, &roles).await?;
+    let escalations = escalations(ctx, objects.iter().filter(|object| !unable(object))).await?;
     if missing.is_empty() && escalations.is_empty() {
         return Ok(());
     }
@@ -81,9 +80,12 @@ pub async fn rights(ctx: &Context<'_>, objects: &[Object], all: bool) -> Result<
 }
 
 /// What the server says of cluster-wide roles that would grant more than the caller has.
-pub(super) async fn escalations(ctx: &Context<'_>, objects: &[Object]) -> Result<Vec<String>> {
+async fn escalations<'o>(
+    ctx: &Context<'_>,
+    objects: impl Iterator<Item = &'o Object>,
+) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    for object in objects.iter().filter(|o| matches!(o.kind(), "ClusterRole" | "ClusterRoleBinding")) {
+    for object in objects.filter(|o| matches!(o.kind(), "ClusterRole" | "ClusterRoleBinding")) {
         let Some(kind) = apply::kind_of(ctx, object).await? else { continue };
         let options = ApplyOptions { dry_run: true, force: false, uid: None };
         if let Err(ApplyError::Forbidden(error)) = ctx.cluster.apply(&kind, object, &options).await {

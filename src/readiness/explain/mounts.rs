@@ -21,8 +21,8 @@ pub(super) fn explain(gathered: &Gathered, pod: &Value, events: &[Seen]) -> Opti
         // CRI-O, and containerd
         let handler = ["RuntimeHandler \"", "no runtime for \""];
         let handler = handler.iter().find_map(|before| between(event.message, before, "\""));
-        let network =
-            ["network", "cni", "plugin type="].iter().any(|word| event.message.to_lowercase().contains(word));
+        let message = event.message.to_lowercase();
+        let network = ["network", "cni", "plugin type="].iter().any(|word| message.contains(word));
         return Some(match handler {
             Some(handler) => new(format!("its node has no container runtime \"{handler}\""))
                 .short(format!("no runtime {handler} on its node"))
