@@ -243,11 +243,19 @@ fn a_lost_lock_ends_the_operation(env: &Env) {
     // a pod that no node takes: the operation waits, holding the lock
     let mut running = env.obs(["install", &small, "--set", "replicas=1", "--timeout=2m"]).start();
     running.says("applied");
+    let status = env.obs(["status"]).run().ok();
+    assert!(status.stdout.contains("\n  installed by "), "who is at it\n{status}");
     env.kubectl(["delete", "lease", "obs.obs"]).run().ok();
     let output = running.wait();
     assert_eq!(output.code, 1, "{output}");
     assert!(output.stderr.contains("the lock of release obs is lost"), "{output}");
     assert!(output.took < Duration::from_secs(60), "{output}");
+    let status = env.obs(["status"]).run().ok();
+    let goes_on =
+        "\n  the install was interrupted: the same command (kubectl obs install) goes on from there\n";
+    assert!(status.stdout.contains(goes_on), "{status}");
+    let status = env.obs(["status", "-o", "json"]).run().ok().json();
+    assert_eq!((&status["interrupted"], &status["holder"]), (&true.into(), &Value::Null));
     // it could not write down its end any more: the next operation does
     let again = env.obs(["install", &small, "--wait=none"]).run().ok();
     assert!(again.stderr.contains("was interrupted"), "{again}");
