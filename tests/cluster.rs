@@ -18,11 +18,13 @@ use libtest_mimic::Arguments;
 
 mod cluster {
     pub(crate) mod adoption;
+    pub(crate) mod cases;
     pub(crate) mod causes;
     pub(crate) mod chaos;
     pub(crate) mod client;
     pub(crate) mod components;
     pub(crate) mod definitions;
+    pub(crate) mod equal;
     pub(crate) mod forward;
     pub(crate) mod harness;
     pub(crate) mod health;
@@ -55,11 +57,13 @@ fn main() -> ExitCode {
 
     let trials = [
         cluster::adoption::trials(),
+        cluster::cases::trials(),
         cluster::causes::trials(),
         cluster::chaos::trials(),
         cluster::client::trials(),
         cluster::components::trials(),
         cluster::definitions::trials(),
+        cluster::equal::trials(),
         cluster::forward::trials(),
         cluster::harness::trials(),
         cluster::health::trials(),

@@ -68,7 +68,7 @@ pub struct Change {
     /// How many revisions to keep; 0 keeps all
     #[arg(long, value_name = "N", default_value = "10", value_parser = number)]
     pub history_max: usize,
-    /// Take fields back that people changed with kubectl or Helm
+    /// Take back what people changed or added in the release's objects with kubectl or Helm
     #[arg(long)]
     pub force_conflicts: bool,
     /// Delete this object and make it anew when it cannot change in place; can be repeated

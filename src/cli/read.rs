@@ -16,9 +16,16 @@ pub struct Diff {
     /// Take over objects that exist already and belong to somebody else
     #[arg(long)]
     pub adopt: bool,
-    /// How to find out: client sends no changing request, server asks the API server too
-    #[arg(long, value_name = "HOW", default_value = "client")]
-    pub dry_run: DryRun,
+    /// Take back what people changed or added in the release's objects with kubectl or Helm
+    #[arg(long)]
+    pub force_conflicts: bool,
+    /// Delete this object and make it anew when it cannot change in place; can be repeated
+    #[arg(long, value_name = "KIND/NAME")]
+    pub recreate: Vec<String>,
+    /// How to find out: client reads only, server makes all checks of an upgrade; the default asks the
+    /// API server what would change
+    #[arg(long, value_name = "HOW")]
+    pub dry_run: Option<DryRun>,
     /// Print as json or yaml
     #[arg(short = 'o', long, value_name = "FORMAT")]
     pub output: Option<Output>,

@@ -24,7 +24,7 @@ impl Cluster {
         kind: &Kind,
         live: &Value,
         takeover: &Takeover,
-        again: fn(&Value) -> Option<Takeover>,
+        again: &(dyn Fn(&Value) -> Option<Takeover> + Sync),
     ) -> Result<Value> {
         let metadata = &live["metadata"];
         let name = metadata["name"].as_str().unwrap_or_default();

@@ -33,7 +33,7 @@ pub async fn upgrade(app: &App<'_>, args: cli::Upgrade) -> Result<Outcome> {
         ..options(&args.change, &args.operation)?
     };
     let options = match (&args.plan_out, &args.plan) {
-        (Some(_), _) => Options { dry_run: Some(true), plan_out: true, ..options },
+        (Some(_), _) => Options { dry_run: Some(change::DryRun::Server), plan_out: true, ..options },
         (None, Some(path)) => Options { expected: Some(read_plan(path)?), ..options },
         (None, None) => options,
     };
@@ -88,7 +88,10 @@ fn options(change: &cli::Change, operation: &cli::Operation) -> Result<Options> 
         },
         timeout: parse_duration(&operation.timeout)?,
         lock_timeout: parse_duration(&operation.lock_timeout)?,
-        dry_run: operation.dry_run.map(|how| how == DryRun::Server),
+        dry_run: operation.dry_run.map(|how| match how {
+            DryRun::Client => change::DryRun::Client,
+            DryRun::Server => change::DryRun::Server,
+        }),
         description: change.description.clone(),
         history_max: change.history_max,
         force_conflicts: change.force_conflicts,

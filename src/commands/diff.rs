@@ -22,8 +22,14 @@ pub async fn run(app: &App<'_>, args: cli::Diff) -> Result<bool> {
         }
     };
     let options = Options {
-        dry_run: Some(args.dry_run == cli::DryRun::Server),
+        dry_run: Some(match args.dry_run {
+            None => change::DryRun::Diff,
+            Some(cli::DryRun::Client) => change::DryRun::Client,
+            Some(cli::DryRun::Server) => change::DryRun::Server,
+        }),
         adopt: args.adopt,
+        force_conflicts: args.force_conflicts,
+        recreate: args.recreate,
         ..Options::default()
     };
     let cluster = app.connect().await?;
@@ -59,6 +65,7 @@ pub fn show(app: &App<'_>, preview: &Preview, sink: Sink) {
         lines.extend(render(&entries));
         lines.push(Line { kind: LineKind::Plain, text: String::new() });
         lines.push(Line { kind: LineKind::Plain, text: preview.consequences() });
+        lines.extend(preview.prediction().map(|text| Line { kind: LineKind::Plain, text }));
         lines.extend(preview.what_stays().map(|text| Line { kind: LineKind::Plain, text }));
     }
     match sink {

@@ -7,7 +7,7 @@ use serde_json::Value;
 pub(super) enum Kind {
     /// Items are owned one by one (`x-kubernetes-list-type: map`): others may add their own.
     Map,
-    /// The list is replaced as a whole: what one side lacks is a difference, and so is the order.
+    /// The list is replaced as a whole: what one side lacks is a difference.
     Atomic,
 }
 
@@ -16,8 +16,6 @@ pub(super) enum Kind {
 pub(super) struct Pairing {
     pub keys: &'static [&'static str],
     pub kind: Kind,
-    /// Does the order mean something, even though items are paired by key?
-    pub ordered: bool,
 }
 
 /// Kubernetes OpenAPI: `x-kubernetes-list-map-keys`. Lists that the API replaces as a whole are
@@ -64,7 +62,7 @@ pub(super) fn pairing(
     known.chain(usual).find(|(keys, _)| identifies(keys, live) && identifies(keys, desired)).map(
         |(keys, kind)| {
             let kind = if merges { kind } else { Kind::Atomic };
-            Pairing { keys, kind, ordered: kind == Kind::Atomic || name == Some("initContainers") }
+            Pairing { keys, kind }
         },
     )
 }

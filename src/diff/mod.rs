@@ -1,7 +1,9 @@
 //! Differences between objects, field by field, and their text. Pure.
 //!
-//! One walk (`walk.rs`) serves both questions: *which* fields differ ([`fields`]) and *whether* any
-//! does ([`equal_subset`], which stops at the first). What is secret is compared and then masked.
+//! What decides whether an object changes is the server's answer to a dry-run, compared with the live
+//! object value by value ([`Scope::Exact`]). Where that is not to be had, a render is compared with
+//! the live object ([`Scope::Desired`]), which errs on the side of a difference: it knows neither the
+//! server's defaults nor how it writes values. What is secret is compared and then masked.
 
 mod keys;
 mod lines;
@@ -25,10 +27,11 @@ use crate::object::MASK;
 /// Which fields are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// All fields of both sides, apart from those that the server writes.
-    All,
-    /// Only what is desired: every leaf of it must be live. What others added stays unmentioned,
-    /// except in lists that are replaced as a whole.
+    /// Two states of an object as the server has them: all fields of both, apart from the status and
+    /// what the server writes itself.
+    Exact,
+    /// A render with a live object: only what is desired, every leaf of it as it is written. What
+    /// others added stays unmentioned, except in lists that are replaced as a whole.
     Desired,
 }
 
@@ -47,10 +50,8 @@ pub struct Change {
     pub secret: bool,
 }
 
-/// The fields in which two objects differ, in the order of the desired one.
-///
-/// Quantities are compared by value where the API has quantities (`1Gi` is `1024Mi`); null, empty
-/// lists and empty maps are the same as absent. A Secret's `stringData` is compared with `data`.
+/// The fields in which two objects differ, in the order of the desired one. The order of a list
+/// counts. A Secret's `stringData` is compared with `data`.
 pub fn fields(live: &Value, desired: &Value, scope: Scope) -> Vec<Change> {
     let mut changes = Vec::new();
     let _ = walk::compare(live, desired, scope, &mut |path, from, to| {
@@ -64,10 +65,4 @@ pub fn fields(live: &Value, desired: &Value, scope: Scope) -> Vec<Change> {
         ControlFlow::Continue(())
     });
     changes
-}
-
-/// Is every desired leaf live? The same as `fields(live, desired, Scope::Desired).is_empty()`,
-/// without collecting.
-pub fn equal_subset(desired: &Value, live: &Value) -> bool {
-    walk::compare(live, desired, Scope::Desired, &mut |_, _, _| ControlFlow::Break(())).is_continue()
 }

@@ -79,11 +79,6 @@ impl<'a> Path<'a> {
         }
     }
 
-    /// The key of the hop above.
-    pub fn parent_key(&self) -> Option<&'a str> {
-        self.parent.and_then(Path::key)
-    }
-
     /// The first hop: the field of the object itself.
     pub fn root(&self) -> Option<&'a str> {
         let mut path = self;

@@ -4,35 +4,6 @@ use std::cmp::Ordering;
 
 use serde_json::Value;
 
-use super::path::Path;
-
-/// Does the API have a quantity here? Only then are texts compared as such: in a ConfigMap `1` and
-/// `1000m` differ.
-pub(super) fn is_quantity(path: &Path) -> bool {
-    matches!(
-        path.parent_key(),
-        Some(
-            "limits"
-                | "requests"
-                | "hard"
-                | "used"
-                | "capacity"
-                | "allocatable"
-                | "podFixed"
-                | "max"
-                | "min"
-                | "default"
-                | "defaultRequest"
-        )
-    ) || matches!(path.key(), Some("sizeLimit" | "divisor" | "averageValue"))
-        || path.key() == Some("value") && path.parent_key() == Some("target")
-}
-
-/// Are both the same quantity?
-pub(super) fn equal(a: &Value, b: &Value) -> bool {
-    compare(a, b) == Some(Ordering::Equal)
-}
-
 /// Which is larger? None when one of them is not a quantity.
 pub(crate) fn compare(a: &Value, b: &Value) -> Option<Ordering> {
     Some(nanos(a)?.cmp(&nanos(b)?))
@@ -96,6 +67,10 @@ fn nanos(value: &Value) -> Option<i128> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn equal(a: &Value, b: &Value) -> bool {
+        compare(a, b) == Some(Ordering::Equal)
+    }
 
     #[test]
     fn equal_quantities() {

@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use super::Scope;
 use super::keys::{self, Kind, pairing};
 use super::path::{Hop, Path};
-use super::quantity;
 use crate::object::split_api_version;
 use crate::readiness::is_builtin;
 
@@ -27,11 +26,10 @@ const SERVER_METADATA: [&str; 8] = [
     "selfLink",
 ];
 
-/// kubectl's copy of the whole object: says nothing that the fields do not say, and would show secrets.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
-/// Empty maps that mean something: "a volume of this type", "everything".
-const MEANS_SOMETHING_EMPTY: [&str; 3] = ["emptyDir", "podSelector", "namespaceSelector"];
+/// kubectl's copy of the whole object, which says nothing that the fields do not say and would show
+/// secrets; and a DaemonSet's generation, which the server counts.
+const SERVER_ANNOTATIONS: [&str; 2] =
+    ["kubectl.kubernetes.io/last-applied-configuration", "deprecated.daemonset.template.generation"];
 
 struct Walk<'r> {
     scope: Scope,
@@ -114,7 +112,7 @@ impl Walk<'_> {
                 self.values(&here, live.get(key), Some(value))?;
             }
         }
-        if self.scope == Scope::All {
+        if self.scope == Scope::Exact {
             for (key, value) in live.iter().filter(|(key, _)| !desired.contains_key(*key)) {
                 let here = Path { parent: path, hop: Hop::Key(key) };
                 if !ignored(&here) {
@@ -126,14 +124,10 @@ impl Walk<'_> {
     }
 
     fn values(&mut self, path: &Path, live: Option<&Value>, desired: Option<&Value>) -> ControlFlow<()> {
-        // null is how JSON writes absent.
-        let (live, desired) = (live.filter(|v| !v.is_null()), desired.filter(|v| !v.is_null()));
+        // null is how a render says absent; what the server stores is taken literally
+        let desired = desired.filter(|value| self.scope == Scope::Exact || !value.is_null());
         match (live, desired) {
-            (None, None) => ControlFlow::Continue(()),
-            (Some(value), None) if self.scope == Scope::Desired || means_nothing(path, value) => {
-                ControlFlow::Continue(())
-            }
-            (None, Some(value)) if means_nothing(path, value) => ControlFlow::Continue(()),
+            (Some(_), None) if self.scope == Scope::Desired => ControlFlow::Continue(()),
             (Some(Value::Object(live)), Some(Value::Object(desired))) => self.maps(Some(path), live, desired),
             // Labels and annotations are reported one by one, as some of them are ignored.
             (None, Some(Value::Object(desired))) if is_metadata(path) => {
@@ -145,7 +139,7 @@ impl Walk<'_> {
             (Some(Value::Array(live_items)), Some(Value::Array(items))) => {
                 self.lists(path, live_items, items, live, desired)
             }
-            (Some(a), Some(b)) if scalars_equal(path, a, b) => ControlFlow::Continue(()),
+            (live, desired) if live == desired => ControlFlow::Continue(()),
             (live, desired) => (self.report)(path, live, desired),
         }
     }
@@ -165,13 +159,7 @@ impl Walk<'_> {
         if scalar(live) && scalar(desired) {
             // Finalizers are a set: others have theirs in it.
             let set = path.key() == Some("finalizers") && self.scope == Scope::Desired;
-            let same = if set {
-                desired.iter().all(|item| live.contains(item))
-            } else {
-                live.len() == desired.len()
-                    && live.iter().zip(desired).all(|(a, b)| scalars_equal(path, a, b))
-            };
-            return if same {
+            return if set && desired.iter().all(|item| live.contains(item)) {
                 ControlFlow::Continue(())
             } else {
                 (self.report)(path, whole_live, whole_desired)
@@ -187,7 +175,7 @@ impl Walk<'_> {
                 None => (self.report)(&here, None, Some(item))?,
             }
         }
-        if self.scope == Scope::All || pairing.kind == Kind::Atomic {
+        if self.scope == Scope::Exact || pairing.kind == Kind::Atomic {
             for item in live {
                 if !desired.iter().any(|other| keys::same(pairing.keys, item, other)) {
                     let here = Path { parent: Some(path), hop: Hop::Item(item, pairing.keys) };
@@ -195,10 +183,7 @@ impl Walk<'_> {
                 }
             }
         }
-        if pairing.ordered {
-            self.order(path, live, desired, pairing.keys)?;
-        }
-        ControlFlow::Continue(())
+        self.order(path, live, desired, pairing.keys)
     }
 
     /// The items that both sides have, in another order: shown by their labels.
@@ -235,7 +220,7 @@ fn ignored(path: &Path) -> bool {
         // apiVersion and kind say which object it is, not how it is.
         1 => matches!(key, "status" | "apiVersion" | "kind"),
         2 => path.root() == Some("metadata") && SERVER_METADATA.contains(&key),
-        3 => path.root() == Some("metadata") && key == LAST_APPLIED,
+        3 => path.root() == Some("metadata") && SERVER_ANNOTATIONS.contains(&key),
         _ => false,
     }
 }
@@ -243,29 +228,4 @@ fn ignored(path: &Path) -> bool {
 /// The object's own metadata, its labels or its annotations?
 fn is_metadata(path: &Path) -> bool {
     path.root() == Some("metadata") && path.depth() <= 2
-}
-
-/// Is a value here the same as none?
-fn means_nothing(path: &Path, value: &Value) -> bool {
-    !path.key().is_some_and(|key| MEANS_SOMETHING_EMPTY.contains(&key)) && is_empty(value)
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(map) => {
-            map.iter().all(|(key, value)| !MEANS_SOMETHING_EMPTY.contains(&key.as_str()) && is_empty(value))
-        }
-        _ => false,
-    }
-}
-
-fn scalars_equal(path: &Path, a: &Value, b: &Value) -> bool {
-    a == b
-        || match (a, b) {
-            // 1 and 1.0 are one number in JSON.
-            (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64() && (a.is_f64() || b.is_f64()),
-            _ => quantity::is_quantity(path) && quantity::equal(a, b),
-        }
 }

@@ -3,6 +3,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::split_api_version;
 
 /// A kind as discovery knows it: enough to build a URL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +58,20 @@ pub struct ObjectId {
     pub namespace: Option<String>,
     /// metadata.name
     pub name: String,
+}
+
+impl ObjectId {
+    /// The identity of an object as JSON; what it does not say is empty.
+    pub fn of(object: &Value) -> Self {
+        let (group, _) = split_api_version(object["apiVersion"].as_str().unwrap_or_default());
+        let text = |field: &str| object["metadata"][field].as_str().map(str::to_owned);
+        Self {
+            group: group.to_owned(),
+            kind: object["kind"].as_str().unwrap_or_default().to_owned(),
+            namespace: text("namespace"),
+            name: text("name").unwrap_or_default(),
+        }
+    }
 }
 
 impl fmt::Display for ObjectId {

@@ -1,14 +1,18 @@
-//! Drift: what somebody else changed in the objects of a release since it was deployed. Live
-//! objects against the record, field by field, with the field's manager.
+//! Drift: what somebody else changed in the objects of a release since it was deployed, field by
+//! field, with the field's manager; what people added with kubectl or Helm included. Where our
+//! managedFields entry does not settle it, the server says what another apply would restore.
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Context, live, revision};
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use super::apply::PARALLEL;
+use super::{Context, ask, live, revision};
 use crate::diff;
 use crate::error::Result;
 use crate::object::{Object, ObjectId};
-use crate::plan::{generated, is_ours, owners};
+use crate::plan::{self, Owner, additions, generated, is_ours, is_settled, owners, scaled_elsewhere};
 use crate::readiness::vanishes_when_done;
 use crate::release::{Revision, Status};
 
@@ -26,6 +30,9 @@ pub struct Report {
     pub status: String,
     /// How many objects were compared.
     pub compared: usize,
+    /// Of how many the API server was not asked (no right to apply): fields are compared as written.
+    #[serde(skip)]
+    pub predicted: usize,
     /// Those that differ.
     pub objects: Vec<Drifted>,
 }
@@ -40,7 +47,10 @@ pub struct Drifted {
     pub missing: bool,
     /// It exists without the release's labels: somebody else made it.
     pub foreign: bool,
-    /// Fields that differ.
+    /// The API server was not asked (no right to apply): fields are compared as they are written.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub predicted: bool,
+    /// Fields that differ, and those that people added with kubectl or Helm.
     pub fields: Vec<Field>,
 }
 
@@ -85,48 +95,89 @@ pub async fn drift(ctx: &Context<'_>) -> Result<Report> {
         .filter(|value| value["kind"] != "CustomResourceDefinition")
         .filter_map(|value| Object::new(value.clone()).ok())
         .collect();
-    let found = live::gather_with_namesakes(ctx, &desired, &[], Default::default(), None).await?;
-    let objects = desired.iter().filter_map(|object| drifted(object, found.get(&object.id()))).collect();
+    let (found, autoscalers) = tokio::try_join!(
+        live::gather_with_namesakes(ctx, &desired, &[], Default::default(), None),
+        live::autoscalers(ctx, &desired, None),
+    )?;
+    let pairs = desired.iter().map(|object| (object, found.get(&object.id())));
+    let (desired, autoscalers) = (&desired, autoscalers.as_slice());
+    let drifted: Vec<Drifted> = stream::iter(pairs)
+        .map(|(object, live)| async move { drifted(ctx, object, live, desired, autoscalers).await })
+        .buffered(PARALLEL)
+        .try_filter_map(|found| async { Ok(found) })
+        .try_collect()
+        .await?;
     Ok(Report {
         release: ctx.release.to_string(),
         namespace: ctx.namespace.to_string(),
         revision: record.revision,
         status: header.status_word.clone(),
         compared: desired.len(),
-        objects,
+        predicted: drifted.iter().filter(|one| one.predicted).count(),
+        objects: drifted,
     })
 }
 
-fn drifted(object: &Object, live: Option<&Value>) -> Option<Drifted> {
-    let blank = |missing, foreign, fields| Drifted { object: object.id(), missing, foreign, fields };
+async fn drifted(
+    ctx: &Context<'_>,
+    object: &Object,
+    live: Option<&Value>,
+    all: &[Object],
+    autoscalers: &[Value],
+) -> Result<Option<Drifted>> {
+    let blank = |missing, foreign| Drifted {
+        object: object.id(),
+        missing,
+        foreign,
+        predicted: false,
+        fields: Vec::new(),
+    };
     let Some(live) = live else {
         // of a Job that was removed when it was done there is no trace
         let done = vanishes_when_done(object.value());
-        return (!done).then(|| blank(true, false, Vec::new()));
+        return Ok((!done).then(|| blank(true, false)));
     };
     let ours = is_ours(live, object);
     if object.kind() == "Namespace" && !ours {
         // it was there before and is used as it is
-        return None;
+        return Ok(None);
     }
     if !ours {
-        return Some(blank(false, true, Vec::new()));
+        return Ok(Some(blank(false, true)));
     }
-    let filled = generated::with_live_values(object, live);
-    let desired = filled.as_ref().unwrap_or(object).value();
-    let fields: Vec<Field> = diff::fields(live, desired, diff::Scope::Desired)
-        .into_iter()
-        .map(|change| {
-            let owner = owners(live, &change).into_iter().find(|owner| !owner.is_us());
-            Field {
-                path: change.path,
-                wanted: change.to,
-                live: change.from,
-                secret: change.secret,
-                manager: owner.as_ref().map(|owner| owner.manager.clone()),
-                since: owner.and_then(|owner| owner.time),
-            }
-        })
-        .collect();
-    (!fields.is_empty()).then(|| blank(false, false, fields))
+    // replicas that an autoscaler decides are not ours
+    let object = scaled_elsewhere(object, all, autoscalers, Some(live));
+    let object = generated::with_live_values(&object, live).unwrap_or_else(|| object.into_owned());
+    let desired = object.value();
+    let (changes, predicted) = match is_settled(desired, live, true) {
+        true => (Vec::new(), false),
+        false => match ask::restored(ctx, &object, live).await? {
+            Some(after) => (plan::changes(desired, live, &after).0, false),
+            // who may only read is told what can be told
+            None => (diff::fields(live, desired, diff::Scope::Desired), true),
+        },
+    };
+    let own = changes.into_iter().map(|change| {
+        let owner = owners(live, &change).into_iter().find(|owner| !owner.is_us());
+        field(change, owner)
+    });
+    let mut fields: Vec<Field> = own.collect();
+    for addition in additions(desired, live) {
+        // part of a value that differs as a whole
+        if fields.iter().all(|field| !addition.change.path.starts_with(&field.path)) {
+            fields.push(field(addition.change, Some(addition.owner)));
+        }
+    }
+    Ok((!fields.is_empty()).then(|| Drifted { predicted, fields, ..blank(false, false) }))
+}
+
+fn field(change: diff::Change, owner: Option<Owner>) -> Field {
+    Field {
+        path: change.path,
+        wanted: change.to,
+        live: change.from,
+        secret: change.secret,
+        manager: owner.as_ref().map(|owner| owner.manager.clone()),
+        since: owner.and_then(|owner| owner.time),
+    }
 }

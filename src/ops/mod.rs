@@ -2,6 +2,7 @@
 //! observer and returns a report. Commands turn arguments into options and print the report.
 
 pub mod apply;
+pub mod ask;
 pub mod change;
 pub mod claims;
 pub mod components;

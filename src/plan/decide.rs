@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use super::immutable::{self, Outcome};
 use super::ownership::{
-    applied_in_another_version, conflicts, conflicts_with_ourselves, given_up, is_ours, owners,
-    owns_more_than, scaled_elsewhere, takeover,
+    additions, applied_in_another_version, conflicts, conflicts_with_ourselves, given_up, is_applied_at_all,
+    is_ours, is_settled, made_by_hand, owners, scaled_elsewhere, takeover,
 };
-use super::{Change, Rules, Step, crd, generated, managers, wave};
+use super::{Change, Refusal, Rules, Step, crd, generated, managers, wave};
+use super::{Conflict, Owner};
 use crate::diff;
 use crate::object::{Object, labels};
 use crate::readiness::vanishes_when_done;
@@ -35,6 +36,12 @@ pub fn step(object: &Object, live: Option<&Value>, all: &All<'_>) -> Step {
         component: object.label(labels::OBS_COMPONENT).unwrap_or_default().to_owned(),
         uid: live.and_then(|v| v["metadata"]["uid"].as_str()).map(str::to_owned),
         change: change(&object, live, all.rules),
+        takes_over: false,
+        asked: false,
+        clears: Vec::new(),
+        first: None,
+        kept: Vec::new(),
+        follows: Vec::new(),
         moved: live.is_some_and(|live| applied_in_another_version(live, object.api_version())),
         object,
         conflicts: Vec::new(),
@@ -46,6 +53,13 @@ pub fn step(object: &Object, live: Option<&Value>, all: &All<'_>) -> Step {
     };
     match live {
         Some(live) if step.change.writes() => {
+            step.takes_over = takes_over(&step.change, live, all.rules);
+            if step.takes_over
+                && let Change::Update(fields) | Change::Adopt(fields) = &mut step.change
+            {
+                let filled = generated::with_live_values(&step.object, live);
+                add_removals(fields, filled.as_ref().unwrap_or(&step.object).value(), live);
+            }
             meet_immutable_fields(&mut step, live, all);
             meet_others(&mut step, live, all.rules);
         }
@@ -53,7 +67,7 @@ pub fn step(object: &Object, live: Option<&Value>, all: &All<'_>) -> Step {
             if step.object.kind() == "CustomResourceDefinition"
                 && let Some(crd::Problem { why, hint }) = crd::unusable(step.object.value(), live)
             {
-                step.refusal = Some((why, hint));
+                step.refusal = Some(Refusal::new(why, hint));
             }
         }
         _ => {}
@@ -84,17 +98,34 @@ fn change(object: &Object, live: Option<&Value>, rules: &Rules<'_>) -> Change {
     let filled = generated::with_live_values(object, live);
     let desired = filled.as_ref().unwrap_or(object).value();
     let complete = !generated::lacks(object, live);
-    if ours
-        && complete
-        && diff::equal_subset(desired, live)
-        && !owns_more_than(desired, live, labels::MANAGER)
-    {
+    let restored = !rules.force_conflicts || additions(desired, live).is_empty();
+    if ours && complete && restored && is_settled(desired, live, rules.applied.contains(&object.id())) {
         return Change::Unchanged;
     }
     let mut fields = diff::fields(live, desired, diff::Scope::Desired);
     let known: Vec<String> = fields.iter().map(|field| field.path.clone()).collect();
     fields.extend(given_up(desired, live, labels::MANAGER).into_iter().filter(|f| !known.contains(&f.path)));
     if ours { Change::Update(fields) } else { Change::Adopt(fields) }
+}
+
+/// Do the fields that kubectl and Helm own become ours first? Those of an object of others that is
+/// adopted; of one with our labels that we never applied (`kubectl obs template | kubectl apply`); and
+/// what people changed, when they are told to lose it.
+fn takes_over(change: &Change, live: &Value, rules: &Rules<'_>) -> bool {
+    match change {
+        Change::Adopt(_) => true,
+        Change::Update(_) => made_by_hand(live) && (rules.force_conflicts || !is_applied_at_all(live)),
+        _ => false,
+    }
+}
+
+/// Adds what goes when the fields of kubectl and Helm are taken over.
+pub(super) fn add_removals(fields: &mut Vec<diff::Change>, desired: &Value, live: &Value) {
+    for addition in additions(desired, live) {
+        if !fields.iter().any(|field| field.path == addition.change.path) {
+            fields.push(addition.change);
+        }
+    }
 }
 
 /// A CustomResourceDefinition belongs to the cluster, not to a release.
@@ -131,11 +162,10 @@ fn definition(object: &Object, live: &Value, ours: bool, rules: &Rules<'_>) -> D
 /// Fields that cannot change in place.
 fn meet_immutable_fields(step: &mut Step, live: &Value, all: &All<'_>) {
     let namespace = step.object.namespace().unwrap_or_default();
-    let named = format!("{}/{}", step.object.kind(), step.object.name());
     let around = immutable::Around {
         claims: all.claims.get(namespace).map_or(&[], Vec::as_slice),
         classes: all.rules.classes,
-        recreate_allowed: all.rules.recreate.iter().any(|name| name.eq_ignore_ascii_case(&named)),
+        recreate_allowed: all.rules.may_recreate(&step.object),
     };
     match immutable::judge(step.object.value(), live, &around) {
         Outcome::InPlace => {}
@@ -145,7 +175,7 @@ fn meet_immutable_fields(step: &mut Step, live: &Value, all: &All<'_>) {
             let fields = step.change.fields().to_vec();
             step.change = Change::Recreate { fields, orphan, why };
         }
-        Outcome::Refuse { why, hint } => step.refusal = Some((why, hint)),
+        Outcome::Refuse { why, hint } => step.refusal = Some(Refusal::new(why, hint)),
     }
 }
 
@@ -163,14 +193,34 @@ fn meet_others(step: &mut Step, live: &Value, rules: &Rules<'_>) {
         return;
     }
     let mut found = conflicts(desired, live);
+    let gone = |conflict: &Conflict| conflict.owner.is_hand_tool() && conflict.owner.subresource.is_none();
+    if step.takes_over {
+        found.retain(|conflict| !gone(conflict));
+    } else {
+        found.extend(held_by_hand(desired, live, live));
+    }
     if matches!(step.change, Change::Adopt(_)) {
-        // what kubectl and Helm own comes with the object
-        found.retain(|conflict| !(conflict.owner.is_hand_tool() && conflict.owner.subresource.is_none()));
         step.helm = takeover(live).and_then(|takeover| takeover.helm);
     }
     // what we wrote by other means than apply is nobody's decision against ours
     let own = !conflicts_with_ourselves(desired, live).is_empty();
+    meet_conflicts(step, found, own, rules);
+}
+
+/// May the fields in conflict be taken? `own`: is any of them ours, by another write than an apply?
+pub(super) fn meet_conflicts(step: &mut Step, found: Vec<Conflict>, own: bool, rules: &Rules<'_>) {
     let by_people = found.iter().all(|conflict| conflict.owner.is_hand_tool());
     step.force = if found.is_empty() { own } else { rules.force_conflicts && by_people };
     step.conflicts = found;
+}
+
+/// What we applied and no longer want, and stays because a person's tool owns it, too: as much a
+/// decision against ours as another value. `after` is the object once we have given it up.
+pub(super) fn held_by_hand(desired: &Value, live: &Value, after: &Value) -> Vec<Conflict> {
+    let held = given_up(desired, live, labels::MANAGER).into_iter().filter_map(|change| {
+        let owner = owners(after, &change).into_iter().find(Owner::is_hand_tool)?;
+        let field = format!(".{}", change.path);
+        Some(Conflict { path: change.path, field, owner, ours: None, live: change.from })
+    });
+    held.collect()
 }

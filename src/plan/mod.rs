@@ -1,13 +1,18 @@
 //! Planning: (desired objects, live objects, earlier inventories) → what will happen to each
-//! object, in waves, and what goes. Pure; the server's own opinion (dry-run) is added later by
-//! `ops`.
+//! object, in waves, and what goes. Pure.
+//!
+//! An object is known to be unchanged when our managedFields entry owns exactly what is desired, and
+//! that is what was applied last (`ownership/exact.rs`). Everything else is a prediction until the
+//! server was asked: `ops::ask` sends the dry-run, and `answer.rs` makes of it what happens.
 
+mod answer;
 pub mod crd;
 pub mod data_format;
 mod decide;
 pub mod effects;
 pub mod generated;
 pub mod immutable;
+mod leftover;
 pub mod local;
 mod order;
 mod ownership;
@@ -17,12 +22,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+pub use answer::{Kept, Said, accepted, blocked_by_hand, changes, in_two_steps, is_leftover, refused};
 use immutable::Growth;
+pub use leftover::{complained_of, defaults_of, leftovers};
 pub use order::{WAVES, removal_rank, wave};
 pub use ownership::{
-    Conflict, HelmRelease, Owner, Takeover, applied_in_another_version, carry_over, conflicts,
-    conflicts_with_ourselves, given_up, is_hand_tool, is_ours, owners, owns_more_than, scaled_elsewhere,
-    takeover,
+    Addition, Conflict, HelmRelease, Owner, Takeover, additions, applied_in_another_version, applied_last,
+    carry_over, claim, conflicts, conflicts_with_ourselves, given_up, is_applied_at_all, is_hand_tool,
+    is_ours, is_settled, owners, owns_more_than, scaled_elsewhere, takeover, without_emptied,
 };
 pub use successor::must_go_first;
 
@@ -89,6 +96,44 @@ pub struct Rules<'a> {
     pub deployed: &'a [Value],
     /// Live HorizontalPodAutoscalers and ScaledObjects of the release's namespaces.
     pub autoscalers: &'a [Value],
+    /// Objects that are desired just as they were applied last, by a revision that came to its end.
+    pub applied: Applied<'a>,
+}
+
+/// Identities of objects; none where nothing is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Applied<'a>(pub Option<&'a BTreeSet<ObjectId>>);
+
+impl Applied<'_> {
+    fn contains(&self, id: &ObjectId) -> bool {
+        self.0.is_some_and(|known| known.contains(id))
+    }
+}
+
+impl Rules<'_> {
+    /// Did a person name this object with `--recreate`?
+    pub fn may_recreate(&self, object: &Object) -> bool {
+        let named = format!("{}/{}", object.kind(), object.name());
+        self.recreate.iter().any(|name| name.eq_ignore_ascii_case(&named))
+    }
+}
+
+/// Why something cannot be done, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What, to which object, why.
+    pub why: String,
+    /// What else there is to say, a line each.
+    pub details: Vec<String>,
+    /// What to do.
+    pub hints: Vec<String>,
+}
+
+impl Refusal {
+    /// With one hint.
+    pub fn new(why: String, hint: String) -> Self {
+        Self { why, details: Vec::new(), hints: vec![hint] }
+    }
 }
 
 /// One desired object and what happens to it.
@@ -111,7 +156,20 @@ pub struct Step {
     /// Who owns the live value of a field that changes, by its path.
     pub owners: BTreeMap<String, Owner>,
     /// Why it cannot be done, and what to do about it.
-    pub refusal: Option<(String, String)>,
+    pub refusal: Option<Refusal>,
+    /// Do the fields that kubectl and Helm own become ours before it is applied?
+    pub takes_over: bool,
+    /// Is this the server's answer to a dry-run? Else what changes is a prediction.
+    pub asked: bool,
+    /// The server's own earlier defaults, which do not go with what is desired: they become ours before
+    /// the apply, which gives them up.
+    pub clears: Vec<Vec<diff::Step>>,
+    /// Is applied before the object itself: without the maps of ours that become empty ones.
+    pub first: Option<Object>,
+    /// What we no longer want and stays all the same.
+    pub kept: Vec<Kept>,
+    /// What the server changes along with it.
+    pub follows: Vec<diff::Change>,
     /// Claims that become larger: before a StatefulSet is made anew, or by the step itself.
     pub grow: Vec<Growth>,
     /// Was it applied last in another API version than now?

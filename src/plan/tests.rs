@@ -30,21 +30,28 @@ fn desired(kind: &str, name: &str, extra: Value) -> Object {
 
 /// The live twin of an object that we applied.
 fn applied(kind: &str, name: &str, extra: Value) -> Value {
-    let mut value = labelled(kind, name, extra.clone());
-    let fields: serde_json::Map<String, Value> = extra
-        .as_object()
-        .unwrap()
-        .iter()
-        .map(|(k, v)| {
-            let below: serde_json::Map<String, Value> =
-                v.as_object().into_iter().flatten().map(|(k, _)| (format!("f:{k}"), json!({}))).collect();
-            (format!("f:{k}"), Value::Object(below))
-        })
-        .collect();
+    managed(labelled(kind, name, extra))
+}
+
+/// With the entry of managedFields that our apply leaves.
+fn managed(mut value: Value) -> Value {
+    let mut fields = fields_of(&value);
+    for key in ["f:apiVersion", "f:kind"] {
+        fields.as_object_mut().unwrap().remove(key);
+    }
+    let metadata = fields["f:metadata"].as_object_mut().unwrap();
+    metadata.remove("f:name");
+    metadata.remove("f:namespace");
+    let name = value["metadata"]["name"].as_str().unwrap().to_owned();
     value["metadata"]["uid"] = json!(format!("uid-{name}"));
-    value["metadata"]["managedFields"] =
-        json!([{"manager": "kubectl-obs", "operation": "Apply", "fieldsV1": fields}]);
+    value["metadata"]["managedFields"] = json!([{"manager": "kubectl-obs", "operation": "Apply",
+        "apiVersion": value["apiVersion"], "fieldsV1": fields}]);
     value
+}
+
+fn fields_of(value: &Value) -> Value {
+    let fields = value.as_object().into_iter().flatten();
+    Value::Object(fields.map(|(key, value)| (format!("f:{key}"), fields_of(value))).collect())
 }
 
 fn live(values: Vec<Value>) -> Live {
@@ -78,8 +85,9 @@ fn a_generated_secret_that_holds_its_value_is_unchanged() {
     let annotation = json!({"kubectl-obs.dev/generated": r#"[{"key":"password"}]"#});
     let mut wanted = labelled("Secret", "admin", json!({}));
     wanted["metadata"]["annotations"] = annotation.clone();
-    let mut current = applied("Secret", "admin", json!({"data": {"password": "aHVudGVy"}}));
+    let mut current = labelled("Secret", "admin", json!({"data": {"password": "aHVudGVy"}}));
     current["metadata"]["annotations"] = annotation;
+    let current = managed(current);
     let plan = planned(&[Object::new(wanted).unwrap()], &live(vec![current]), &[]);
     assert_eq!(plan.steps[0].change, Change::Unchanged);
 }
@@ -146,4 +154,85 @@ fn a_namespace_that_was_there_before_is_used_as_it_is() {
     let plan = planned(&[wanted], &live(vec![namespace]), &[]);
     assert_eq!(plan.steps[0].change, Change::Use);
     assert!(plan.inventory().is_empty(), "it is not ours to delete");
+}
+
+/// What is said of an update by the server's answer.
+fn asked(wanted: Object, current: Value, after: &Value, said: &[Said], rules: &Rules<'_>) -> Step {
+    let live = live(vec![current.clone()]);
+    let mut step = plan(&[wanted], &live, &[], rules).steps.remove(0);
+    accepted(&mut step, &current, after, said, rules);
+    step
+}
+
+#[test]
+fn the_servers_answer_decides_whether_an_object_changes() {
+    let limits = |memory: &str| json!({"spec": {"memory": memory}});
+    let current = applied("Deployment", "web", limits("1Gi"));
+    let step = |wanted: &str, answer: &str| {
+        let mut after = applied("Deployment", "web", limits(answer));
+        after["metadata"]["generation"] = json!(2);
+        asked(desired("Deployment", "web", limits(wanted)), current.clone(), &after, &[], &Rules::default())
+    };
+    assert_eq!(step("1024Mi", "1Gi").change, Change::Unchanged, "the same in other words");
+    let step = step("2048Mi", "2Gi");
+    let Change::Update(fields) = &step.change else { panic!("{step:?}") };
+    assert_eq!((fields[0].path.as_str(), &fields[0].to), ("spec.memory", &Some(json!("2Gi"))));
+    assert!(step.asked);
+}
+
+#[test]
+fn what_the_server_changes_by_itself_is_told_apart_and_changes_nothing_alone() {
+    let current = applied("Deployment", "web", json!({"spec": {"a": 1}}));
+    let mut after = current.clone();
+    after["spec"]["touched"] = json!("now");
+    let same = asked(
+        desired("Deployment", "web", json!({"spec": {"a": 1}})),
+        current.clone(),
+        &after,
+        &[],
+        &Rules::default(),
+    );
+    assert_eq!(same.change, Change::Unchanged);
+    after["spec"]["a"] = json!(2);
+    let step = asked(
+        desired("Deployment", "web", json!({"spec": {"a": 2}})),
+        current,
+        &after,
+        &[],
+        &Rules::default(),
+    );
+    let paths = |fields: &[diff::Change]| fields.iter().map(|f| f.path.clone()).collect::<Vec<_>>();
+    assert_eq!(
+        (paths(step.change.fields()), paths(&step.follows)),
+        (vec!["spec.a".to_owned()], vec!["spec.touched".to_owned()])
+    );
+}
+
+#[test]
+fn what_we_give_up_and_another_keeps_is_said() {
+    let mut current = applied("ConfigMap", "c", json!({"data": {"a": "1", "b": "2"}}));
+    let theirs = |manager: &str| json!({"manager": manager, "operation": "Apply", "fieldsV1": {"f:data": {"f:b": {}}}});
+    let wanted = || desired("ConfigMap", "c", json!({"data": {"a": "1"}}));
+    let after = |manager: &str| {
+        let mut after = applied("ConfigMap", "c", json!({"data": {"a": "1"}}));
+        after["data"]["b"] = json!("2");
+        after["metadata"]["managedFields"].as_array_mut().unwrap().push(theirs(manager));
+        after
+    };
+    current["metadata"]["managedFields"].as_array_mut().unwrap().push(theirs("operator"));
+    let step = asked(wanted(), current.clone(), &after("operator"), &[], &Rules::default());
+    assert_eq!(step.change, Change::Update(vec![]), "it is ours no longer");
+    assert_eq!(step.kept[0].owner.as_ref().unwrap().manager, "operator");
+    assert!(step.conflicts.is_empty());
+    // a person's tool: as much a decision against ours as another value
+    current["metadata"]["managedFields"][1] = theirs("kubectl");
+    let step = asked(wanted(), current.clone(), &after("kubectl"), &[], &Rules::default());
+    assert_eq!(step.obstacles()[0].path, "data.b");
+    let rules = Rules { force_conflicts: true, ..Rules::default() };
+    let live = live(vec![current.clone()]);
+    let mut step = plan(&[wanted()], &live, &[], &rules).steps.remove(0);
+    assert!(step.takes_over);
+    in_two_steps(&mut step, &current, (Some(&after("kubectl")), &after("kubectl")), Vec::new(), &[], &rules);
+    assert_eq!(step.change.fields()[0].path, "data.b", "it goes");
+    assert!(step.obstacles().is_empty());
 }

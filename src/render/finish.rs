@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{Facts, kinds};
 use crate::bundle::ReadinessRule;
 use crate::object::{Object, labels, pods, split_api_version, type_name};
+use crate::readiness::is_builtin;
 
 /// Whose object it is.
 pub struct Owner {
@@ -53,6 +54,19 @@ fn plain_to_data(secret: &mut Value) -> Result<(), String> {
     Ok(())
 }
 
+/// In the API's own kinds null is how a template says "not set". Server-side apply would take it for
+/// a value: a probe that was there before would keep the server's defaults and lose the rest.
+fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(without_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_nulls),
+        _ => {}
+    }
+}
+
 impl<'a> Finisher<'a> {
     /// `global` is the umbrella's; `crds` are all CustomResourceDefinitions of the render.
     pub fn new<'o>(
@@ -89,6 +103,10 @@ impl<'a> Finisher<'a> {
         let fits = |e: String| format!("{what}: {e}");
         self.place(object, &group, &kind, owner).map_err(fits)?;
 
+        // a definition's schema and a custom resource may mean null by it
+        if is_builtin(&group) && kind != "CustomResourceDefinition" {
+            without_nulls(object.value_mut());
+        }
         if (group.as_str(), kind.as_str()) == ("", "Secret") {
             plain_to_data(object.value_mut()).map_err(fits)?;
         }
@@ -170,7 +188,8 @@ impl<'a> Finisher<'a> {
     fn mark(&self, value: &mut Value, owner: &Owner, role: &str, version: bool) -> Result<(), String> {
         let metadata = map_at(value, "metadata")?;
         for (key, common) in ["labels", "annotations"].into_iter().zip(&self.common) {
-            if common.is_empty() && metadata.get(key).is_none_or(Value::is_null) {
+            let blank = |value: &Value| value.is_null() || value.as_object().is_some_and(Map::is_empty);
+            if common.is_empty() && metadata.get(key).is_none_or(blank) {
                 metadata.shift_remove(key);
                 continue;
             }

@@ -99,7 +99,8 @@ fn of_install() {
                                           [default: healthy] [possible values: none, ready, healthy]
           --description <TEXT>            What the revision is for, shown by history
           --history-max <N>               How many revisions to keep; 0 keeps all [default: 10]
-          --force-conflicts               Take fields back that people changed with kubectl or Helm
+          --force-conflicts               Take back what people changed or added in the release's
+                                          objects with kubectl or Helm
           --recreate <KIND/NAME>          Delete this object and make it anew when it cannot change in
                                           place; can be repeated
           --keep-claim-sizes              Leave volume claims that are larger than wanted at their size

@@ -89,7 +89,7 @@ impl<'a> Place<'a> {
         let takeover = plan::takeover(&live).unwrap();
         let taken = self
             .runtime
-            .block_on(self.cluster.take_over(&self.kind(object), &live, &takeover, plan::takeover))
+            .block_on(self.cluster.take_over(&self.kind(object), &live, &takeover, &plan::takeover))
             .unwrap();
         assert_eq!(plan::takeover(&taken), None, "nothing is left to take over");
         (taken, takeover.helm)
@@ -219,16 +219,16 @@ fn meets_other_writers(env: &Env) {
     // changed since it was read: what is then there is taken over
     env.kubectl(["label", "configmap", "c", "late=yes"]).run().ok();
     let taken =
-        place.runtime.block_on(place.cluster.take_over(&kind, &live, &takeover, plan::takeover)).unwrap();
+        place.runtime.block_on(place.cluster.take_over(&kind, &live, &takeover, &plan::takeover)).unwrap();
     assert_eq!(managers(&taken), [("kubectl-obs", "Apply")], "{taken:#}");
     assert_eq!(taken["metadata"]["labels"]["late"], "yes");
     assert_eq!(place.apply(&map, false, false).unwrap()["metadata"].get("labels"), None);
     // once more is harmless
-    place.runtime.block_on(place.cluster.take_over(&kind, &live, &takeover, plan::takeover)).unwrap();
+    place.runtime.block_on(place.cluster.take_over(&kind, &live, &takeover, &plan::takeover)).unwrap();
     // another object of the name is not touched
     env.kubectl(["delete", "configmap", "c"]).run().ok();
     let take_over =
-        || place.runtime.block_on(place.cluster.take_over(&kind, &live, &takeover, plan::takeover));
+        || place.runtime.block_on(place.cluster.take_over(&kind, &live, &takeover, &plan::takeover));
     let words = format!("ConfigMap {}/c was deleted or replaced by someone else meanwhile", env.namespace());
     assert_eq!(take_over().unwrap_err().message(), words);
     env.kubectl(["create", "configmap", "c"]).run().ok();

@@ -69,11 +69,33 @@ impl Env {
         context: &str,
         args: impl IntoIterator<Item = S>,
     ) -> Command {
+        self.connected(kubeconfig, context, args).args(["--namespace", &self.namespace])
+    }
+
+    /// `kubectl-obs ARGS` on the cluster, in another namespace.
+    pub fn obs_in<S: AsRef<str>>(&self, namespace: &str, args: impl IntoIterator<Item = S>) -> Command {
+        self.connected(&self.cluster.kubeconfig, &self.cluster.context, args).args(["--namespace", namespace])
+    }
+
+    fn connected<S: AsRef<str>>(
+        &self,
+        kubeconfig: &Path,
+        context: &str,
+        args: impl IntoIterator<Item = S>,
+    ) -> Command {
         super::plugin::obs(self.home(), args)
             .arg("--kubeconfig")
             .arg(kubeconfig)
-            .args(["--context", context, "--namespace", &self.namespace])
+            .args(["--context", context])
             .deadline(Duration::from_secs(300))
+    }
+
+    /// `kubectl ARGS` on the cluster, in another namespace.
+    pub fn kubectl_in<S: AsRef<str>>(&self, namespace: &str, args: impl IntoIterator<Item = S>) -> Command {
+        self.cluster
+            .kubectl(self.home())
+            .arg(format!("--namespace={namespace}"))
+            .args(args.into_iter().map(|arg| arg.as_ref().to_owned()))
     }
 
     /// `kubectl ARGS` on the cluster, in the namespace.

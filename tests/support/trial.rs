@@ -36,6 +36,12 @@ pub fn soak(name: &str, test: impl FnOnce(&Env) + Send + 'static) -> Trial {
     trial(&format!("soak::{name}"), cluster::node, test).with_ignored_flag(!asked)
 }
 
+/// A long test that needs an API server only.
+pub fn soak_api(name: &str, test: impl FnOnce(&Env) + Send + 'static) -> Trial {
+    let asked = std::env::var("OBS_SOAK").is_ok_and(|value| value == "1");
+    trial(&format!("soak::{name}"), cluster::api, test).with_ignored_flag(!asked)
+}
+
 fn trial(
     name: &str,
     cluster: impl FnOnce() -> Result<&'static Cluster, Reason> + Send + 'static,

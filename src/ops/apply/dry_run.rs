@@ -60,7 +60,7 @@ impl Brought {
     }
 
     /// Does the object need something that only the plan brings?
-    pub(super) fn concerns(&self, object: &Object) -> bool {
+    pub fn concerns(&self, object: &Object) -> bool {
         object.namespace().is_some_and(|namespace| self.namespaces.contains(namespace))
             || self.kinds.contains(object.kind())
     }
@@ -153,7 +153,7 @@ pub(super) async fn verdict(ctx: &Context<'_>, step: &Step, brought: &Brought) -
 }
 
 /// A name of the same length that nobody has.
-pub(super) fn free_name(name: &str) -> String {
+pub(crate) fn free_name(name: &str) -> String {
     let kept: String = name.chars().take(name.len().saturating_sub(5)).collect();
     format!("{kept}x{:04x}", rand::random::<u16>())
 }

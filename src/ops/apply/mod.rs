@@ -4,6 +4,7 @@ mod definitions;
 mod dry_run;
 mod step;
 
+pub(super) use dry_run::free_name;
 pub use dry_run::{Brought, Verdict, dry_run, taken};
 pub use step::{Generated, Random, apply_step};
 

@@ -41,8 +41,13 @@ pub async fn apply_step(
     };
     let kind = kind_of(ctx, &step.object).await?.ok_or_else(|| unknown_kind(&step.object))?;
     match step.change {
-        Change::Adopt(_) => take_over(run, step, &kind, plan::takeover).await?,
-        Change::Update(_) if step.moved => take_over(run, step, &kind, plan::carry_over).await?,
+        Change::Update(_) | Change::Adopt(_) if step.takes_over => {
+            take_over(run, step, &kind, &plan::takeover).await?;
+        }
+        Change::Update(_) if step.moved => take_over(run, step, &kind, &plan::carry_over).await?,
+        Change::Update(_) if !step.clears.is_empty() => {
+            take_over(run, step, &kind, &|live| plan::claim(live, &step.clears)).await?;
+        }
         _ => {}
     }
     let mut options = ApplyOptions { dry_run: false, force: step.force, uid: step.uid.clone() };
@@ -51,6 +56,10 @@ pub async fn apply_step(
         options.uid = None;
     }
     let filled = fill_generated(ctx, &kind, &step.object, generated).await?;
+    if let (Some(first), Change::Update(_)) = (&step.first, &step.change) {
+        run.lock.still_held()?;
+        ctx.cluster.apply(&kind, first, &options).await?;
+    }
     run.lock.still_held()?;
     let object = filled.as_ref().unwrap_or(&step.object);
     let applied = match ctx.cluster.apply(&kind, object, &options).await {
@@ -93,7 +102,7 @@ pub(super) async fn take_over(
     run: &Run<'_>,
     step: &Step,
     kind: &Kind,
-    what: fn(&Value) -> Option<Takeover>,
+    what: &(dyn Fn(&Value) -> Option<Takeover> + Sync),
 ) -> Result<()> {
     let ctx = &run.ctx;
     let Some(live) = ctx.cluster.get(kind, step.object.namespace(), step.object.name()).await? else {

@@ -1,5 +1,7 @@
 //! What the release is to become: the render of a bundle, or what an earlier revision recorded.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -245,11 +247,17 @@ impl Goal {
 
     /// The objects as records hold them.
     pub fn recorded_objects(&self) -> Vec<Value> {
-        let own = self.objects.iter().map(|object| match object.kind() {
-            "CustomResourceDefinition" => crd_stub(object),
-            _ => object.value().clone(),
-        });
+        let own = self.objects.iter().map(|object| recorded(object).into_owned());
         own.chain(self.crds.iter().cloned()).collect()
+    }
+
+    /// The objects that the record holds just as they are desired now.
+    pub fn same_as_in(&self, record: &Record) -> BTreeSet<ObjectId> {
+        let known: BTreeMap<ObjectId, &Value> =
+            record.objects.iter().map(|value| (ObjectId::of(value), value)).collect();
+        let same =
+            |object: &&Object| known.get(&object.id()).is_some_and(|value| **value == *recorded(object));
+        self.objects.iter().filter(same).map(Object::id).collect()
     }
 
     /// Is this what the revision already holds?
@@ -260,6 +268,14 @@ impl Goal {
             && self.components == record.components
             && self.notes == record.notes
             && self.recorded_objects() == record.objects
+    }
+}
+
+/// An object as records hold it.
+fn recorded(object: &Object) -> Cow<'_, Value> {
+    match object.kind() {
+        "CustomResourceDefinition" => Cow::Owned(crd_stub(object)),
+        _ => Cow::Borrowed(object.value()),
     }
 }
 

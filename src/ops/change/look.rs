@@ -1,20 +1,21 @@
 //! Reading what there is, and planning: before the lock, so that a plan can be shown and an upgrade
 //! that changes nothing writes nothing; and once more under it, when anything moved meanwhile.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::aim::Aim;
-use super::{Goal, Options, Target, Verb};
+use super::{DryRun, Goal, Options, Target, Verb};
 use crate::cluster::records::Store;
 use crate::cluster::{Kinds, Lock, ServerVersion};
 use crate::error::{Error, Exit, Result};
 use crate::event::Event;
-use crate::object::builtin;
+use crate::object::{ObjectId, builtin};
 use crate::ops::run::Run;
-use crate::ops::{Context, live, namespace, preflight, who};
-use crate::plan::{Live, Plan, Rules, plan};
+use crate::ops::{Context, ask, live, namespace, preflight, who};
+use crate::plan::{Applied, Live, Plan, Rules, plan};
 use crate::release::record::merge_inventory;
 use crate::release::{Entry, Header, History, Metadata, Record, Revision, Status, Unusable};
 use crate::render::Facts;
@@ -196,9 +197,14 @@ impl Look {
         }
     }
 
-    fn replan(&mut self, options: &Options) {
+    /// Decides about one object again, which came to be after the plan was made.
+    fn decide_again(&mut self, id: &ObjectId, options: &Options) {
         let rules = rules(options, &self.around);
-        self.plan = plan(&self.goal.objects, &self.around.live, &self.around.earlier, &rules);
+        let again = plan(&self.goal.objects, &self.around.live, &self.around.earlier, &rules);
+        let place = |plan: &Plan| plan.steps.iter().position(|step| step.object.id() == *id);
+        if let (Some(old), Some(new)) = (place(&self.plan), place(&again)) {
+            self.plan.steps[old] = again.steps[new].clone();
+        }
     }
 }
 
@@ -214,6 +220,8 @@ pub struct Around {
     classes: Vec<Value>,
     /// The objects of the deployed revision.
     deployed: Vec<Value>,
+    /// The objects that the newest revision applied, to its end, just as they are desired now.
+    applied: BTreeSet<ObjectId>,
 }
 
 fn rules<'a>(options: &'a Options, around: &'a Around) -> Rules<'a> {
@@ -224,10 +232,11 @@ fn rules<'a>(options: &'a Options, around: &'a Around) -> Rules<'a> {
         deployed: &around.deployed,
         force_conflicts: options.force_conflicts,
         autoscalers: &around.autoscalers,
+        applied: Applied(Some(&around.applied)),
     }
 }
 
-/// Renders, gathers the live objects and plans.
+/// Renders, gathers the live objects, plans, and asks the server about what may change.
 pub async fn look(
     ctx: &Context<'_>,
     seen: Seen,
@@ -244,7 +253,16 @@ pub async fn look(
         facts.hmac_key.clone_from(key);
     }
     let mut goal = Goal::new(&target, &facts, &seen.kinds)?;
-    preflight::rights(ctx, &goal.objects, seen.all_rights).await?;
+    let rights = preflight::rights(ctx, &goal.objects, seen.all_rights).await;
+    let predicted = match options.dry_run {
+        Some(DryRun::Client) => true,
+        // who may only read is told what can be told
+        Some(DryRun::Diff) => rights.is_err(),
+        None | Some(DryRun::Server) => {
+            rights?;
+            false
+        }
+    };
     goal.check_names(options)?;
     let store = ctx.store();
     goal.refuse_old_data_formats(&goal.with_data(&seen, &store).await?, options)?;
@@ -252,16 +270,19 @@ pub async fn look(
     if options.keep_claim_sizes {
         goal.keep_claim_sizes(&around.live);
     }
-    let mut look = Look { seen, verb, goal, facts, around, plan: Plan::default() };
-    look.replan(options);
-    Ok(look)
+    let rules = rules(options, &around);
+    let mut plan = plan(&goal.objects, &around.live, &around.earlier, &rules);
+    if !predicted {
+        ask::ask(ctx, &mut plan, &around.live, &rules).await?;
+    }
+    Ok(Look { seen, verb, goal, facts, around, plan })
 }
 
 async fn around(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<Around> {
     let records: Vec<&Record> = seen.records.iter().collect();
     let mut earlier = merge_inventory(Vec::new(), &records);
     if seen.blind {
-        let known: std::collections::BTreeSet<_> = earlier.iter().map(Entry::id).collect();
+        let known: BTreeSet<_> = earlier.iter().map(Entry::id).collect();
         let found = live::scan(ctx).await?;
         earlier
             .extend(found.into_iter().map(|(entry, _)| entry).filter(|entry| !known.contains(&entry.id())));
@@ -273,10 +294,12 @@ async fn around(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<Around> {
         live::autoscalers(ctx, &goal.objects, absent),
         live::storage_classes(ctx, &goal.objects),
     )?;
-    let deployed = seen.history.deployed().map(|header| header.revision);
-    let record = seen.records.iter().find(|record| Some(record.revision) == deployed);
+    let revision = seen.history.deployed().map(|header| header.revision);
+    let record = seen.records.iter().find(|record| Some(record.revision) == revision);
     let deployed = record.map(|record| record.objects.clone()).unwrap_or_default();
-    Ok(Around { live, earlier, autoscalers, classes, deployed })
+    let applied = seen.latest().filter(|record| Some(record.revision) == revision);
+    let applied = applied.map(|record| goal.same_as_in(record)).unwrap_or_default();
+    Ok(Around { live, earlier, autoscalers, classes, deployed, applied })
 }
 
 /// Under the lock: the same look when nothing can have moved since, a new one otherwise.
@@ -305,8 +328,9 @@ pub async fn again(
     };
     if let Some(value) = namespace_made {
         // planned as absent, made since
-        look.around.live.insert(namespace::id(ctx.namespace.as_str()), value);
-        look.replan(options);
+        let id = namespace::id(ctx.namespace.as_str());
+        look.around.live.insert(id.clone(), value);
+        look.decide_again(&id, options);
     }
     tell_what_is_continued(ctx, &look.seen.history);
     Ok(look)

@@ -46,6 +46,17 @@ pub enum WaitFor {
     Healthy,
 }
 
+/// How to find out what would happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DryRun {
+    /// By reading alone: what changes is a prediction.
+    Client,
+    /// By asking the server what it would make of what changes, where the user may; else by reading.
+    Diff,
+    /// By asking the server about every object, and making all checks.
+    Server,
+}
+
 /// What is done to the release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verb {
@@ -93,8 +104,8 @@ pub struct Options {
     pub timeout: Duration,
     /// How long to wait for the lock.
     pub lock_timeout: Duration,
-    /// Show the plan only; `Some(true)` asks the server about every object.
-    pub dry_run: Option<bool>,
+    /// Show the plan only.
+    pub dry_run: Option<DryRun>,
     /// What the revision is for; made from what changes when absent.
     pub description: Option<String>,
     /// Revisions to keep; 0 keeps all.
@@ -187,7 +198,7 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
             let look = look::again(&run, look, aim, options, asked, made).await?;
             if asked {
                 let now = Preview::of(&look);
-                if now != preview {
+                if !now.says_the_same(&preview) {
                     // the cluster changed while the question was open
                     confirm(&now)?;
                 }
@@ -248,9 +259,9 @@ fn started(ctx: &Context<'_>, seen: &Seen, verb: &Verb, bundle: &str) {
 
 /// A dry-run: the plan, and with `server` the server's opinion of it.
 async fn planned(ctx: &Context<'_>, look: Look, options: &Options, begun: Instant) -> Result<Report> {
-    if options.dry_run == Some(true) || look.verb == Verb::Install {
+    let server = options.dry_run == Some(DryRun::Server);
+    if server || options.dry_run == Some(DryRun::Client) && look.verb == Verb::Install {
         let state = namespace::read(ctx, ctx.namespace.as_str()).await?;
-        let server = options.dry_run == Some(true);
         let checked = preflight::check(ctx, &look.subject(state.as_ref(), server)).await;
         checked.map_err(|error| look.goal.explain_translations(error))?;
     }

@@ -10,7 +10,7 @@ use super::Look;
 use crate::diff::{self, Mark};
 use crate::object::{ObjectId, labels};
 use crate::ops::who;
-use crate::plan::{Change, Step, effects};
+use crate::plan::{Change, Conflict, Kept, Step, effects};
 use crate::release::Revision;
 
 /// What will happen.
@@ -41,6 +41,13 @@ pub struct Preview {
     pub data_at_risk: Vec<String>,
     /// How many fields or objects stand in the way.
     pub conflicts: usize,
+    /// Of how many objects the changes are predicted here, without the API server's answer.
+    #[serde(skip_serializing_if = "is_none")]
+    pub predicted: usize,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What happens to one object.
@@ -57,6 +64,9 @@ pub struct ObjectChange {
     /// Its fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<Field>,
+    /// Fields that the release no longer wants and that stay: `spec.clusterIP stays: the server keeps it`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<String>,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -83,6 +93,9 @@ pub struct Field {
     /// What it leads to: `restarts 1 pod`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Does the server change it by itself, along with the others?
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub by_server: bool,
 }
 
 impl Preview {
@@ -109,6 +122,12 @@ impl Preview {
                 .iter()
                 .map(|change| Field::new(change, step, restart.as_ref()))
                 .collect();
+            fields.extend(step.follows.iter().map(|change| Field::of_server(change)));
+            for conflict in step.obstacles() {
+                if fields.iter().all(|field| field.path != conflict.path) {
+                    fields.push(Field::in_conflict(conflict));
+                }
+            }
             if let Some(field) = fields.iter_mut().find(|field| field.path.starts_with("spec.template"))
                 && field.note.is_none()
                 && let Some(restart) = &restart
@@ -120,9 +139,13 @@ impl Preview {
                     Some(format!("exists already, managed by {}", managers.join(", "))),
                     Some("--adopt takes it over; or remove it, or choose another --release".to_owned()),
                 ),
-                _ if step.refusal.is_some() => step.refusal.clone().map_or((None, None), |(why, hint)| {
+                _ if step.refusal.is_some() => step.refusal.as_ref().map_or((None, None), |refusal| {
                     let own = format!("{}: ", step.object.id());
-                    (Some(why.trim_start_matches(own.as_str()).to_owned()), Some(hint))
+                    let why = refusal.why.trim_start_matches(own.as_str());
+                    let lines: Vec<&str> =
+                        std::iter::once(why).chain(refusal.details.iter().map(String::as_str)).collect();
+                    let hints = (!refusal.hints.is_empty()).then(|| refusal.hints.join("\n"));
+                    (Some(lines.join("; ")), hints)
                 }),
                 Change::Recreate { orphan, why, .. } => (Some(recreated(step, *orphan, why)), None),
                 _ if !step.obstacles().is_empty() => (
@@ -135,7 +158,8 @@ impl Preview {
                 Change::Update(fields) if fields.is_empty() => (Some("gives up fields".to_owned()), None),
                 _ => (None, None),
             };
-            changes.push(ObjectChange { action, object: step.object.id(), note, fields, hint });
+            let kept = step.kept.iter().map(stays).collect();
+            changes.push(ObjectChange { action, object: step.object.id(), note, fields, kept, hint });
         }
         for (action, entries) in [("delete", &plan.first), ("delete", &plan.prune), ("keep", &plan.keep)] {
             changes.extend(entries.iter().map(|entry| ObjectChange {
@@ -143,6 +167,7 @@ impl Preview {
                 object: entry.id(),
                 note: None,
                 fields: Vec::new(),
+                kept: Vec::new(),
                 hint: None,
             }));
         }
@@ -177,8 +202,31 @@ impl Preview {
                 .map(|restart| restart.what)
                 .collect(),
             data_at_risk: effects::data_at_risk(plan, &look.around.live),
+            predicted: plan.steps.iter().filter(|step| is_predicted(step)).count(),
             changes,
         }
+    }
+
+    /// Does it say the same as another, but for what the server decides anew each time it is asked?
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let ours = |preview: &Self| {
+            let mut preview = preview.clone();
+            for change in &mut preview.changes {
+                change.fields.retain(|field| !field.by_server);
+            }
+            preview
+        };
+        ours(self) == ours(other)
+    }
+
+    /// That some changes are predictions.
+    pub fn prediction(&self) -> Option<String> {
+        (self.predicted > 0).then(|| {
+            format!(
+                "{} predicted by reading alone: the API server may find that less changes (--dry-run=server asks it)",
+                crate::words::count(self.predicted, "object")
+            )
+        })
     }
 
     /// Does nothing happen to any object?
@@ -268,7 +316,48 @@ impl Field {
             secret: change.secret,
             owner: step.owners.get(&change.path).map(who::owner),
             note: restart.filter(|_| is_hash).map(|restart| restart_note(restart.pods)),
+            by_server: false,
         }
+    }
+
+    /// What the server changes along with the others.
+    fn of_server(change: &diff::Change) -> Self {
+        Self {
+            path: change.path.clone(),
+            from: change.from.clone(),
+            to: change.to.clone(),
+            secret: change.secret,
+            owner: None,
+            note: Some("by the server".to_owned()),
+            by_server: true,
+        }
+    }
+
+    /// A field that stays as somebody else has it.
+    fn in_conflict(conflict: &Conflict) -> Self {
+        Self {
+            path: conflict.path.clone(),
+            from: conflict.live.clone(),
+            to: conflict.ours.clone(),
+            secret: false,
+            owner: Some(who::owner(&conflict.owner)),
+            note: None,
+            by_server: false,
+        }
+    }
+}
+
+/// Is what changes a prediction?
+fn is_predicted(step: &Step) -> bool {
+    matches!(step.change, Change::Update(_) | Change::Adopt(_)) && !step.asked
+}
+
+/// `spec.clusterIP stays: the server keeps it`
+fn stays(kept: &Kept) -> String {
+    let path = &kept.change.path;
+    match &kept.owner {
+        Some(owner) => format!("{path} stays: it belongs to {}, too", owner.manager),
+        None => format!("{path} stays: the server keeps it"),
     }
 }
 
@@ -313,8 +402,9 @@ impl ObjectChange {
         let by_path = |pick: fn(&Field) -> Option<&String>| -> BTreeMap<String, String> {
             self.fields.iter().filter_map(|f| Some((f.path.clone(), pick(f)?.clone()))).collect()
         };
+        let note: Vec<&str> = self.note.iter().chain(&self.kept).map(String::as_str).collect();
         diff::Entry {
-            note: self.note.clone(),
+            note: (!note.is_empty()).then(|| note.join("; ")),
             notes: by_path(|field| field.note.as_ref()),
             owners: by_path(|field| field.owner.as_ref()),
             hint: self.hint.clone(),

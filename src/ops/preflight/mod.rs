@@ -127,7 +127,11 @@ fn into_result(mut problems: Vec<Problem>) -> Result<()> {
 /// of ours, and fields that others own.
 pub fn obstacles(plan: &Plan) -> impl Iterator<Item = Error> {
     plan.steps.iter().filter_map(|step| match (&step.refusal, &step.change) {
-        (Some((why, hint)), _) => Some(Error::failed(why.clone()).hint(hint.clone())),
+        (Some(refusal), _) => {
+            let error = Error::failed(refusal.why.clone());
+            let error = refusal.details.iter().fold(error, |error, line| error.detail(line.clone()));
+            Some(refusal.hints.iter().fold(error, |error, hint| error.hint(hint.clone())))
+        }
         (None, Change::Foreign(managers)) => Some(apply::taken(&step.object.id(), managers)),
         (None, _) if step.obstacles().is_empty() => None,
         (None, _) => Some(conflict(step)),
@@ -162,14 +166,20 @@ fn conflict(step: &Step) -> Error {
     }
 }
 
+/// Has the server said that it takes the object? One that is made anew is asked about by itself.
+fn is_answered(step: &Step) -> bool {
+    step.asked && !matches!(step.change, Change::Recreate { .. })
+}
+
 /// The server's opinion on every object.
 async fn dry_run(ctx: &Context<'_>, subject: &Subject<'_>) -> Result<Vec<Problem>> {
     // where the release's own namespace is not there (a dry-run), any other serves for the check
     let fallback = if subject.namespace.is_some() { ctx.namespace.as_str() } else { "default" };
     let brought = apply::Brought::by(subject.plan, Some(fallback), subject.all_rights);
-    // what is known to stand in the way need not be asked about
+    // what is known to stand in the way need not be asked about, and what was asked about not again
+    let steps = subject.plan.steps.iter();
     let steps =
-        subject.plan.steps.iter().filter(|step| step.obstacles().is_empty() && step.refusal.is_none());
+        steps.filter(|step| step.obstacles().is_empty() && step.refusal.is_none() && !is_answered(step));
     let verdicts = apply::dry_run(ctx, steps, &brought).await?;
     let mut problems = Vec::new();
     let mut forbidden = Problem::new("");

@@ -7,8 +7,9 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::fields::{self, Field, defaulted, field, whole};
-use super::{Around, Growth, Outcome, cannot_change, group_kind, id, title};
+use super::{Around, Growth, Outcome, cannot_change, group_kind, title};
 use crate::diff::compare_quantities;
+use crate::object::ObjectId;
 
 const SIZE: &str = "/spec/resources/requests/storage";
 
@@ -103,7 +104,7 @@ pub(super) fn growth(claim: &Value, wanted: &Value, around: &Around) -> Result<O
         }
     }
     let uid = claim["metadata"]["uid"].as_str().map(str::to_owned);
-    Ok(Some(Growth { claim: id(claim), uid, from, to }))
+    Ok(Some(Growth { claim: ObjectId::of(claim), uid, from, to }))
 }
 
 /// The refusal to make a claim smaller.

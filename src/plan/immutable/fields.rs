@@ -134,13 +134,34 @@ pub(super) fn difference(desired: &Value, live: &Value, field: &Field) -> Vec<St
     {
         return Vec::new();
     }
-    let scope = if wanted && field.whole { Scope::All } else { Scope::Desired };
-    let mut out: Vec<String> =
-        diff::fields(&live_part, &part, scope).into_iter().map(|change| change.path).collect();
+    let scope = if wanted && field.whole { Scope::Exact } else { Scope::Desired };
+    let (tidy_live, tidy_part) = (without_empty(&live_part), without_empty(&part));
+    // where the maps around the field are new with it, the field is what is meant
+    let named = |path: String| if field.path.starts_with(&path) { field.path.to_owned() } else { path };
+    let changes = diff::fields(&tidy_live, &tidy_part, scope).into_iter();
+    let mut out: Vec<String> = changes.map(|change| named(change.path)).collect();
     if out.is_empty() && gives_up(&part, live, field.path) {
         out.push(field.path.to_owned());
     }
     out
+}
+
+/// Without nulls, empty maps and empty lists: to these fields they are the same as nothing.
+pub(super) fn without_empty(value: &Value) -> Value {
+    let blank = |value: &Value| match value {
+        Value::Null => true,
+        Value::Object(map) => map.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    };
+    match value {
+        Value::Object(map) => {
+            let entries = map.iter().map(|(key, value)| (key.clone(), without_empty(value)));
+            Value::Object(entries.filter(|(_, value)| !blank(value)).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(without_empty).collect()),
+        other => other.clone(),
+    }
 }
 
 /// A number of completions moves only with the parallelism of an indexed Job (KEP-3715).

@@ -95,15 +95,19 @@ pub fn judge(desired: &Value, live: &Value, around: &Around) -> Outcome {
     if changed.is_empty() {
         return Outcome::InPlace;
     }
-    let why = cannot_change(&changed);
+    replace(live, &cannot_change(&changed), around.recreate_allowed)
+}
+
+/// May an object be made anew that cannot be changed in place? `why` says what cannot.
+pub fn replace(live: &Value, why: &str, recreate_allowed: bool) -> Outcome {
     match replacement(live) {
         Replacement::Never => Outcome::Refuse {
             why: format!("{}: {why}", title(live)),
             hint: "it holds data and is never made anew: leave the field as it is".to_owned(),
         },
-        Replacement::Asked(cost) if !around.recreate_allowed => refuse_unasked(live, &why, cost),
+        Replacement::Asked(cost) if !recreate_allowed => refuse_unasked(live, why, cost),
         Replacement::Free | Replacement::Asked(_) => {
-            Outcome::Recreate { orphan: false, grow: Vec::new(), why }
+            Outcome::Recreate { orphan: false, grow: Vec::new(), why: why.to_owned() }
         }
     }
 }
@@ -141,24 +145,13 @@ fn cannot_change(changed: &[String]) -> String {
 
 /// `StatefulSet observability/obs-loki`
 fn title(object: &Value) -> String {
-    id(object).to_string()
+    ObjectId::of(object).to_string()
 }
 
 /// `StatefulSet/obs-loki`, as a flag takes it.
 fn argument(object: &Value) -> String {
-    let ObjectId { kind, name, .. } = id(object);
+    let ObjectId { kind, name, .. } = ObjectId::of(object);
     format!("{kind}/{name}")
-}
-
-fn id(object: &Value) -> ObjectId {
-    let (group, kind) = group_kind(object);
-    let text = |field: &str| object["metadata"][field].as_str().map(str::to_owned);
-    ObjectId {
-        group: group.to_owned(),
-        kind: kind.to_owned(),
-        namespace: text("namespace"),
-        name: text("name").unwrap_or_default(),
-    }
 }
 
 fn group_kind(object: &Value) -> (&str, &str) {

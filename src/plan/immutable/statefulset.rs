@@ -113,7 +113,7 @@ fn compare_templates(desired: &Value, live: &Value, around: &Around) -> Result<T
             continue;
         };
         let made: Vec<&Value> = made_from(live, before, around.claims).collect();
-        let changes = diff::fields(&without_defaults(before), &without_defaults(template), Scope::All);
+        let changes = diff::fields(&without_defaults(before), &without_defaults(template), Scope::Exact);
         if let (Some(claim), true) =
             (made.first(), changes.iter().any(|change| change.path.starts_with("spec.")))
         {
@@ -164,10 +164,11 @@ fn compare_templates(desired: &Value, live: &Value, around: &Around) -> Result<T
 
 /// A claim template without its size, which is compared by itself, and with what the server adds.
 fn without_defaults(template: &Value) -> Value {
-    let mut out = template.clone();
+    let mut out = fields::without_empty(template);
     if let Some(requests) = out.pointer_mut("/spec/resources/requests").and_then(Value::as_object_mut) {
         requests.shift_remove("storage");
     }
+    let mut out = fields::without_empty(&out);
     if let Some(spec) = out.get_mut("spec").and_then(Value::as_object_mut)
         && spec.get("volumeMode").is_some_and(|mode| mode == "Filesystem")
     {

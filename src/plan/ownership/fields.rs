@@ -113,6 +113,25 @@ impl FieldSet {
         }
     }
 
+    /// Adds the field of `object` at `steps`, as a whole. A list item must be named in the set already.
+    pub fn add(&mut self, object: &Value, steps: &[Step]) {
+        let Some((step, rest)) = steps.split_first() else {
+            *self = Self { itself: true, below: BTreeMap::new() };
+            return;
+        };
+        let Some(child) = step.find(object) else { return };
+        let known = self.below.keys().find(|text| {
+            let found = Element::parse(text).and_then(|element| element.find(object));
+            found.is_some_and(|found| std::ptr::eq(found, child))
+        });
+        let element = match (known, step) {
+            (Some(known), _) => known.clone(),
+            (None, Step::Key(key)) => format!("f:{key}"),
+            (None, Step::Item(_) | Step::Index(_)) => return,
+        };
+        self.below.entry(element).or_default().add(child, rest);
+    }
+
     /// Takes a field out, with all below it.
     pub fn remove(&mut self, elements: &[&str]) {
         match elements {
@@ -129,6 +148,22 @@ impl FieldSet {
                 }
             }
         }
+    }
+
+    /// Takes out every field of this name, wherever it is, and gives what was taken out.
+    pub fn take(&mut self, element: &str) -> Self {
+        let mut taken = Self::default();
+        if let Some(set) = self.below.remove(element) {
+            taken.below.insert(element.to_owned(), set);
+        }
+        for (key, set) in &mut self.below {
+            let below = set.take(element);
+            if !below.is_empty() {
+                taken.below.insert(key.clone(), below);
+            }
+        }
+        self.below.retain(|_, set| !set.is_empty());
+        taken
     }
 
     /// Keeps only fields that the object has.
@@ -208,6 +243,31 @@ mod tests {
         let mut fields = set(&json!({"f:metadata": {"f:annotations": {".": {}, "f:a": {}}}}));
         fields.remove(&["f:metadata", "f:annotations", "f:a"]);
         assert_eq!(fields.to_value(), json!({"f:metadata": {"f:annotations": {}}}));
+    }
+
+    #[test]
+    fn a_field_is_taken_out_wherever_it_is() {
+        let mut fields =
+            set(&json!({"f:spec": {"f:meta": {".": {}, "f:a": {}, "f:x": {}}}, "f:only": {"f:x": {}}}));
+        let taken = fields.take("f:x");
+        assert_eq!(taken.to_value(), json!({"f:spec": {"f:meta": {"f:x": {}}}, "f:only": {"f:x": {}}}));
+        assert_eq!(fields.to_value(), json!({"f:spec": {"f:meta": {".": {}, "f:a": {}}}}));
+    }
+
+    #[test]
+    fn a_field_is_added_where_the_object_has_it() {
+        let object = json!({"spec": {"type": "x", "list": [{"name": "a", "old": {"y": 1}}]}});
+        let mut fields = set(
+            &json!({"f:spec": {"f:type": {}, "f:list": {"k:{\"name\":\"a\"}": {".": {}, "f:name": {}}}}}),
+        );
+        let key = |key: &str| Step::Key(key.to_owned());
+        let item = Step::Item(vec![("name".to_owned(), json!("a"))]);
+        fields.add(&object, &[key("spec"), key("list"), item, key("old")]);
+        fields.add(&object, &[key("spec"), key("absent")]);
+        assert_eq!(
+            fields.to_value(),
+            json!({"f:spec": {"f:type": {}, "f:list": {"k:{\"name\":\"a\"}": {".": {}, "f:name": {}, "f:old": {}}}}})
+        );
     }
 
     #[test]

@@ -4,11 +4,17 @@
 //! |---|---|
 //! | `fields` | the trees of managedFields |
 //! | `owner` | who owns the field that a difference is about; kubectl and Helm among them |
+//! | `exact` | does our last apply own just what is desired? Then another one changes nothing |
+//! | `extract` | what we applied last, read back |
 //! | `conflicts` | what the server would refuse |
+//! | `additions` | what people added with kubectl or Helm |
 //! | `scale` | replicas that an autoscaler decides |
 //! | `takeover` | how an object that kubectl or Helm made becomes ours |
 
+mod additions;
 mod conflicts;
+mod exact;
+mod extract;
 mod fields;
 mod owner;
 mod scale;
@@ -16,12 +22,15 @@ mod takeover;
 
 use serde_json::Value;
 
-use fields::Element;
+use fields::{Element, FieldSet};
 
+pub use additions::{Addition, additions, made_by_hand};
 pub use conflicts::{Conflict, conflicts, conflicts_with_ourselves};
+pub use exact::is_settled;
+pub use extract::{applied_last, without_emptied};
 pub use owner::{Owner, is_hand_tool, owners};
 pub use scale::scaled_elsewhere;
-pub use takeover::{HelmRelease, Takeover, applied_in_another_version, carry_over, takeover};
+pub use takeover::{HelmRelease, Takeover, applied_in_another_version, carry_over, claim, takeover};
 
 use crate::diff::{self, Step};
 use crate::object::{MASK, Object, labels};
@@ -82,6 +91,22 @@ fn applied_by<'v>(live: &'v Value, manager: &str) -> Option<&'v Value> {
     ours.map(|entry| &entry["fieldsV1"])
 }
 
+/// Does our last apply own the same in both states of an object?
+pub fn owns_the_same(before: &Value, after: &Value) -> bool {
+    let ours = |object| applied_by(object, labels::MANAGER).map(FieldSet::parse);
+    ours(before) == ours(after)
+}
+
+/// Have we an apply of ours in the object?
+pub fn is_applied_at_all(live: &Value) -> bool {
+    applied_by(live, labels::MANAGER).is_some()
+}
+
+/// Is this field ours in the live object, by our last apply, or part of something that is?
+pub fn is_applied(live: &Value, steps: &[Step]) -> bool {
+    applied_by(live, labels::MANAGER).is_some_and(|fields| owner::owns(fields, live, steps))
+}
+
 /// Walks a fieldsV1 tree beside the desired value; `found` is told the way to each topmost element
 /// that the value has not.
 fn beyond<'f>(fields: &'f Value, desired: &Value, way: &mut Vec<&'f str>, found: &mut dyn FnMut(&[&'f str])) {
@@ -92,7 +117,8 @@ fn beyond<'f>(fields: &'f Value, desired: &Value, way: &mut Vec<&'f str>, found:
             None if !text.contains(':') => {}
             // what cannot be read may be anything
             None => found(way),
-            Some(element) => match (element.find(desired), &element) {
+            // null is how a render says absent
+            Some(element) => match (element.find(desired).filter(|value| !value.is_null()), &element) {
                 (None, Element::Field(name)) if is_key(way, name) => {}
                 (None, _) => found(way),
                 (Some(value), _) => beyond(below, value, way, found),

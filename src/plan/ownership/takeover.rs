@@ -16,8 +16,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::additions::RESTARTED_AT;
 use super::fields::FieldSet;
 use super::owner::{Owner, entries};
+use crate::diff::Step;
 use crate::object::labels::MANAGER;
 
 /// kubectl's copy of the object as it was last applied from the client.
@@ -92,6 +94,20 @@ pub fn carry_over(live: &Value) -> Option<Takeover> {
     Some(Takeover { patch: exactly(live, changes), managers, helm: None })
 }
 
+/// What makes these fields of the live object ours, so that the next apply removes those that are not
+/// desired; None when we have applied nothing.
+pub fn claim(live: &Value, fields: &[Vec<Step>]) -> Option<Takeover> {
+    let mut all: Vec<Value> = entries(live).cloned().collect();
+    let ours = all.iter_mut().find(|entry| Owner::of(entry).is_our_apply())?;
+    let mut set = FieldSet::parse(&ours["fieldsV1"]);
+    for steps in fields {
+        set.add(live, steps);
+    }
+    ours["fieldsV1"] = set.to_value();
+    let changes = vec![json!({"op": "replace", "path": "/metadata/managedFields", "value": all})];
+    Some(Takeover { patch: exactly(live, changes), managers: Vec::new(), helm: None })
+}
+
 /// Is our last apply in another version than the one that is wanted?
 pub fn applied_in_another_version(live: &Value, wanted: &str) -> bool {
     entries(live).any(|entry| Owner::of(entry).is_our_apply() && entry["apiVersion"] != wanted)
@@ -129,10 +145,21 @@ fn managed_fields(live: &Value, goes_over: impl Fn(&Owner) -> bool) -> Option<(V
             moved = true;
             set.keep_in(live);
         }
+        // a restart stays whose it is: taken over, it would go with the next apply, which is another one
+        let restart = match theirs(&owner) {
+            true => set.take(&format!("f:{RESTARTED_AT}")),
+            false => FieldSet::default(),
+        };
+        if !restart.is_empty() {
+            let mut entry = entry.clone();
+            entry["fieldsV1"] = restart.to_value();
+            others.push(entry);
+        }
+        let moves = theirs(&owner) && !set.is_empty();
         fields.unite(set);
         // one format, one zone: the later time is the greater text
         time = time.max(entry["time"].as_str());
-        if theirs(&owner) && !managers.contains(&owner.manager) {
+        if moves && !managers.contains(&owner.manager) {
             managers.push(owner.manager);
         }
     }

@@ -113,7 +113,7 @@ async fn problems(cluster: &Cluster, namespace: &str) -> Vec<String> {
     }
     for object in record.objects.iter().filter_map(|value| Object::new(value.clone()).ok()) {
         if let Some(live) = objects.get(&object.id())
-            && !diff::equal_subset(object.value(), live)
+            && !diff::fields(live, object.value(), diff::Scope::Desired).is_empty()
         {
             wrong.push(format!("{} differs from what revision {} says", object.id(), latest.revision));
         }

@@ -1,0 +1,271 @@
+//! Asking the server what it would make of each object that may change: a dry-run of its apply. The
+//! answer decides (`plan/answer.rs`), not what is known here of kinds, defaults or quantities.
+//!
+//! ```text
+//!  apply, dry-run ─┬─ taken ─────────────► what differs from the live object
+//!                  ├─ conflict ──────────► the same with force: what differs, and who stands against it
+//!                  └─ refused ─► under a free name, where nothing is yet
+//!                                  ├─ refused ► the object is wrong
+//!                                  └─ taken ──► the server's own earlier defaults stand against it, and
+//!                                               go first; else it can only be made anew
+//! ```
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde_json::{Value, json};
+
+use super::Context;
+use super::apply::{Brought, PARALLEL, free_name, kind_of};
+use crate::cluster::{ApplyError, ApplyOptions};
+use crate::diff;
+use crate::error::{Error, Exit, Result};
+use crate::object::{Kind, Object};
+use crate::plan::{self, Change, Live, Plan, Refusal, Rules, Said, Step, generated, local};
+
+/// Asks about all steps that may change a live object. What cannot be asked about yet (a custom
+/// resource whose definition changes with the plan), or not by this user, stays a prediction.
+pub async fn ask(ctx: &Context<'_>, plan: &mut Plan, live: &Live, rules: &Rules<'_>) -> Result<()> {
+    let brought = Brought::by(plan, None, false);
+    let open = plan.steps.iter().enumerate().filter(|(_, step)| can_be_asked(step, &brought));
+    let open: Vec<(usize, &Step, &Value)> =
+        open.filter_map(|(place, step)| Some((place, step, live.get(&step.object.id())?))).collect();
+    let answers: Vec<(usize, Step)> = stream::iter(open)
+        .map(|(place, step, live)| async move {
+            Ok::<_, Error>((place, answered(ctx, step.clone(), live, rules).await?))
+        })
+        .buffer_unordered(PARALLEL)
+        .try_collect()
+        .await?;
+    for (place, step) in answers {
+        plan.steps[place] = step;
+    }
+    Ok(())
+}
+
+/// What the live object would be after another apply of `object`, whoever owns what. None where the
+/// user may not ask, or the server would not take it.
+pub async fn restored(ctx: &Context<'_>, object: &Object, live: &Value) -> Result<Option<Value>> {
+    let Some(kind) = kind_of(ctx, object).await? else { return Ok(None) };
+    let uid = live["metadata"]["uid"].as_str().map(str::to_owned);
+    let question = Question { ctx, kind, object: object.clone(), uid };
+    match question.ask(object, true).await {
+        Ok(after) => Ok(Some(after)),
+        Err(error) if error.error().exit() == Exit::Failed => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn can_be_asked(step: &Step, brought: &Brought) -> bool {
+    // what becomes of a definition is a matter of policy, which the server does not know
+    let settled = step.refusal.is_some() && step.object.kind() == "CustomResourceDefinition";
+    step.change.writes()
+        && step.change != Change::Create
+        && !step.moved
+        && !settled
+        && !brought.concerns(&step.object)
+}
+
+/// What an object is when applied, and how that was told.
+type Answer = std::result::Result<Value, ApplyError>;
+
+struct Question<'a> {
+    ctx: &'a Context<'a>,
+    kind: Kind,
+    object: Object,
+    uid: Option<String>,
+}
+
+impl Question<'_> {
+    async fn ask(&self, object: &Object, force: bool) -> Answer {
+        let options = ApplyOptions { dry_run: true, force, uid: self.uid.clone() };
+        Ok(self.ctx.cluster.apply(&self.kind, object, &options).await?.object)
+    }
+
+    /// What the server would make of it where nothing is yet.
+    async fn fresh(&self) -> Answer {
+        self.elsewhere(self.object.clone()).await
+    }
+
+    /// Under a name that is free.
+    async fn elsewhere(&self, mut object: Object) -> Answer {
+        object.value_mut()["metadata"]["name"] = json!(free_name(self.object.name()));
+        let options = ApplyOptions { dry_run: true, force: true, uid: None };
+        Ok(self.ctx.cluster.apply(&self.kind, &object, &options).await?.object)
+    }
+
+    /// Asked without force; where others stand against it, with force and who they are.
+    async fn in_place(&self, object: &Object) -> (Answer, Vec<Said>) {
+        match self.ask(object, false).await {
+            Err(ApplyError::Conflict(fields, _)) => {
+                let said = fields.into_iter().map(|f| Said { field: f.field, manager: f.manager });
+                let said = said.collect();
+                (self.ask(object, true).await, said)
+            }
+            answer => (answer, Vec::new()),
+        }
+    }
+}
+
+async fn answered(ctx: &Context<'_>, mut step: Step, live: &Value, rules: &Rules<'_>) -> Result<Step> {
+    let Some(kind) = kind_of(ctx, &step.object).await? else { return Ok(step) };
+    let object = generated::with_live_values(&step.object, live).unwrap_or_else(|| step.object.clone());
+    let question = Question { ctx, kind, object, uid: step.uid.clone() };
+    step.first =
+        plan::without_emptied(question.object.value(), live).and_then(|first| Object::new(first).ok());
+    let (mut answer, mut said) = question.in_place(step.first.as_ref().unwrap_or(&question.object)).await;
+    if step.first.is_some() && answer.as_ref().is_err_and(is_refusal) {
+        step.first = None;
+        (answer, said) = question.in_place(&question.object).await;
+    }
+    if step.takes_over && matches!(step.change, Change::Update(_) | Change::Adopt(_)) {
+        return take_over(step, &question, live, answer, &said, rules).await;
+    }
+    match answer {
+        Ok(after) => {
+            plan::accepted(&mut step, live, &after, &said, rules);
+            tidied(step, &question, live, &after, &said, rules).await
+        }
+        // known to be impossible in place, with what to do about it
+        Err(error) if is_refusal(&error) && is_immutable(&step) => Ok(step),
+        Err(error) if is_refusal(&error) => refused(step, &question, live, error, &said, rules).await,
+        Err(error) => unanswered(step, error),
+    }
+}
+
+/// An update that leaves what an install would leave: with the server's own earlier defaults gone.
+async fn tidied(
+    mut step: Step,
+    question: &Question<'_>,
+    live: &Value,
+    after: &Value,
+    said: &[Said],
+    rules: &Rules<'_>,
+) -> Result<Step> {
+    let no_defaults = local::check(&step.object).is_some() && step.first.is_none();
+    let is_update = matches!(step.change, Change::Update(_));
+    if !is_update || no_defaults || !step.obstacles().is_empty() || !plan::is_applied_at_all(live) {
+        return Ok(step);
+    }
+    // where it would not be taken, nobody knows what the server would put there
+    let Ok(fresh) = question.fresh().await else { return Ok(step) };
+    step.kept.retain(|kept| kept.owner.is_some() || plan::is_leftover(kept, &fresh));
+    let leftovers = earlier_defaults(question, live, after, &fresh, None).await;
+    if !leftovers.is_empty() || step.first.is_some() {
+        let after = step.first.is_none().then_some(after);
+        plan::in_two_steps(&mut step, live, (after, &fresh), leftovers, said, rules);
+    }
+    Ok(step)
+}
+
+/// The server's own defaults for what we applied last, that would stay in `object`, and stand beside
+/// what the server complains of, if it does.
+async fn earlier_defaults(
+    question: &Question<'_>,
+    live: &Value,
+    object: &Value,
+    fresh: &Value,
+    complaints: Option<&[String]>,
+) -> Vec<diff::Change> {
+    let mut leftovers = plan::leftovers(question.object.value(), object, fresh);
+    if let Some(complaints) = complaints {
+        leftovers.retain(plan::complained_of(complaints));
+    }
+    if leftovers.is_empty() {
+        return leftovers;
+    }
+    let last = plan::applied_last(live).and_then(|last| Object::new(last).ok());
+    let Some(last) = last else { return Vec::new() };
+    match question.elsewhere(last).await {
+        Ok(before) => plan::defaults_of(&mut leftovers, &before),
+        // nobody knows where they come from
+        Err(_) => leftovers.clear(),
+    }
+    leftovers
+}
+
+/// Was it predicted that the object cannot be changed in place?
+fn is_immutable(step: &Step) -> bool {
+    step.refusal.is_some() || matches!(step.change, Change::Recreate { .. })
+}
+
+/// Is it the object that the server does not take, and not who sends it?
+fn is_refusal(error: &ApplyError) -> bool {
+    matches!(error, ApplyError::Immutable(..) | ApplyError::Invalid(..))
+        || matches!(error, ApplyError::Other(error) if error.exit() == Exit::Failed)
+}
+
+/// No opinion on the object: the prediction stays, and the checks before the first write ask again.
+fn unanswered(step: Step, error: ApplyError) -> Result<Step> {
+    let gone = error.error().exit() != Exit::Failed;
+    if gone { Err(error.into()) } else { Ok(step) }
+}
+
+async fn refused(
+    mut step: Step,
+    question: &Question<'_>,
+    live: &Value,
+    error: ApplyError,
+    said: &[Said],
+    rules: &Rules<'_>,
+) -> Result<Step> {
+    let complaints: Vec<String> = match &error {
+        ApplyError::Immutable(causes, _) | ApplyError::Invalid(causes, _) => {
+            causes.iter().map(|cause| cause.field.clone()).collect()
+        }
+        _ => Vec::new(),
+    };
+    let why = refusal(&step.object, &error.into());
+    let fresh = match question.fresh().await {
+        Ok(fresh) => fresh,
+        // it would not be taken anywhere
+        Err(_) => {
+            step.asked = true;
+            step.refusal = Some(why);
+            return Ok(step);
+        }
+    };
+    if plan::blocked_by_hand(&mut step, live, &complaints) {
+        return Ok(step);
+    }
+    let leftovers = earlier_defaults(question, live, live, &fresh, Some(&complaints)).await;
+    if !leftovers.is_empty() {
+        plan::in_two_steps(&mut step, live, (None, &fresh), leftovers, said, rules);
+        return Ok(step);
+    }
+    plan::refused(&mut step, live, why, rules);
+    Ok(step)
+}
+
+/// The object as it will be once what kubectl and Helm own is ours: they cannot be asked about both at
+/// once, so what goes is added to what a forced apply leaves, and that the rest is valid is asked for
+/// where nothing is yet.
+async fn take_over(
+    mut step: Step,
+    question: &Question<'_>,
+    live: &Value,
+    answer: Answer,
+    said: &[Said],
+    rules: &Rules<'_>,
+) -> Result<Step> {
+    let after = match answer {
+        Ok(after) => Some(after),
+        Err(error) if is_refusal(&error) && is_immutable(&step) => return Ok(step),
+        Err(error) if is_refusal(&error) => None,
+        Err(error) => return unanswered(step, error),
+    };
+    match question.fresh().await {
+        Ok(fresh) => plan::in_two_steps(&mut step, live, (after.as_ref(), &fresh), Vec::new(), said, rules),
+        Err(error) if is_refusal(&error) => {
+            step.asked = true;
+            step.refusal = Some(refusal(&step.object, &error.into()));
+        }
+        Err(error) => return unanswered(step, error),
+    }
+    Ok(step)
+}
+
+/// The server's words as those of a plan.
+fn refusal(object: &Object, error: &Error) -> Refusal {
+    let (message, id) = (error.message(), object.id().to_string());
+    let why = if message.contains(&id) { message.to_owned() } else { format!("{id}: {message}") };
+    Refusal { why, details: error.details().to_vec(), hints: error.hints().to_vec() }
+}

@@ -1,0 +1,207 @@
+//! What a step becomes once the server was asked: its answer to the dry-run, compared with the live
+//! object as values. Pure; `ops::ask` sends the requests.
+
+use serde_json::Value;
+
+use super::decide::{add_removals, held_by_hand, meet_conflicts};
+use super::immutable::{self, Outcome};
+use super::leftover::complained_of;
+use super::ownership::{additions, given_up, is_applied, owns_the_same};
+use super::{Addition, Change, Conflict, Owner, Refusal, Rules, Step, conflicts, generated, owners};
+use crate::diff::{self, Scope};
+use crate::object::labels;
+
+/// A field that we applied, do not want any more, and that stays.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// The field, with its value.
+    pub change: diff::Change,
+    /// Who else owns it; None: the server keeps it.
+    pub owner: Option<Owner>,
+}
+
+/// A conflict in the server's words: which field, and whose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// For example `.spec.replicas`.
+    pub field: String,
+    /// For example `kubectl-edit`.
+    pub manager: String,
+}
+
+/// The server would make `after` of the live object. `said`: it would have to be forced to, against
+/// these managers.
+pub fn accepted(step: &mut Step, live: &Value, after: &Value, said: &[Said], rules: &Rules<'_>) {
+    step.asked = true;
+    let filled = generated::with_live_values(&step.object, live);
+    let desired = filled.as_ref().unwrap_or(&step.object).value();
+    let (fields, follows) = changes(desired, live, after);
+    step.refusal = None;
+    let nothing = fields.is_empty()
+        && owns_the_same(live, after)
+        && !generated::lacks(&step.object, live)
+        && !matches!(step.change, Change::Adopt(_));
+    if nothing {
+        step.change = Change::Unchanged;
+        step.conflicts.clear();
+        return;
+    }
+    step.kept = kept(desired, live, after);
+    let mut found = told(said, desired, live);
+    found.extend(held_by_hand(desired, live, after));
+    step.owners = foreign_owners(&fields, live);
+    step.follows = follows;
+    step.change = match step.change {
+        Change::Adopt(_) => Change::Adopt(fields),
+        _ => Change::Update(fields),
+    };
+    let own = said.iter().any(|one| one.manager == labels::MANAGER);
+    meet_conflicts(step, found, own, rules);
+}
+
+/// The server cannot be asked what it would make of the live object, because it is to be changed
+/// twice: what kubectl and Helm own, or its own earlier defaults (`leftovers`), become ours first, and
+/// go with the apply. That the rest is valid is known from `fresh`, the desired object where nothing is
+/// yet; `after` is what a forced apply alone would leave, if the server takes one.
+pub fn in_two_steps(
+    step: &mut Step,
+    live: &Value,
+    (after, fresh): (Option<&Value>, &Value),
+    leftovers: Vec<diff::Change>,
+    said: &[Said],
+    rules: &Rules<'_>,
+) {
+    step.asked = true;
+    step.refusal = None;
+    let filled = generated::with_live_values(&step.object, live);
+    let desired = filled.as_ref().unwrap_or(&step.object).value().clone();
+    let mut fresh = fresh.clone();
+    fresh["metadata"]["name"] = live["metadata"]["name"].clone();
+    let (mut fields, follows) = match after {
+        Some(after) => changes(&desired, live, after),
+        None => {
+            let (fields, mut follows) = changes(&desired, live, &fresh);
+            // of the rest nobody knows whether it is the server's choice for this object alone
+            follows.retain(|change| change.from.is_none());
+            (fields, follows)
+        }
+    };
+    for leftover in &leftovers {
+        if !fields.iter().any(|field| field.path == leftover.path) {
+            fields.push(leftover.clone());
+        }
+    }
+    let mut found = told(said, &desired, live);
+    if step.takes_over {
+        add_removals(&mut fields, &desired, live);
+        // what people own without a subresource is ours by then
+        found.retain(|conflict| !(conflict.owner.is_hand_tool() && conflict.owner.subresource.is_none()));
+    }
+    step.owners = foreign_owners(&fields, live);
+    step.follows = follows;
+    step.clears = leftovers.into_iter().map(|change| change.steps).collect();
+    step.change = match step.change {
+        Change::Adopt(_) => Change::Adopt(fields),
+        _ => Change::Update(fields),
+    };
+    let own = said.iter().any(|one| one.manager == labels::MANAGER);
+    meet_conflicts(step, found, own, rules);
+}
+
+/// Does the server refuse the object because of what people added to it with kubectl or Helm, beside a
+/// field that it complains of? Then that stands in the way, and goes when they are told to lose it.
+pub fn blocked_by_hand(step: &mut Step, live: &Value, complaints: &[String]) -> bool {
+    let mut found = additions(step.object.value(), live);
+    let beside = complained_of(complaints);
+    found.retain(|addition| beside(&addition.change));
+    if found.is_empty() {
+        return false;
+    }
+    step.asked = true;
+    step.refusal = None;
+    let conflicts = found.into_iter().map(|Addition { change, owner }| Conflict {
+        field: format!(".{}", change.path),
+        path: change.path,
+        owner,
+        ours: None,
+        live: change.from,
+    });
+    step.conflicts = conflicts.collect();
+    step.force = false;
+    true
+}
+
+/// The server refuses to change the object in place, and takes it where nothing is yet: it can only be
+/// made anew.
+pub fn refused(step: &mut Step, live: &Value, why: Refusal, rules: &Rules<'_>) {
+    step.asked = true;
+    step.refusal = None;
+    match immutable::replace(live, &why.why, rules.may_recreate(&step.object)) {
+        Outcome::Recreate { orphan, grow, why } => {
+            step.grow = grow;
+            let fields = step.change.fields().to_vec();
+            step.change = Change::Recreate { fields, orphan, why };
+            step.conflicts.clear();
+        }
+        Outcome::Refuse { hint, .. } => {
+            step.refusal = Some(Refusal { hints: [vec![hint], why.hints].concat(), ..why });
+        }
+        Outcome::InPlace | Outcome::Grow(_) => step.refusal = Some(why),
+    }
+}
+
+/// What changes because of us, and what the server changes along with it: fields that we neither want
+/// nor had.
+pub fn changes(desired: &Value, live: &Value, after: &Value) -> (Vec<diff::Change>, Vec<diff::Change>) {
+    diff::fields(live, after, Scope::Exact).into_iter().partition(|change| {
+        let wanted = change.steps.iter().try_fold(desired, |value, step| step.find(value)).is_some();
+        wanted || is_applied(live, &change.steps) || is_applied(after, &change.steps)
+    })
+}
+
+/// The first owner of each field that is not us.
+fn foreign_owners(fields: &[diff::Change], live: &Value) -> std::collections::BTreeMap<String, Owner> {
+    let of = |change: &diff::Change| owners(live, change).into_iter().find(|owner| !owner.is_us());
+    fields.iter().filter_map(|change| Some((change.path.clone(), of(change)?))).collect()
+}
+
+/// What we give up and stays with its value, other than by a person's hand.
+fn kept(desired: &Value, live: &Value, after: &Value) -> Vec<Kept> {
+    let stays = |change: &diff::Change| {
+        let value = |object| change.steps.iter().try_fold(object, |value, step| step.find(value));
+        value(after).is_some() && value(after) == value(live)
+    };
+    let given_up = given_up(desired, live, labels::MANAGER).into_iter().filter(stays);
+    given_up
+        .filter_map(|change| {
+            let owner = owners(after, &change).into_iter().find(|owner| !owner.is_us());
+            let by_hand = owner.as_ref().is_some_and(Owner::is_hand_tool);
+            (!by_hand).then_some(Kept { change, owner })
+        })
+        .collect()
+}
+
+/// Is it not what the server would have put there by itself? `fresh` is the desired object where
+/// nothing was before.
+pub fn is_leftover(kept: &Kept, fresh: &Value) -> bool {
+    let there = kept.change.steps.iter().try_fold(fresh, |value, step| step.find(value));
+    there != kept.change.from.as_ref() || kept.change.secret
+}
+
+/// The server's conflicts with what is known of their owners and values.
+fn told(said: &[Said], desired: &Value, live: &Value) -> Vec<Conflict> {
+    let known = conflicts(desired, live);
+    said.iter()
+        .filter(|one| one.manager != labels::MANAGER)
+        .map(|one| {
+            let found = known.iter().find(|c| c.field == one.field && c.owner.manager == one.manager);
+            found.cloned().unwrap_or_else(|| Conflict {
+                path: one.field.trim_start_matches('.').to_owned(),
+                field: one.field.clone(),
+                owner: Owner { manager: one.manager.clone(), by_apply: false, time: None, subresource: None },
+                ours: None,
+                live: None,
+            })
+        })
+        .collect()
+}
