@@ -79,7 +79,7 @@ pub async fn carry_out(
     if !plan.first.is_empty() {
         prune::prune(run, &plan.first, Phase::Applied).await?;
     }
-    let before = Before::look(run, look, options).await?;
+    let mut before = Before::look(run, look, options).await?;
     let begun = Instant::now();
     let total = Some(plan.steps.len());
     ctx.observer.event(Event::PhaseStarted { phase: Phase::Applied, total });
@@ -98,7 +98,7 @@ pub async fn carry_out(
         ctx.observer.event(Event::PhaseStarted { phase: Phase::Ready, total: None });
         let growing: Vec<_> = plan.steps.iter().flat_map(|step| step.grow.clone()).collect();
         claims::wait_grown(ctx, &growing, ctx.deadline).await?;
-        reload::nudge(ctx, &before.reloads).await;
+        reload::nudge(ctx, &mut before.reloads).await;
         pace::tell(ctx, &look.seen.history);
         let timed = Context { observer: &stopwatch, ..*ctx };
         let components = ready(&timed, look, &before).await?;

@@ -144,9 +144,11 @@ pub fn judge(
     let (excused, down): (Vec<&Target>, Vec<&Target>) =
         seen.iter().filter(|target| !target.up).partition(|target| on_dead_node(target));
     if !down.is_empty() {
-        let hopeless = down.iter().any(|target| {
-            stays(&target.error) && target.scraped.is_some_and(|scraped| scraped > moment.asked)
-        });
+        // those that are yet to be scraped may have to be named too
+        let hopeless = unseen.is_empty()
+            && down.iter().any(|target| {
+                stays(&target.error) && target.scraped.is_some_and(|scraped| scraped > moment.asked)
+            });
         return Verdict::Down { what: headline(&down, ours.len(), up), which: named(&down), hopeless };
     }
     let missing = jobs.iter().filter(|job| moment.jobs.contains(**job));

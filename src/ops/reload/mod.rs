@@ -22,14 +22,20 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Phase};
 use crate::object::{Object, builtin, labels};
 use crate::plan::{Plan, Step};
+use refused::Refusal;
 use served::serves;
 
 /// Longest time from the change to the reload: Prometheus may look at its files every 30 s, the kubelet
 /// at its ConfigMaps about every minute when nothing nudges it.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// After this a pod that serves what was applied did not have to reload: what an operation undoes may
-/// never have reached it.
-const NOTHING_TO_RELOAD: Duration = Duration::from_secs(75);
+/// For so long after a nudge a refusal in the words of the one before may be that of what was there
+/// before: Prometheus tries again and again, and a kubelet takes some seconds to bring the files.
+const SAME_WORDS: Duration = Duration::from_secs(25);
+/// The same where the kubelet was not nudged.
+const SAME_WORDS_LATER: Duration = Duration::from_secs(120);
+/// A pod that serves what was applied and has complained of nothing for so long did not have to reload:
+/// what an operation undoes may never have reached it. Longer than Prometheus' usual interval of 30 s.
+const QUIET: Duration = Duration::from_secs(75);
 /// Time between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Where Prometheus listens.
@@ -52,14 +58,16 @@ pub struct Reload {
     before: Option<f64>,
     /// When it reloaded last, whatever changes.
     at: f64,
-    /// What it refused last before the change; empty when it did not.
-    refused: String,
+    /// What it refused before the change, if it did.
+    refused: Option<Refusal>,
     /// What it served before.
     loaded: Loaded,
     /// What it must serve then, where the configuration itself changes.
     config: Option<Value>,
     /// Do rules change?
     rules: bool,
+    /// Was the kubelet told to bring the files at once?
+    nudged: bool,
 }
 
 /// A pod that took over its changed configuration.
@@ -121,12 +129,23 @@ pub async fn expect(ctx: &Context<'_>, plan: &Plan, unfinished: bool) -> Result<
                 continue;
             };
             let refused = match successful {
-                true => String::new(),
-                false => refused::last(ctx, namespace, &pod).await.map(|line| line.text).unwrap_or_default(),
+                true => None,
+                false => refused::last(ctx, namespace, &pod).await,
             };
             let (namespace, component) = (namespace.to_owned(), step.component.clone());
             let (before, config) = (before(at), config.clone());
-            found.push(Reload { namespace, pod, component, before, at, refused, loaded, config, rules });
+            found.push(Reload {
+                namespace,
+                pod,
+                component,
+                before,
+                at,
+                refused,
+                loaded,
+                config,
+                rules,
+                nudged: false,
+            });
         }
     }
     Ok(found)
@@ -141,16 +160,18 @@ fn changes_data(step: &Step) -> bool {
     step.change.fields().iter().any(|field| field.path.starts_with("data"))
 }
 
-/// After the change: makes the kubelets look at once.
-pub async fn nudge(ctx: &Context<'_>, reloads: &[Reload]) {
+/// After the change: makes the kubelets look at once. What is written to the pod may be a file of
+/// Prometheus too, so that it reloads even when all others are what it has loaded already. As such it
+/// has to be a comment.
+pub async fn nudge(ctx: &Context<'_>, reloads: &mut [Reload]) {
     let pods = builtin::pods();
-    for Reload { namespace, pod, .. } in reloads {
+    for Reload { namespace, pod, nudged, .. } in reloads {
         let patch = MetadataPatch {
-            annotations: [(labels::NUDGE.to_owned(), Some(who::now()))].into(),
+            annotations: [(labels::NUDGE.to_owned(), Some(format!("# {}", who::now())))].into(),
             ..MetadataPatch::default()
         };
         // without the right to do so it takes a minute longer
-        let _ = ctx.cluster.patch_metadata(&pods, Some(namespace), pod, &patch, None).await;
+        *nudged = ctx.cluster.patch_metadata(&pods, Some(namespace), pod, &patch, None).await.is_ok();
     }
 }
 
@@ -161,8 +182,9 @@ pub async fn verify(ctx: &Context<'_>, reloads: &[Reload], source: Source<'_>) -
     let mut done = Vec::new();
     for reload in reloads {
         let mut told = String::new();
+        let mut seen = Seen { begun, last: None, quiet_since: begun };
         loop {
-            let why = match state(ctx, reload, source, begun).await? {
+            let why = match state(ctx, reload, source, &mut seen).await? {
                 State::Gone => break,
                 State::Reloaded(reloaded) => {
                     done.push(reloaded);
@@ -199,7 +221,34 @@ enum State {
     Awaited(String),
 }
 
-async fn state(ctx: &Context<'_>, reload: &Reload, source: Source<'_>, begun: Instant) -> Result<State> {
+/// What was seen of a pod while it was awaited.
+struct Seen {
+    begun: Instant,
+    /// Its last refusal.
+    last: Option<Refusal>,
+    /// Since when there was no other.
+    quiet_since: Instant,
+}
+
+impl Seen {
+    /// Is this refusal about what was applied, and not about what was there before?
+    fn is_new(&mut self, reload: &Reload, line: &Refusal) -> bool {
+        if self.last.as_ref() != Some(line) {
+            self.last = Some(line.clone());
+            self.quiet_since = Instant::now();
+        }
+        let Some(before) = &reload.refused else { return true };
+        if reload.before.is_none() {
+            // nothing was applied: what it said holds
+            return true;
+        }
+        let patience = if reload.nudged { SAME_WORDS } else { SAME_WORDS_LATER };
+        // who repeats himself even then speaks of what is there now
+        before.reasons != line.reasons || self.quiet_since >= self.begun + patience
+    }
+}
+
+async fn state(ctx: &Context<'_>, reload: &Reload, source: Source<'_>, seen: &mut Seen) -> Result<State> {
     let Reload { namespace, pod, component, before, config, .. } = reload;
     if !live::ready_pods(ctx, namespace, component).await?.contains(pod) {
         return Ok(State::Gone);
@@ -210,22 +259,21 @@ async fn state(ctx: &Context<'_>, reload: &Reload, source: Source<'_>, begun: In
         Ok(None) => return awaited("it shows no reload metrics"),
         Err(why) => return awaited(&why),
     };
-    if !successful {
-        let line = refused::last(ctx, namespace, pod).await;
-        return match line {
-            // what it says of the configuration before this one is known already
-            Some(line) if before.is_none() || line.text != reload.refused => {
-                Ok(State::Refused(refused::error(reload, &line, source)))
-            }
-            _ => awaited("its last reload failed, the old configuration still holds"),
-        };
+    if !successful
+        && let Some(line) = refused::last(ctx, namespace, pod).await
+        && seen.is_new(reload, &line)
+    {
+        return Ok(State::Refused(refused::error(reload, &line, source)));
     }
     let loaded = match served_by(ctx, namespace, pod).await {
         Ok(loaded) => loaded,
         Err(why) => return awaited(&why),
     };
     let right = config.as_ref().is_none_or(|config| serves(config, &loaded.config));
-    let settled = config.is_some() && right && begun.elapsed() >= NOTHING_TO_RELOAD;
+    let settled = config.is_some() && right && seen.quiet_since.elapsed() >= QUIET;
+    if !successful && !settled {
+        return awaited("its last reload failed, the old configuration still holds");
+    }
     if before.is_some_and(|before| at <= before) && !settled {
         return awaited("it has not reloaded yet");
     }
@@ -255,4 +303,46 @@ async fn served_by(ctx: &Context<'_>, namespace: &str, pod: &str) -> Result<Load
     let place = Place { namespace: namespace.to_owned(), pod: pod.to_owned(), port: PORT };
     let data = ask::api(ctx, &place, "/api/v1/status/config").await?;
     Ok(Loaded::read(data["yaml"].as_str().unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(time: &str, reason: &str) -> Refusal {
+        Refusal { text: format!("{time} {reason}"), reasons: vec![reason.to_owned()] }
+    }
+
+    fn reload(refused: Option<Refusal>, changes: bool) -> Reload {
+        Reload {
+            namespace: "obs".into(),
+            pod: "obs-prometheus-0".into(),
+            component: "prometheus".into(),
+            before: changes.then_some(1.0),
+            at: 1.0,
+            refused,
+            loaded: Loaded::default(),
+            config: None,
+            rules: false,
+            nudged: true,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_refusal_of_what_was_there_before_is_not_that_of_what_is_applied() {
+        let begun = Instant::now();
+        let mut seen = Seen { begun, last: None, quiet_since: begun };
+        assert!(seen.is_new(&reload(None, true), &refusal("1", "field a")), "there was none before");
+        let again = reload(Some(refusal("1", "field a")), true);
+        assert!(!seen.is_new(&again, &refusal("2", "field a")), "Prometheus tries every few seconds");
+        assert!(seen.is_new(&again, &refusal("3", "field b")), "other words");
+        assert!(
+            seen.is_new(&reload(Some(refusal("1", "field a")), false), &refusal("2", "field a")),
+            "nothing was applied"
+        );
+        tokio::time::advance(Duration::from_secs(30)).await;
+        let mut seen = Seen { begun, last: Some(refusal("3", "field a")), quiet_since: begun };
+        assert!(!seen.is_new(&again, &refusal("3", "field a")), "it said no more");
+        assert!(seen.is_new(&again, &refusal("9", "field a")), "it still says so");
+    }
 }
