@@ -98,6 +98,8 @@ pub async fn carry_out(
         ctx.observer.event(Event::PhaseStarted { phase: Phase::Ready, total: None });
         let growing: Vec<_> = plan.steps.iter().flat_map(|step| step.grow.clone()).collect();
         claims::wait_grown(ctx, &growing, ctx.deadline).await?;
+        run.lock.still_held()?;
+        before.starts.renew(ctx).await;
         reload::nudge(ctx, &mut before.reloads).await;
         pace::tell(ctx, &look.seen.history);
         let timed = Context { observer: &stopwatch, ..*ctx };
@@ -147,8 +149,11 @@ impl Before {
                 up: health::Up::new(),
             });
         }
-        let (reloads, starts, up) =
-            tokio::try_join!(reload::expect(ctx, plan, unfinished), Starts::before(ctx, plan), up)?;
+        let (reloads, starts, up) = tokio::try_join!(
+            reload::expect(ctx, plan, unfinished),
+            Starts::before(ctx, plan, unfinished),
+            up
+        )?;
         Ok(Self { unfinished, reloads, starts, up })
     }
 }

@@ -7,13 +7,17 @@ use serde_json::Value;
 use tokio::time::Duration;
 
 use super::{Source, is_reloadable, refused};
+use crate::cluster::DeleteOptions;
 use crate::error::{Error, Result};
 use crate::object::{builtin, labels};
 use crate::ops::{Context, live};
 use crate::plan::Plan;
+use crate::readiness::{Readiness, readiness};
 
 /// Time between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long a pod that does not run may take to go.
+const REPLACED: Duration = Duration::from_secs(15);
 /// Lines of the log of a run that ended.
 const TAIL: u32 = 200;
 
@@ -23,11 +27,14 @@ const TAIL: u32 = 200;
 pub struct Starts {
     components: Vec<(String, String)>,
     known: BTreeMap<String, u64>,
+    /// Pods that do not start with the configuration before: namespace, name, uid.
+    stuck: Vec<(String, String, String)>,
 }
 
 impl Starts {
-    /// Before the change; nothing where none of them changes.
-    pub async fn before(ctx: &Context<'_>, plan: &Plan) -> Result<Self> {
+    /// Before the change; nothing where none of them changes, nor was to be changed by an operation that
+    /// did not end well.
+    pub async fn before(ctx: &Context<'_>, plan: &Plan, unfinished: bool) -> Result<Self> {
         let mut starts = Self::default();
         for step in plan.steps.iter().filter(|step| is_reloadable(&step.object)) {
             let Some(namespace) = step.object.namespace() else { continue };
@@ -35,17 +42,43 @@ impl Starts {
             let written = plan.steps.iter().any(|other| {
                 other.component == step.component && (other.change.writes() || other.uid.is_none())
             });
-            if !written || starts.components.contains(&component) {
+            if !(written || unfinished) || starts.components.contains(&component) {
                 continue;
             }
             for pod in pods(ctx, &component).await? {
-                if let Some(uid) = pod["metadata"]["uid"].as_str() {
-                    starts.known.insert(uid.to_owned(), restarts(&pod));
+                let text = |field: &str| pod["metadata"][field].as_str().map(str::to_owned);
+                let (Some(name), Some(uid)) = (text("name"), text("uid")) else { continue };
+                if readiness(&pod) != Readiness::Ready && last_words(ctx, &pod).await.is_some() {
+                    starts.stuck.push((namespace.to_owned(), name, uid.clone()));
                 }
+                starts.known.insert(uid, restarts(&pod));
             }
             starts.components.push(component);
         }
         Ok(starts)
+    }
+
+    /// After the change: replaces the pods that did not start with the configuration before. The kubelet
+    /// would try again after minutes, and what they said last is not about what is there now.
+    pub async fn renew(&self, ctx: &Context<'_>) {
+        let kind = builtin::pods();
+        for (namespace, name, uid) in &self.stuck {
+            let options = DeleteOptions { uid: Some(uid.clone()), ..DeleteOptions::default() };
+            // without the right to do so it takes longer
+            if ctx.cluster.delete(&kind, Some(namespace), name, &options).await.is_err() {
+                continue;
+            }
+            let gone = async {
+                loop {
+                    match ctx.cluster.get_metadata(&kind, Some(namespace), name).await {
+                        Ok(Some(live)) if live["metadata"]["uid"] == uid.as_str() => {}
+                        _ => break,
+                    }
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+            };
+            let _ = tokio::time::timeout(REPLACED, gone).await;
+        }
     }
 
     /// Ends when a pod says that it does not start with its configuration, with the error; never
