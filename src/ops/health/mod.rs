@@ -15,15 +15,15 @@ use futures::{StreamExt, stream};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::Context;
 use super::reload::Reloaded;
+use super::{Context, live};
 use crate::error::{Error, Exit, Result};
 use crate::event::{Event, Phase};
 use crate::release::ComponentRef;
 use crate::words::count;
 use ask::{Place, TRY};
 use since::{Moment, PROMETHEUS, Touched};
-use targets::Verdict;
+use targets::{Known, Verdict};
 
 /// How long a check may take unless it says otherwise.
 const DEADLINE: Duration = Duration::from_secs(180);
@@ -233,7 +233,7 @@ impl Gate<'_, '_> {
         about: &str,
         asked: &ComponentRef,
     ) -> Result<Option<String>, Failure> {
-        let namespace = if asked.node_level { self.node_namespace } else { self.ctx.namespace.as_str() };
+        let namespace = self.namespace(asked);
         let pods = ask::ready_pods(self.ctx, &asked.name, namespace).await?;
         let mut said = None;
         for pod in pods {
@@ -276,10 +276,12 @@ impl Gate<'_, '_> {
         let moment = self.moment(place).await?;
         let targets = targets::read(&ask::api(self.ctx, place, targets::PATH).await?);
         let jobs = jobs_of(check);
-        let judge = |dead: &BTreeSet<String>| targets::judge(&targets, &jobs, &moment, &self.after.up, dead);
-        let mut verdict = judge(&BTreeSet::new());
+        let mut known =
+            Known { up: self.after.up.clone(), pods: self.touched_pods().await?, ..Known::default() };
+        let mut verdict = targets::judge(&targets, &jobs, &moment, &known);
         if matches!(verdict, Verdict::Down { .. }) {
-            verdict = judge(&self.dead_nodes(place).await);
+            known.dead = self.dead_nodes(place).await;
+            verdict = targets::judge(&targets, &jobs, &moment, &known);
         }
         match verdict {
             Verdict::Up(up, 0) => Ok(format!("{up} of {} up", count(up, "target"))),
@@ -290,6 +292,21 @@ impl Gate<'_, '_> {
             Verdict::Awaited(what) => Err(what.into()),
             Verdict::Down { what, which, hopeless } => Err(Failure { what, which, hopeless }),
         }
+    }
+
+    /// The ready pods of the components that the change touched.
+    async fn touched_pods(&self) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
+        let mut pods = BTreeMap::new();
+        for component in self.components.iter().filter(|c| self.after.touched.components.contains(&c.name)) {
+            let namespace = self.namespace(component);
+            let ready = live::ready_pods(self.ctx, namespace, &component.name).await;
+            pods.insert(component.name.clone(), ready.map_err(|error| error.message().to_owned())?);
+        }
+        Ok(pods)
+    }
+
+    fn namespace(&self, component: &ComponentRef) -> &str {
+        if component.node_level { self.node_namespace } else { self.ctx.namespace.as_str() }
     }
 
     /// The nodes that are not ready, as far as Prometheus knows.

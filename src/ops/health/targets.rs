@@ -1,7 +1,7 @@
 //! The targets of a Prometheus: which are up, which have not been scraped since the change, which went
 //! down with it, and what the scrape itself says. Pure over what `/api/v1/targets` answers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -122,19 +122,45 @@ pub enum Verdict {
     },
 }
 
-/// Judges the targets of `jobs`, and others that were `up` before and whose job was changed. `dead`
-/// are the nodes that are not ready.
-pub fn judge(
-    targets: &[Target],
-    jobs: &[&str],
-    moment: &Moment,
-    up: &BTreeSet<(String, String)>,
-    dead: &BTreeSet<String>,
-) -> Verdict {
+/// What else is known.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// The targets that were up before.
+    pub up: BTreeSet<(String, String)>,
+    /// The nodes that are not ready.
+    pub dead: BTreeSet<String>,
+    /// The ready pods of the components that the change touched: Prometheus learns of pods that come and
+    /// go a few seconds later.
+    pub pods: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Known {
+    /// Is it a target of a pod that is gone, though Prometheus does not know yet?
+    fn is_gone(&self, target: &Target) -> bool {
+        let pods = target.component.as_ref().and_then(|component| self.pods.get(component));
+        pods.zip(target.pod.as_ref()).is_some_and(|(pods, pod)| !pods.contains(pod))
+    }
+
+    /// The pods that Prometheus does not know yet, of components of which it still knows pods that are
+    /// gone. Not all pods of a component need be scraped.
+    fn missing(&self, gone: &[&Target], ours: &[&Target]) -> Vec<&str> {
+        let stale =
+            |component: &String| gone.iter().any(|target| target.component.as_ref() == Some(component));
+        let pods = self.pods.iter().filter(|(component, _)| stale(component)).flat_map(|(_, pods)| pods);
+        let known = |pod: &&String| ours.iter().any(|target| target.pod.as_ref() == Some(*pod));
+        pods.filter(|pod| !known(pod)).map(String::as_str).collect()
+    }
+}
+
+/// Judges the targets of `jobs`, and others that were up before and whose job was changed.
+pub fn judge(targets: &[Target], jobs: &[&str], moment: &Moment, known: &Known) -> Verdict {
+    let Known { up, dead, .. } = known;
     let ours = |target: &&Target| {
         jobs.contains(&target.job.as_str()) || moment.changed(&target.job) && up.contains(&target.key())
     };
-    let ours: Vec<&Target> = targets.iter().filter(ours).collect();
+    let (gone, ours): (Vec<&Target>, Vec<&Target>) =
+        targets.iter().filter(ours).partition(|target| known.is_gone(target));
+    let all: Vec<&Target> = gone.iter().chain(&ours).copied().collect();
     let seen = |target: &&&Target| {
         let since = moment.of_target(&target.job, target.component.as_deref());
         target.scraped.is_some_and(|scraped| scraped > since)
@@ -152,8 +178,9 @@ pub fn judge(
         return Verdict::Down { what: headline(&down, ours.len(), up), which: named(&down), hopeless };
     }
     let missing = jobs.iter().filter(|job| moment.jobs.contains(**job));
-    let missing: Vec<&str> =
-        missing.filter(|job| !ours.iter().any(|target| target.job == **job)).copied().collect();
+    let mut missing: Vec<&str> =
+        missing.filter(|job| !all.iter().any(|target| target.job == **job)).copied().collect();
+    missing.extend(known.missing(&gone, &ours));
     if !missing.is_empty() {
         return Verdict::Awaited(format!("no target is known yet of {}", missing.join(", ")));
     }
@@ -229,37 +256,56 @@ mod tests {
     fn a_scrape_from_before_proves_nothing_of_what_changed() {
         let moment = Moment::sample(Touched::default(), Some(Reloaded::sample(&["kubelet"], false)));
         let old = [target("kubelet", Some(80.0), ""), target("node-exporter", Some(80.0), "")];
-        let none = BTreeSet::new();
         let awaited = "1 of 2 targets scraped since the change; awaited: kubelet (every 10s)";
-        assert_eq!(judge(&old, &JOBS, &moment, &none, &BTreeSet::new()), Verdict::Awaited(awaited.into()));
+        assert_eq!(judge(&old, &JOBS, &moment, &Known::default()), Verdict::Awaited(awaited.into()));
         let new = [target("kubelet", Some(95.0), ""), target("node-exporter", Some(80.0), "")];
-        assert_eq!(judge(&new, &JOBS, &moment, &none, &BTreeSet::new()), Verdict::Up(2, 0));
+        assert_eq!(judge(&new, &JOBS, &moment, &Known::default()), Verdict::Up(2, 0));
         let unchanged = Moment::sample(Touched::default(), None);
-        assert_eq!(judge(&old, &JOBS, &unchanged, &none, &BTreeSet::new()), Verdict::Up(2, 0));
+        assert_eq!(judge(&old, &JOBS, &unchanged, &Known::default()), Verdict::Up(2, 0));
         let never = [target("kubelet", None, ""), target("node-exporter", Some(80.0), "")];
-        assert!(matches!(judge(&never, &JOBS, &unchanged, &none, &BTreeSet::new()), Verdict::Awaited(_)));
+        assert!(matches!(judge(&never, &JOBS, &unchanged, &Known::default()), Verdict::Awaited(_)));
         let missing = Verdict::Awaited("no target is known yet of kubelet".into());
-        assert_eq!(judge(&old[1..], &JOBS, &unchanged, &none, &BTreeSet::new()), missing);
+        assert_eq!(judge(&old[1..], &JOBS, &unchanged, &Known::default()), missing);
     }
 
     #[test]
     fn what_went_down_is_named_with_the_words_of_the_scrape() {
         let moment = Moment::sample(Touched::default(), Some(Reloaded::sample(&["kubelet", "app"], false)));
         let before = [target("kubelet", Some(80.0), ""), target("app", Some(80.0), "")];
+        let known = Known { up: keys(&before), ..Known::default() };
         let after = [
             target("kubelet", Some(101.0), "sample limit exceeded"),
             target("node-exporter", Some(99.0), ""),
             target("app", Some(99.0), "connection refused"),
             target("other", Some(99.0), "connection refused"),
         ];
-        let verdict = judge(&after, &JOBS, &moment, &keys(&before), &BTreeSet::new());
+        let verdict = judge(&after, &JOBS, &moment, &known);
         let Verdict::Down { what, which, hopeless } = verdict else { panic!("{verdict:?}") };
         assert_eq!(what, "2 of 3 targets went down since the change");
         assert_eq!(which, ["app worker-1: connection refused", "kubelet worker-1: sample limit exceeded"]);
         assert!(hopeless);
         // the node is known to be gone
-        let dead = ["worker-1".to_owned()].into();
-        assert!(matches!(judge(&after[..2], &JOBS, &moment, &keys(&before), &dead), Verdict::Up(1, 1)));
+        let known = Known { dead: ["worker-1".to_owned()].into(), ..known };
+        assert!(matches!(judge(&after[..2], &JOBS, &moment, &known), Verdict::Up(1, 1)));
+    }
+
+    #[test]
+    fn a_pod_that_was_replaced_is_not_what_is_asked_for() {
+        let touched = Touched { components: ["node-exporter".to_owned()].into(), all: false };
+        let moment = Moment::sample(touched, None);
+        let of_pod = |pod: &str| Target {
+            component: Some("node-exporter".into()),
+            pod: Some(pod.into()),
+            ..target("node-exporter", Some(105.0), "")
+        };
+        let pods = [("node-exporter".to_owned(), ["new".to_owned()].into())].into();
+        let known = Known { pods, ..Known::default() };
+        let kubelet = target("kubelet", Some(1.0), "");
+        let judge = |targets: &[Target]| judge(targets, &JOBS, &moment, &known);
+        let awaited = Verdict::Awaited("no target is known yet of new".into());
+        assert_eq!(judge(&[kubelet.clone(), of_pod("old")]), awaited);
+        assert_eq!(judge(&[kubelet.clone(), of_pod("old"), of_pod("new")]), Verdict::Up(2, 0));
+        assert_eq!(judge(&[kubelet, of_pod("new")]), Verdict::Up(2, 0));
     }
 
     #[test]
