@@ -9,7 +9,7 @@ use crate::event::{Event, Phase};
 use crate::object::Object;
 use crate::ops::apply::{self, Random};
 use crate::ops::health::since::Touched;
-use crate::ops::reload::{Reload, Starts};
+use crate::ops::reload::{Reload, Source, Starts};
 use crate::ops::run::Run;
 use crate::ops::wait::Evidence;
 use crate::ops::{Context, claims, health, live, pace, prune, reload, wait, who};
@@ -98,13 +98,14 @@ pub async fn carry_out(
         ctx.observer.event(Event::PhaseStarted { phase: Phase::Ready, total: None });
         let growing: Vec<_> = plan.steps.iter().flat_map(|step| step.grow.clone()).collect();
         claims::wait_grown(ctx, &growing, ctx.deadline).await?;
+        let source = source(look, options);
         run.lock.still_held()?;
         before.starts.renew(ctx).await;
         reload::nudge(ctx, &mut before.reloads).await;
         pace::tell(ctx, &look.seen.history);
         let timed = Context { observer: &stopwatch, ..*ctx };
-        let components = ready(&timed, look, &before).await?;
-        reloaded = reload::verify(ctx, &before.reloads, source(look)).await?;
+        let components = ready(&timed, look, &before, source).await?;
+        reloaded = reload::verify(ctx, &before.reloads, source).await?;
         done(ctx, Phase::Ready, count(components, "component"), begun);
     }
     live::verify(run, plan, &applied).await?;
@@ -159,20 +160,21 @@ impl Before {
 }
 
 /// The texts behind what Prometheus reads.
-fn source(look: &Look) -> reload::Source<'_> {
-    reload::Source { objects: &look.goal.objects, values: &look.goal.values }
+fn source<'a>(look: &'a Look, options: &Options) -> Source<'a> {
+    let way_back = look.seen.history.deployed().is_some() && !options.rollback_on_failure;
+    Source { objects: &look.goal.objects, values: &look.goal.values, way_back }
 }
 
 /// Waits until everything is ready, or a Prometheus says that it does not start with its configuration.
-async fn ready(ctx: &Context<'_>, look: &Look, before: &Before) -> Result<usize> {
+async fn ready(ctx: &Context<'_>, look: &Look, before: &Before, source: Source<'_>) -> Result<usize> {
     let objects = awaited(&look.plan);
     let ready = tokio::select! {
         ready = wait::ready(ctx, &objects, Evidence::New) => ready,
-        refused = before.starts.refused(ctx, source(look)) => Err(refused),
+        refused = before.starts.refused(ctx, source) => Err(refused),
     };
     match ready {
         // a crash is told better by what was said before it
-        Err(error) => Err(before.starts.look(ctx, source(look)).await.unwrap_or(error)),
+        Err(error) => Err(before.starts.look(ctx, source).await.unwrap_or(error)),
         ready => ready,
     }
 }

@@ -3,12 +3,13 @@
 //! after the change counts ([`since`]).
 
 pub mod ask;
+mod board;
 mod judge;
+pub mod shown;
 pub mod since;
 pub mod targets;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
@@ -18,10 +19,10 @@ use tokio::time::Instant;
 use super::reload::Reloaded;
 use super::{Context, live};
 use crate::error::{Error, Exit, Result};
-use crate::event::{Event, Phase};
 use crate::release::ComponentRef;
 use crate::words::count;
 use ask::{Place, TRY};
+use board::Board;
 use since::{Moment, PROMETHEUS, Touched};
 use targets::{Known, Verdict};
 
@@ -95,7 +96,7 @@ pub async fn healthy(
         components,
         node_namespace,
         after,
-        board: Board { total: checks.len(), state: Mutex::default() },
+        board: Board::new(checks.len()),
         moments: tokio::sync::Mutex::default(),
     };
     let mut outcomes = stream::iter(checks)
@@ -147,46 +148,6 @@ struct Gate<'a, 'c> {
     after: &'a After<'a>,
     board: Board,
     moments: tokio::sync::Mutex<BTreeMap<Place, Moment>>,
-}
-
-/// What passes and what does not yet, for those who watch.
-struct Board {
-    total: usize,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    passed: usize,
-    /// Why, by the check's name.
-    failing: BTreeMap<String, String>,
-    told: String,
-}
-
-impl Board {
-    fn passed(&self, ctx: &Context<'_>, name: &str) {
-        self.change(ctx, |state| {
-            state.passed += 1;
-            state.failing.remove(name);
-        });
-    }
-
-    fn fails(&self, ctx: &Context<'_>, name: &str, why: &str) {
-        self.change(ctx, |state| {
-            state.failing.insert(name.to_owned(), why.to_owned());
-        });
-    }
-
-    fn change(&self, ctx: &Context<'_>, change: impl FnOnce(&mut State)) {
-        let Ok(mut state) = self.state.lock() else { return };
-        change(&mut state);
-        let Some((name, why)) = state.failing.first_key_value() else { return };
-        let what = format!("{} of {} checks pass; {name}: {why}", state.passed, self.total);
-        if what != state.told {
-            ctx.observer.event(Event::Awaiting { phase: Phase::Healthy, what: what.clone() });
-            state.told = what;
-        }
-    }
 }
 
 impl Gate<'_, '_> {

@@ -3,6 +3,7 @@
 //! serves must be what was applied. One that it refuses ends the wait with its own words.
 
 mod origin;
+mod progress;
 mod refused;
 mod served;
 mod start;
@@ -22,20 +23,12 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Phase};
 use crate::object::{Object, builtin, labels};
 use crate::plan::{Plan, Step};
+use progress::{Seen, State};
 use refused::Refusal;
-use served::serves;
 
 /// Longest time from the change to the reload: Prometheus may look at its files every 30 s, the kubelet
 /// at its ConfigMaps about every minute when nothing nudges it.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// For so long after a nudge a refusal in the words of the one before may be that of what was there
-/// before: Prometheus tries again and again, and a kubelet takes some seconds to bring the files.
-const SAME_WORDS: Duration = Duration::from_secs(25);
-/// The same where the kubelet was not nudged.
-const SAME_WORDS_LATER: Duration = Duration::from_secs(120);
-/// A pod that serves what was applied and has complained of nothing for so long did not have to reload:
-/// what an operation undoes may never have reached it. Longer than Prometheus' usual interval of 30 s.
-const QUIET: Duration = Duration::from_secs(75);
 /// Time between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
 /// Where Prometheus listens.
@@ -92,6 +85,8 @@ pub struct Source<'a> {
     pub objects: &'a [Object],
     /// The user's own values.
     pub values: &'a Value,
+    /// Is there a revision that a rollback would return to, and nobody does it already?
+    pub way_back: bool,
 }
 
 impl Source<'_> {
@@ -182,9 +177,9 @@ pub async fn verify(ctx: &Context<'_>, reloads: &[Reload], source: Source<'_>) -
     let mut done = Vec::new();
     for reload in reloads {
         let mut told = String::new();
-        let mut seen = Seen { begun, last: None, quiet_since: begun };
+        let mut seen = Seen::new(begun);
         loop {
-            let why = match state(ctx, reload, source, &mut seen).await? {
+            let why = match progress::state(ctx, reload, source, &mut seen).await? {
                 State::Gone => break,
                 State::Reloaded(reloaded) => {
                     done.push(reloaded);
@@ -212,79 +207,6 @@ pub async fn verify(ctx: &Context<'_>, reloads: &[Reload], source: Source<'_>) -
     Ok(done)
 }
 
-/// How far a pod is.
-enum State {
-    /// It is gone, or not ready: somebody else's business.
-    Gone,
-    Reloaded(Reloaded),
-    Refused(Error),
-    Awaited(String),
-}
-
-/// What was seen of a pod while it was awaited.
-struct Seen {
-    begun: Instant,
-    /// Its last refusal.
-    last: Option<Refusal>,
-    /// Since when there was no other.
-    quiet_since: Instant,
-}
-
-impl Seen {
-    /// Is this refusal about what was applied, and not about what was there before?
-    fn is_new(&mut self, reload: &Reload, line: &Refusal) -> bool {
-        if self.last.as_ref() != Some(line) {
-            self.last = Some(line.clone());
-            self.quiet_since = Instant::now();
-        }
-        let Some(before) = &reload.refused else { return true };
-        if reload.before.is_none() {
-            // nothing was applied: what it said holds
-            return true;
-        }
-        let patience = if reload.nudged { SAME_WORDS } else { SAME_WORDS_LATER };
-        // who repeats himself even then speaks of what is there now
-        before.reasons != line.reasons || self.quiet_since >= self.begun + patience
-    }
-}
-
-async fn state(ctx: &Context<'_>, reload: &Reload, source: Source<'_>, seen: &mut Seen) -> Result<State> {
-    let Reload { namespace, pod, component, before, config, .. } = reload;
-    if !live::ready_pods(ctx, namespace, component).await?.contains(pod) {
-        return Ok(State::Gone);
-    }
-    let awaited = |why: &str| Ok(State::Awaited(why.to_owned()));
-    let (at, successful) = match metrics(ctx, namespace, pod).await {
-        Ok(Some(found)) => found,
-        Ok(None) => return awaited("it shows no reload metrics"),
-        Err(why) => return awaited(&why),
-    };
-    if !successful
-        && let Some(line) = refused::last(ctx, namespace, pod).await
-        && seen.is_new(reload, &line)
-    {
-        return Ok(State::Refused(refused::error(reload, &line, source)));
-    }
-    let loaded = match served_by(ctx, namespace, pod).await {
-        Ok(loaded) => loaded,
-        Err(why) => return awaited(&why),
-    };
-    let right = config.as_ref().is_none_or(|config| serves(config, &loaded.config));
-    let settled = config.is_some() && right && seen.quiet_since.elapsed() >= QUIET;
-    if !successful && !settled {
-        return awaited("its last reload failed, the old configuration still holds");
-    }
-    if before.is_some_and(|before| at <= before) && !settled {
-        return awaited("it has not reloaded yet");
-    }
-    if !right {
-        return awaited("it serves another configuration than the applied one");
-    }
-    let jobs = loaded.changed_since(&reload.loaded);
-    let (namespace, pod) = (namespace.clone(), pod.clone());
-    Ok(State::Reloaded(Reloaded { namespace, pod, at, jobs, rules: reload.rules }))
-}
-
 /// When it last reloaded, and whether the last try succeeded; None when it has no such metrics.
 async fn metrics(ctx: &Context<'_>, namespace: &str, pod: &str) -> Result<Option<(f64, bool)>, String> {
     let text = match ask::get(ctx, namespace, pod, PORT, "/metrics").await? {
@@ -303,46 +225,4 @@ async fn served_by(ctx: &Context<'_>, namespace: &str, pod: &str) -> Result<Load
     let place = Place { namespace: namespace.to_owned(), pod: pod.to_owned(), port: PORT };
     let data = ask::api(ctx, &place, "/api/v1/status/config").await?;
     Ok(Loaded::read(data["yaml"].as_str().unwrap_or_default()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refusal(time: &str, reason: &str) -> Refusal {
-        Refusal { text: format!("{time} {reason}"), reasons: vec![reason.to_owned()] }
-    }
-
-    fn reload(refused: Option<Refusal>, changes: bool) -> Reload {
-        Reload {
-            namespace: "obs".into(),
-            pod: "obs-prometheus-0".into(),
-            component: "prometheus".into(),
-            before: changes.then_some(1.0),
-            at: 1.0,
-            refused,
-            loaded: Loaded::default(),
-            config: None,
-            rules: false,
-            nudged: true,
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_refusal_of_what_was_there_before_is_not_that_of_what_is_applied() {
-        let begun = Instant::now();
-        let mut seen = Seen { begun, last: None, quiet_since: begun };
-        assert!(seen.is_new(&reload(None, true), &refusal("1", "field a")), "there was none before");
-        let again = reload(Some(refusal("1", "field a")), true);
-        assert!(!seen.is_new(&again, &refusal("2", "field a")), "Prometheus tries every few seconds");
-        assert!(seen.is_new(&again, &refusal("3", "field b")), "other words");
-        assert!(
-            seen.is_new(&reload(Some(refusal("1", "field a")), false), &refusal("2", "field a")),
-            "nothing was applied"
-        );
-        tokio::time::advance(Duration::from_secs(30)).await;
-        let mut seen = Seen { begun, last: Some(refusal("3", "field a")), quiet_since: begun };
-        assert!(!seen.is_new(&again, &refusal("3", "field a")), "it said no more");
-        assert!(seen.is_new(&again, &refusal("9", "field a")), "it still says so");
-    }
 }

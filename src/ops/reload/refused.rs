@@ -152,19 +152,12 @@ pub fn told(component: &str, refusal: &Refusal, source: Source<'_>) -> Error {
     for other in reasons {
         error = error.detail(other.clone());
     }
-    let hint = match value {
-        Some(path) => {
-            error = error.detail(format!("it comes from the value {path}"));
-            format!(
-                "correct {path} and run the command again; kubectl obs rollback returns to what ran before"
-            )
-        }
-        None => {
-            "correct the values and run the command again; kubectl obs rollback returns to what ran before"
-                .into()
-        }
-    };
-    error.hint(hint)
+    let what = value.as_deref().unwrap_or("the values");
+    if let Some(path) = &value {
+        error = error.detail(format!("it comes from the value {path}"));
+    }
+    let back = if source.way_back { "; kubectl obs rollback returns to what ran before" } else { "" };
+    error.hint(format!("correct {what} and run the command again{back}"))
 }
 
 #[cfg(test)]
