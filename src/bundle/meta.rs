@@ -34,7 +34,7 @@ pub struct Meta {
     pub exports: Map<String, Value>,
     /// `{name, key, length, keepWith, when}`; leaves may be expressions.
     pub generated_secrets: Vec<Value>,
-    /// `{name, http | promql, deadline, component, when}`; leaves may be expressions.
+    /// `{name, http | promql | targets, deadline, component, when}`; leaves may be expressions.
     pub health: Vec<Value>,
     /// When custom resources are ready that do not say it the usual way.
     pub readiness: Vec<ReadinessRule>,
@@ -279,24 +279,29 @@ fn generated_secret<'a>(document: &'a Document<'a>, at: String) -> Result<Value>
 }
 
 fn health<'a>(document: &'a Document<'a>, at: String) -> Result<Value> {
-    let fields =
-        Fields::new(document, at.clone(), &["name", "http", "promql", "deadline", "component", "when"])?;
+    let keys = ["name", "http", "promql", "targets", "deadline", "component", "when"];
+    let fields = Fields::new(document, at.clone(), &keys)?;
     fields.required("name")?;
-    match (fields.get("http"), fields.get("promql")) {
-        (Some(_), None) => {
+    match (fields.get("http"), fields.get("promql"), fields.get("targets")) {
+        (Some(_), None, None) => {
             let http = Fields::new(document, fields.at("http"), &["path", "port", "status", "json"])?;
             http.required("path")?;
             if http.get("port").is_none() {
                 return Err(fields.error("http", "has no port"));
             }
         }
-        (None, Some(_)) => {
+        (None, Some(_), None) => {
             Fields::new(document, fields.at("promql"), &["query", "expect"])?.required("query")?;
         }
+        (None, None, Some(_)) => {
+            let targets = Fields::new(document, fields.at("targets"), &["jobs"])?;
+            if targets.get("jobs").is_none() {
+                return Err(fields.error("targets", "has no jobs"));
+            }
+        }
         _ => {
-            return Err(
-                document.error(&at, format!("{} needs exactly one of `http` and `promql`", name(&at)))
-            );
+            let message = format!("{} needs exactly one of `http`, `promql` and `targets`", name(&at));
+            return Err(document.error(&at, message));
         }
     }
     Ok(document.root.pointer(&at).cloned().unwrap_or_default())

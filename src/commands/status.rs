@@ -35,6 +35,9 @@ fn print(app: &App<'_>, report: Report) {
         who::ago(&report.updated),
         report.bundle
     ));
+    if let Some(health) = &report.health {
+        app.ui.data(&format!("healthy: {health}\n"));
+    }
     if let Some(holder) = &report.holder {
         app.ui.data(&format!("  {holder}\n"));
     }

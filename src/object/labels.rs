@@ -33,7 +33,8 @@ pub const RELOAD_PROMETHEUS: &str = "prometheus";
 pub const READY_WHEN: &str = "kubectl-obs.dev/ready-when";
 /// Annotation on a custom resource: the expression that says that waiting cannot help.
 pub const FAILED_WHEN: &str = "kubectl-obs.dev/failed-when";
-/// Annotation on a pod: changed to make the kubelet bring changed ConfigMaps into it at once.
+/// Annotation on a pod: changed to make the kubelet bring changed ConfigMaps into it at once. Its value is
+/// a YAML comment, because a pod may show it to Prometheus as a file of rules.
 pub const NUDGE: &str = "kubectl-obs.dev/config-changed";
 /// Annotation on an object that must never be pruned or uninstalled.
 pub const KEEP: &str = "kubectl-obs.dev/keep";

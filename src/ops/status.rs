@@ -1,17 +1,23 @@
 //! What runs where, and why not: each component of a release with its readiness.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
 
+use super::health::shown::Health;
+use super::health::since::PROMETHEUS;
 use super::why::{self, Unready};
-use super::{Context, live, revision};
+use super::{Context, health, live, revision};
 use crate::cluster::Lock;
 use crate::error::{Error, Result};
 use crate::object::{Object, builtin, labels};
 use crate::readiness::{self, Explanation, Readiness};
 use crate::release::{Record, Status};
+
+/// How long Prometheus may take to say how its targets are.
+const PATIENCE: Duration = Duration::from_millis(300);
 
 /// A release and its components.
 #[derive(Debug, Clone, Serialize)]
@@ -37,6 +43,9 @@ pub struct Report {
     pub bundle: String,
     /// When it last changed, RFC 3339.
     pub updated: String,
+    /// What Prometheus says of the targets of the stack; absent where it cannot be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
     /// The components; none when the record cannot be used.
     pub components: Vec<Component>,
     /// The rendered NOTES.txt.
@@ -52,7 +61,8 @@ pub struct Report {
 pub struct Component {
     /// Its name.
     pub name: String,
-    /// The application's version.
+    /// The version that runs or is asked for: the tag of the live workload's image, else what the bundle
+    /// says.
     pub version: String,
     /// Ready units out of wanted ones.
     pub ready: String,
@@ -87,13 +97,15 @@ pub async fn status(ctx: &Context<'_>) -> Result<(Report, Option<Error>)> {
         holder: at_it.flatten().map(|holder| holder.to_string()),
         bundle: latest.bundle.clone(),
         updated: latest.updated.clone(),
+        health: None,
         components: Vec::new(),
         notes: String::new(),
         damage: None,
     };
     match store.try_read(latest.revision).await? {
         Ok(record) => {
-            report.components = components(ctx, &record).await?;
+            let (components, health) = tokio::join!(components(ctx, &record), health(ctx, &record));
+            (report.components, report.health) = (components?, health);
             report.notes = record.notes;
             Ok((report, None))
         }
@@ -103,6 +115,15 @@ pub async fn status(ctx: &Context<'_>) -> Result<(Report, Option<Error>)> {
             Ok((report, Some(error.hint("kubectl obs history shows the revisions"))))
         }
     }
+}
+
+/// What Prometheus says; nothing where there is none or it takes its time.
+async fn health(ctx: &Context<'_>, record: &Record) -> Option<Health> {
+    let asked = record.components.iter().find(|component| component.name == PROMETHEUS)?;
+    let targets = health::targets_of(ctx, asked, &record.namespace);
+    let targets = tokio::time::timeout(PATIENCE, targets).await.ok()?.ok()?;
+    let jobs = health::jobs(&record.components);
+    Some(Health::of(&targets, jobs.as_deref()))
 }
 
 /// Each component with what is live of it.
@@ -190,13 +211,30 @@ fn describe(
     let since = since(&counted, pods.map(|(_, pod)| pod));
     Component {
         name: component.name.clone(),
-        version: component.app_version.clone(),
+        version: counted
+            .iter()
+            .find_map(|workload| image_tag(workload, &component.name))
+            .unwrap_or_else(|| component.app_version.clone()),
         ready: readiness::total(counted),
         state: state.to_owned(),
         since: since.unwrap_or_default(),
         why,
         explanation: None,
     }
+}
+
+/// The tag of the image that a workload's pods are to run: of the container that has the component's
+/// name, else of the one that is meant when nobody names one. None for an image by digest alone.
+fn image_tag(workload: &Value, component: &str) -> Option<String> {
+    let template = &workload["spec"]["template"];
+    let containers = template["spec"]["containers"].as_array()?;
+    let named = |name: &str| containers.iter().find(|container| container["name"] == name);
+    let default = template["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].as_str();
+    let main = named(component).or_else(|| named(default?)).or_else(|| containers.first())?;
+    let image = main["image"].as_str()?.split('@').next()?;
+    // a colon before the last slash belongs to the registry's port
+    let (_, tag) = image.rsplit('/').next()?.rsplit_once(':')?;
+    Some(tag.to_owned())
 }
 
 /// When workloads last changed their state: the newest condition of theirs or of readiness of their
@@ -214,7 +252,21 @@ fn since<'v>(workloads: &[&'v Value], pods: impl Iterator<Item = &'v Value>) -> 
 mod tests {
     use serde_json::json;
 
-    use super::since;
+    use super::{image_tag, since};
+
+    #[test]
+    fn the_version_is_that_of_the_image() {
+        let workload = |image: &str| {
+            json!({"spec": {"template": {"spec": {"containers": [
+                {"name": "sidecar", "image": "a/b:v9"}, {"name": "prometheus", "image": image}]}}}})
+        };
+        let tag = |image: &str| image_tag(&workload(image), "prometheus");
+        assert_eq!(tag("quay.io/prometheus/prometheus:v3.99.0").as_deref(), Some("v3.99.0"));
+        assert_eq!(tag("localhost:5000/prometheus:v1@sha256:ab").as_deref(), Some("v1"));
+        assert_eq!(tag("localhost:5000/prometheus@sha256:ab"), None);
+        assert_eq!(image_tag(&workload("x:v1"), "another").as_deref(), Some("v9"), "the first one");
+        assert_eq!(image_tag(&json!({}), "another"), None);
+    }
 
     #[test]
     fn a_set_has_its_state_since_its_pods_do() {

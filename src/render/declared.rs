@@ -131,6 +131,12 @@ fn check_health(entry: &Map<String, Value>) -> Result<(), String> {
             return Err(format!("http.status must be an HTTP status, got {status}"));
         }
     }
+    if let Some(targets) = entry.get("targets") {
+        let jobs = targets["jobs"].as_array();
+        if !jobs.is_some_and(|jobs| !jobs.is_empty() && jobs.iter().all(Value::is_string)) {
+            return Err(format!("targets.jobs must be a list of jobs, got {}", targets["jobs"]));
+        }
+    }
     if let Some(promql) = entry.get("promql") {
         for key in ["query", "expect"] {
             let text = promql.get(key);

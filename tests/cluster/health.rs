@@ -8,12 +8,15 @@ use libtest_mimic::Trial;
 use super::components::{CONTAINER, deployment};
 use super::upgrade::newest;
 use crate::support::env::Env;
+use crate::support::process::Output;
 use crate::support::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial::node("health::an_upgrade_that_does_not_answer_is_rolled_back", rolled_back),
         trial::node("health::a_query_decides", a_query_decides),
+        trial::node("health::what_was_seen_before_a_change_proves_nothing", seen_before),
+        trial::node("health::a_refused_configuration_ends_it_at_once", refused),
     ]
 }
 
@@ -110,4 +113,111 @@ data: {{prometheus.yml: ${{{{ files[\"prometheus.yml\"] }}}} }}
     let failed = env.obs(["upgrade", "--timeout=1m", "--set", "expect=>= 3,patience=2s"]).run().ends(1);
     assert!(failed.stderr.contains("as many as wanted: the query gives 1, expected >= 3"), "{failed}");
     env.obs(["uninstall", "--delete-data", "-y"]).run().ok();
+}
+
+/// The stack without what a node has once.
+const SHARED: &str = "nodeExporter.enabled=false";
+
+/// Seconds that a phase took, from `--events=json`.
+fn seconds(output: &Output, phase: &str) -> f64 {
+    let events = output.json_lines();
+    let done = events.iter().find(|event| event["type"] == "phase-done" && event["phase"] == phase);
+    done.and_then(|event| event["seconds"].as_f64()).unwrap_or_else(|| panic!("no {phase} in {output}"))
+}
+
+/// What was awaited for the stack to be healthy.
+fn awaited(output: &Output) -> String {
+    let events = output.json_lines();
+    let awaited = events.iter().filter(|event| event["type"] == "awaiting" && event["phase"] == "healthy");
+    awaited.filter_map(|event| event["what"].as_str()).collect::<Vec<_>>().join("\n")
+}
+
+fn seen_before(env: &Env) {
+    let installed = env.obs(["install", "--timeout=4m", "--events=json", "--set", SHARED]).run().ok();
+    let healthy = seconds(&installed, "healthy");
+    assert!(healthy < 20.0, "healthy {healthy} s after its pods were ready: {installed}");
+
+    // nothing changed, and nothing is waited for
+    let unchanged = env.obs(["upgrade"]).run().ok();
+    assert!(unchanged.took < Duration::from_secs(5), "{unchanged}");
+
+    // one component changed: its target is scraped once more, and no other has to be
+    let upgrade = ["upgrade", "--timeout=3m", "--events=json"];
+    let one = env.obs(upgrade).args(["--set", "kubeStateMetrics.resources.limits.memory=300Mi"]).run().ok();
+    assert!(seconds(&one, "healthy") < 20.0, "{one}");
+    for other in ["awaited: kubelet", "awaited: prometheus", "awaited: kube-apiserver"] {
+        assert!(!awaited(&one).contains(other), "{other}: {one}");
+    }
+    // a changed configuration that has nothing to do with scrapes: nobody waits for one
+    let time = env.obs(upgrade).args(["--set", "prometheus.retention.time=20d"]).run().ok();
+    assert!(seconds(&time, "healthy") < 3.0, "{time}");
+
+    // from now on every large scrape fails
+    let limited = ["upgrade", "--timeout=4m", "--set", "prometheus.jobs.limits.samples=10"];
+    let failed = env.obs(limited).run().ends(1);
+    for part in [
+        "the stack is ready but not healthy: 4 of 5 targets went down since the change",
+        "kubelet-cadvisor",
+        "kube-apiserver",
+        "(pod obs-kube-state-metrics-",
+        ": sample limit exceeded",
+    ] {
+        assert!(failed.stderr.contains(part), "{part} is missing in {failed}");
+    }
+    assert!(failed.took < Duration::from_secs(60), "{failed}");
+    let status = env.obs(["status"]).run().ok();
+    assert!(status.stdout.contains("\nhealthy: 1 of 5 targets up; "), "{status}");
+    assert!(status.stdout.contains(": sample limit exceeded"), "{status}");
+    let status = env.obs(["status", "-o", "json"]).run().ok().json();
+    assert_eq!(status["health"]["up"], 1, "{status}");
+    assert_eq!(status["health"]["down"][0]["error"], "sample limit exceeded", "{status}");
+
+    let back = env.obs(["rollback", "-y", "--timeout=4m"]).run().ok();
+    assert!(back.stderr.contains("5 of 5 targets up"), "{back}");
+    env.obs(["uninstall", "--delete-data", "-y"]).run().ok();
+}
+
+const WRONG: &str = r#"prometheus.extraScrapeConfigs=[{"job_name":"x","scrape_intervall":"10s"}]"#;
+const RIGHT: &str = "prometheus.extraScrapeConfigs=[]";
+const WORDS: &str = "field scrape_intervall not found in type config.ScrapeConfig";
+
+fn refused(env: &Env) {
+    let install = ["install", "--timeout=4m", "--wait=ready", "--set", SHARED];
+    // at its first start
+    let crashed = env.obs(install).args(["--set-json", WRONG]).run().ends(1);
+    is_refused(&crashed, "does not start with it");
+    assert!(crashed.took < Duration::from_secs(45), "{crashed}");
+    env.obs(["upgrade", "--timeout=4m", "--set-json", RIGHT]).run().ok();
+
+    // by one that runs: it goes on with what it has
+    let upgrade = ["upgrade", "--timeout=4m"];
+    let failed = env.obs(upgrade).args(["--set-json", WRONG]).run().ends(1);
+    is_refused(&failed, "goes on with the configuration before");
+    // the same command has nothing to apply, and is not told that all is well
+    is_refused(&env.obs(upgrade).args(["--set-json", WRONG]).run().ends(1), WORDS);
+    let repaired = env.obs(upgrade).args(["--set-json", RIGHT]).run().ok();
+    assert!(repaired.took < Duration::from_secs(60), "{repaired}");
+
+    // undone: what Prometheus has loaded already is loaded again, and it says that all is well
+    let undone = env.obs(upgrade).args(["--set-json", WRONG, "--rollback-on-failure"]).run().ends(1);
+    is_refused(&undone, "rolled back: revision ");
+    assert!(undone.took < Duration::from_secs(60), "{undone}");
+    assert_eq!(newest(env).1, "deployed");
+    let path = format!("/api/v1/namespaces/{}/pods/obs-prometheus-0:9090/proxy/metrics", env.namespace());
+    let metrics = env.kubectl(["get", "--raw", &path]).run().ok();
+    assert!(metrics.stdout.contains("\nprometheus_config_last_reload_successful 1\n"), "{undone}");
+
+    // what is asked for is what status shows, also where it cannot run
+    env.obs(["upgrade", "--wait=none", "--set", "prometheus.image.tag=v3.99.0"]).run().ok();
+    let status = env.obs(["status"]).run().ok();
+    let row = status.stdout.lines().find(|line| line.starts_with("prometheus "));
+    assert!(row.is_some_and(|row| row.contains(" v3.99.0 ")), "{status}");
+    env.obs(["uninstall", "--delete-data", "-y"]).run().ok();
+}
+
+fn is_refused(output: &Output, more: &str) {
+    let value = "it comes from the value prometheus.extraScrapeConfigs[0]";
+    for part in ["prometheus refuses its configuration: line ", WORDS, value, more] {
+        assert!(output.stderr.contains(part), "{part} is missing in {output}");
+    }
 }

@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Phase};
 use crate::object::Object;
 use crate::ops::apply::{self, Random};
+use crate::ops::health::since::Touched;
+use crate::ops::reload::{Reload, Source, Starts};
 use crate::ops::run::Run;
 use crate::ops::wait::Evidence;
 use crate::ops::{Context, claims, health, live, pace, prune, reload, wait, who};
@@ -77,10 +79,7 @@ pub async fn carry_out(
     if !plan.first.is_empty() {
         prune::prune(run, &plan.first, Phase::Applied).await?;
     }
-    let reloads = match options.wait {
-        WaitFor::Nothing => Vec::new(),
-        WaitFor::Ready | WaitFor::Healthy => reload::expect(ctx, plan).await?,
-    };
+    let mut before = Before::look(run, look, options).await?;
     let begun = Instant::now();
     let total = Some(plan.steps.len());
     ctx.observer.event(Event::PhaseStarted { phase: Phase::Applied, total });
@@ -93,26 +92,91 @@ pub async fn carry_out(
         done(ctx, Phase::Pruned, format!("{} removed", plan.prune.len()), begun);
     }
     let stopwatch = pace::Stopwatch::new(ctx.observer);
+    let mut reloaded = Vec::new();
     if options.wait != WaitFor::Nothing {
         let begun = Instant::now();
         ctx.observer.event(Event::PhaseStarted { phase: Phase::Ready, total: None });
         let growing: Vec<_> = plan.steps.iter().flat_map(|step| step.grow.clone()).collect();
         claims::wait_grown(ctx, &growing, ctx.deadline).await?;
-        reload::nudge(ctx, &reloads).await;
+        let source = source(look, options);
+        run.lock.still_held()?;
+        before.starts.renew(ctx).await;
+        reload::nudge(ctx, &mut before.reloads).await;
         pace::tell(ctx, &look.seen.history);
         let timed = Context { observer: &stopwatch, ..*ctx };
-        let components = wait::ready(&timed, &awaited(plan), Evidence::New).await?;
-        reload::verify(ctx, &reloads).await?;
+        let components = ready(&timed, look, &before, source).await?;
+        reloaded = reload::verify(ctx, &before.reloads, source).await?;
         done(ctx, Phase::Ready, count(components, "component"), begun);
     }
     live::verify(run, plan, &applied).await?;
     if options.wait == WaitFor::Healthy && look.goal.components.iter().any(|c| !c.health.is_empty()) {
         let begun = Instant::now();
         ctx.observer.event(Event::PhaseStarted { phase: Phase::Healthy, total: None });
-        let summary = health::healthy(ctx, &look.goal.components, &look.goal.node_namespace).await?;
+        let touched = Touched::of(plan, before.unfinished);
+        let after = health::After { touched, reloads: &reloaded, up: before.up };
+        let summary = health::healthy(ctx, &look.goal.components, &look.goal.node_namespace, &after).await?;
         done(ctx, Phase::Healthy, summary, begun);
     }
     Ok(stopwatch.times(plan))
+}
+
+/// What was so before the change, so that what is seen after it can be told from that.
+struct Before {
+    /// Was the revision before not deployed? Then nobody saw what it changed work.
+    unfinished: bool,
+    reloads: Vec<Reload>,
+    starts: Starts,
+    up: health::Up,
+}
+
+impl Before {
+    async fn look(run: &Run<'_>, look: &Look, options: &Options) -> Result<Self> {
+        let (ctx, plan) = (&run.ctx, &look.plan);
+        let latest = look.seen.history.latest();
+        let unfinished = latest.is_some_and(|header| header.status != Some(Status::Deployed));
+        let up = async {
+            match options.wait {
+                WaitFor::Healthy if latest.is_some() => {
+                    Ok(health::up_before(ctx, &look.goal.components).await)
+                }
+                _ => Ok(health::Up::new()),
+            }
+        };
+        if options.wait == WaitFor::Nothing {
+            return Ok(Self {
+                unfinished,
+                reloads: Vec::new(),
+                starts: Starts::default(),
+                up: health::Up::new(),
+            });
+        }
+        let (reloads, starts, up) = tokio::try_join!(
+            reload::expect(ctx, plan, unfinished),
+            Starts::before(ctx, plan, unfinished),
+            up
+        )?;
+        Ok(Self { unfinished, reloads, starts, up })
+    }
+}
+
+/// The texts behind what Prometheus reads.
+fn source<'a>(look: &'a Look, options: &Options) -> Source<'a> {
+    let way_back = look.seen.history.deployed().is_some() && !options.rollback_on_failure;
+    Source { objects: &look.goal.objects, values: &look.goal.values, way_back }
+}
+
+/// Waits until everything is ready, or a Prometheus says that it does not start with its configuration.
+async fn ready(ctx: &Context<'_>, look: &Look, before: &Before, source: Source<'_>) -> Result<usize> {
+    let objects = awaited(&look.plan);
+    let ready = tokio::select! {
+        ready = wait::ready(ctx, &objects, Evidence::New) => ready,
+        refused = before.starts.refused(ctx, source) => Err(refused),
+    };
+    match ready {
+        // a crash is told better by what was said before it
+        Err(error) => Err(before.starts.look(ctx, source).await.unwrap_or(error)),
+        ready => ready,
+    }
 }
 
 /// Marks the revision deployed, with how long its components took, and the ones before it as what they
