@@ -213,7 +213,7 @@ mod tests {
                 Change::Update(crate::diff::fields(
                     &json!({"a": 1}),
                     &json!({"a": 2}),
-                    crate::diff::Scope::All,
+                    crate::diff::Scope::Exact,
                 ))
             } else if new.contains(&(*kind, *component)) {
                 Change::Create
