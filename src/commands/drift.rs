@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::event::Silent;
 use crate::ops::drift::{self, Drifted, Field};
 use crate::ops::who;
+use crate::plan;
 use crate::words::count;
 
 /// Shows what somebody else changed; says whether there is anything.
@@ -43,8 +44,40 @@ pub async fn run(app: &App<'_>, args: cli::Drift) -> Result<bool> {
     let entries: Vec<diff::Entry> = report.objects.iter().map(entry).collect();
     app.ui.diff(&diff::render(&entries));
     app.ui.note("");
-    app.ui.note("- as the release wants it, + as it is; kubectl obs upgrade --force-conflicts restores it");
+    app.ui.note("- as the release wants it, + as it is");
+    if report.predicted > 0 {
+        app.ui.note(&format!(
+            "{} compared as written, without asking the API server (you may not apply them): less may differ",
+            count(report.predicted, "object")
+        ));
+    }
+    for line in ways_back(&report.objects) {
+        app.ui.note(&line);
+    }
     Ok(true)
+}
+
+/// What restores the release, by who stands against it.
+fn ways_back(objects: &[Drifted]) -> Vec<String> {
+    let managers = || objects.iter().flat_map(|one| &one.fields).filter_map(|field| field.manager.as_deref());
+    let mut command = "kubectl obs upgrade".to_owned();
+    if objects.iter().any(|one| one.foreign) {
+        command.push_str(" --adopt");
+    }
+    if managers().any(plan::is_hand_tool) {
+        command.push_str(" --force-conflicts");
+    }
+    let mut lines = vec![format!("{command} restores it")];
+    let mut others: Vec<&str> = managers().filter(|manager| !plan::is_hand_tool(manager)).collect();
+    others.sort_unstable();
+    others.dedup();
+    if !others.is_empty() {
+        lines.push(format!(
+            "but for what {} set: change it there, or set the value in the release",
+            others.join(", ")
+        ));
+    }
+    lines
 }
 
 fn entry(drifted: &Drifted) -> diff::Entry {

@@ -36,6 +36,9 @@ pub const FAILED_WHEN: &str = "kubectl-obs.dev/failed-when";
 /// Annotation on a pod: changed to make the kubelet bring changed ConfigMaps into it at once. Its value is
 /// a YAML comment, because a pod may show it to Prometheus as a file of rules.
 pub const NUDGE: &str = "kubectl-obs.dev/config-changed";
+/// Annotation on an object that decides how long data is kept: JSON, durations and sizes by their names
+/// (`{"time": "15d", "size": "8GB"}`). An upgrade that lowers one says what is deleted.
+pub const RETENTION: &str = "kubectl-obs.dev/retention";
 /// Annotation on an object that must never be pruned or uninstalled.
 pub const KEEP: &str = "kubectl-obs.dev/keep";
 /// Annotation on a Secret with generated values: JSON `[{"key","length","keepWith"}]`. The object

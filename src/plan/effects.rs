@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Change, Live, Plan, Step};
+use super::{Change, Live, Plan, Step, retention};
 use crate::object::ObjectId;
 use crate::release::Entry;
 
@@ -20,7 +20,7 @@ pub fn restarts(plan: &Plan, live: &Live) -> Vec<Restart> {
     plan.steps.iter().filter_map(|step| restart(step, live.get(&step.object.id())?)).collect()
 }
 
-/// What of the data may be lost: claims that go with their StatefulSet.
+/// What of the data may be lost: claims that go with their StatefulSet, and what is kept no longer.
 pub fn data_at_risk(plan: &Plan, live: &Live) -> Vec<String> {
     let gone = plan.first.iter().chain(&plan.prune).map(Entry::id);
     let anew = plan.steps.iter().filter(|step| matches!(step.change, Change::Recreate { orphan: false, .. }));
@@ -30,7 +30,13 @@ pub fn data_at_risk(plan: &Plan, live: &Live) -> Vec<String> {
             live.get(id).map(|set| &set["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"]);
         policy.is_some_and(|policy| policy == "Delete")
     };
-    sets.filter(with_claims).map(|id| format!("the volumes of {id}")).collect()
+    let volumes = sets.filter(with_claims).map(|id| format!("the volumes of {id}"));
+    let shortened = plan.steps.iter().filter(|step| step.change.writes()).flat_map(|step| {
+        let live = live.get(&step.object.id()).into_iter();
+        let told = live.flat_map(|live| retention::shortened(live, step.object.value()));
+        told.map(|what| format!("{} data beyond it is deleted: {what}", step.component))
+    });
+    volumes.chain(shortened).collect()
 }
 
 /// The restart that one step leads to.

@@ -16,6 +16,7 @@ mod leftover;
 pub mod local;
 mod order;
 mod ownership;
+pub mod retention;
 mod successor;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::plan::retention::amount;
+
 /// A configuration as a Prometheus serves it, with all defaults filled in.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Loaded {
@@ -79,41 +81,6 @@ fn is_blank(value: &Value) -> bool {
 /// `24h` and `1d`, `1024KB` and `1MB`.
 fn same_amount(a: &str, b: &str) -> bool {
     amount(a).is_some_and(|a| amount(b).is_some_and(|b| (a - b).abs() <= a.abs() * 1e-9))
-}
-
-/// A duration in seconds or a size in bytes, as Prometheus reads them.
-fn amount(text: &str) -> Option<f64> {
-    const UNITS: [(&str, f64); 17] = [
-        ("ms", 0.001),
-        ("s", 1.0),
-        ("m", 60.0),
-        ("h", 3600.0),
-        ("d", 86_400.0),
-        ("w", 604_800.0),
-        ("y", 31_536_000.0),
-        ("B", 1.0),
-        ("KB", 1024.0),
-        ("KiB", 1024.0),
-        ("MB", 1_048_576.0),
-        ("MiB", 1_048_576.0),
-        ("GB", 1_073_741_824.0),
-        ("GiB", 1_073_741_824.0),
-        ("TB", 1_099_511_627_776.0),
-        ("TiB", 1_099_511_627_776.0),
-        ("PB", 1_125_899_906_842_624.0),
-    ];
-    let mut rest = text;
-    let mut total = 0.0;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest.get(..digits)?.parse().ok()?;
-        rest = rest.get(digits..)?;
-        let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        let unit = rest.get(..end)?;
-        total += number * UNITS.iter().find(|(name, _)| *name == unit)?.1;
-        rest = rest.get(end..)?;
-    }
-    (!text.is_empty()).then_some(total)
 }
 
 #[cfg(test)]
