@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::release::Record;
 use crate::render::{Facts, Rendered};
 use crate::values::set::SetFlag;
-use crate::values::{self, Layer, Values};
+use crate::values::{self, Layer, Pointer, Values};
 
 /// A bundle with the values for it, checked against its schema.
 pub struct Loaded {
@@ -47,6 +47,7 @@ impl Loaded {
         };
         let (values, mut warnings) = merge(&bundle, flags, profile.as_deref(), previous.as_ref())?;
         warnings.extend(moved);
+        values::refuse_masks(&values)?;
         if let Some(schema) = bundle.effective_schema() {
             values::schema::check(schema, &values, &format!("bundle {}", title(&bundle)))?;
         }
@@ -96,6 +97,13 @@ impl Loaded {
     /// What the user set: recorded with the release.
     pub fn user_values(&self) -> Value {
         self.values.user.clone()
+    }
+
+    /// Where in them secrets are, as the bundle's schema says: recorded beside them, since a record
+    /// has no schema. A bundle without one calls nothing secret.
+    pub fn secret_values(&self) -> Vec<Pointer> {
+        let schema = self.bundle.effective_schema();
+        schema.map(|schema| values::schema::secrets(schema, &self.values.user)).unwrap_or_default()
     }
 
     /// The facts for rendering, with a new random key.

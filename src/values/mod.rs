@@ -5,6 +5,7 @@
 //!  defaults ─► profile ─┐                        schema::check: what is wrong, and where it was set
 //!                       ├─► Builder ─► Values ─┤
 //!  previous ─► -f ─► --set…                      schema::mask: what may be shown
+//!                                               refuse_masks: and never comes back as a value
 //! ```
 //!
 //! `tree` is always the base (defaults, profile) overlaid with `user` (previous, files, flags), so
@@ -12,6 +13,7 @@
 
 mod builder;
 mod layer;
+mod mask;
 mod merge;
 mod migrate;
 pub mod pointer;
@@ -20,6 +22,7 @@ pub mod set;
 mod suggest;
 
 pub use builder::Builder;
+pub use mask::{masks, refuse_masks};
 pub use migrate::{Warning, migrate};
 pub use set::SetFlag;
 pub use suggest::did_you_mean;
