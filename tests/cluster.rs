@@ -29,7 +29,9 @@ mod cluster {
     pub(crate) mod immutable;
     pub(crate) mod install;
     pub(crate) mod kill;
+    pub(crate) mod leftovers;
     pub(crate) mod logs;
+    pub(crate) mod masks;
     pub(crate) mod patience;
     pub(crate) mod preflight;
     pub(crate) mod records;
@@ -43,6 +45,7 @@ mod cluster {
     pub(crate) mod terminal;
     pub(crate) mod undo;
     pub(crate) mod upgrade;
+    pub(crate) mod vanishing;
     pub(crate) mod volumes;
 }
 mod support;
@@ -66,7 +69,9 @@ fn main() -> ExitCode {
         cluster::immutable::trials(),
         cluster::install::trials(),
         cluster::kill::trials(),
+        cluster::leftovers::trials(),
         cluster::logs::trials(),
+        cluster::masks::trials(),
         cluster::patience::trials(),
         cluster::preflight::trials(),
         cluster::records::trials(),
@@ -80,6 +85,7 @@ fn main() -> ExitCode {
         cluster::terminal::trials(),
         cluster::undo::trials(),
         cluster::upgrade::trials(),
+        cluster::vanishing::trials(),
         cluster::volumes::trials(),
     ]
     .into_iter()
