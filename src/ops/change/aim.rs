@@ -172,7 +172,8 @@ pub(super) fn refuse_masks(record: &Record) -> Result<()> {
         "revision {} holds {MASK} in place of {path}: it was made from values that were printed without their secrets",
         record.revision
     ))
-    .hint("choose another revision (kubectl obs history), or go forward: kubectl obs upgrade with the secret in -f or --set-file"))
+    .hint("choose another revision: kubectl obs history")
+    .hint("or go forward, with the secret in a file: kubectl obs upgrade -f FILE"))
 }
 
 async fn rollback(ctx: &Context<'_>, seen: &Seen, wanted: Option<Revision>) -> Result<(Verb, Target)> {
