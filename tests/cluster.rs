@@ -30,6 +30,7 @@ mod cluster {
     pub(crate) mod install;
     pub(crate) mod kill;
     pub(crate) mod leftovers;
+    pub(crate) mod local;
     pub(crate) mod logs;
     pub(crate) mod masks;
     pub(crate) mod patience;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         cluster::install::trials(),
         cluster::kill::trials(),
         cluster::leftovers::trials(),
+        cluster::local::trials(),
         cluster::logs::trials(),
         cluster::masks::trials(),
         cluster::patience::trials(),
