@@ -34,6 +34,7 @@ mod cluster {
     pub(crate) mod logs;
     pub(crate) mod masks;
     pub(crate) mod patience;
+    pub(crate) mod plugin;
     pub(crate) mod preflight;
     pub(crate) mod records;
     pub(crate) mod rollback;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         cluster::logs::trials(),
         cluster::masks::trials(),
         cluster::patience::trials(),
+        cluster::plugin::trials(),
         cluster::preflight::trials(),
         cluster::records::trials(),
         cluster::rollback::trials(),
