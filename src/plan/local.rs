@@ -61,12 +61,9 @@ fn plain_metadata(metadata: &Value) -> bool {
                 all.all(|(key, value)| is_label_key(key) && (value.is_empty() || is_label(value)))
             }),
             "annotations" => strings(value).is_some_and(|all| {
-                let mut size = 0;
-                let keys = all.map(|(key, value)| {
-                    size += key.len() + value.len();
-                    is_label_key(key)
-                });
-                keys.fold(true, |valid, key| valid && key) && size <= MAX_ANNOTATIONS
+                let all: Vec<(&String, &str)> = all.collect();
+                let size: usize = all.iter().map(|(key, value)| key.len() + value.len()).sum();
+                size <= MAX_ANNOTATIONS && all.iter().all(|(key, _)| is_label_key(key))
             }),
             _ => false,
         })
