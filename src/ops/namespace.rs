@@ -105,6 +105,7 @@ async fn read_patiently(ctx: &Context<'_>) -> Result<Option<State>> {
     let name = ctx.namespace.as_str();
     let patience = ctx.deadline.min(Instant::now() + PATIENCE);
     let mut held: Option<(Holders, Instant)> = None;
+    let mut told = String::new();
     loop {
         let Some(live) = live(ctx, name).await? else { return Ok(None) };
         if !is_leaving(&live) {
@@ -113,18 +114,19 @@ async fn read_patiently(ctx: &Context<'_>) -> Result<Option<State>> {
         let now = holders(ctx, &live).await?;
         let since = match &held {
             Some((before, since)) if *before == now => *since,
-            _ => {
-                let message =
-                    format!("namespace {name} is being deleted{}: waiting until it is gone", now.briefly());
-                ctx.observer.event(Event::Warning { message });
-                Instant::now()
-            }
+            _ => Instant::now(),
         };
+        let what = format!("namespace {name} is being deleted{}: waiting until it is gone", now.briefly());
+        if what != told {
+            ctx.observer.event(Event::Warning { message: what.clone() });
+            told = what;
+        }
         if Instant::now() >= patience || (now.are_finalizers_alone() && since.elapsed() >= HELD) {
             return Err(now.error(name));
         }
         held = Some((now, since));
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        // each look is a list of every kind
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 

@@ -33,7 +33,13 @@ spec:
 fn a_failed_job(env: &Env) {
     let bad = job(env, "1.0.0", "sleep 1; echo no licence; exit 3");
     let failed = env.obs(["install", &bad, "--wait=ready", "--timeout=90s"]).run().ends(1);
-    assert!(failed.stderr.contains("once is not ready"), "{failed}");
+    for part in [
+        "once is not ready: container main crashes at start (exit code 3)",
+        "Job obs-once: Job has reached the specified backoff limit",
+        "hint: its pod is gone, and the log with it: a longer ttlSecondsAfterFinished keeps both",
+    ] {
+        assert!(failed.stderr.contains(part), "{part} is missing\n{failed}");
+    }
     assert!(!failed.stderr.contains("deployed (revision"), "{failed}");
     assert!(failed.took < Duration::from_secs(45), "{failed}");
     assert_eq!(newest(env), (1, "failed".into()));

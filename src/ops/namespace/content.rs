@@ -69,8 +69,7 @@ pub(super) struct Holders {
     moving: bool,
 }
 
-/// Looks for what holds a namespace. Objects are asked for only once the namespace's controller has
-/// said that there are some.
+/// Looks for what holds a namespace.
 pub(super) async fn holders(ctx: &Context<'_>, namespace: &Value) -> Result<Holders> {
     let name = namespace["metadata"]["name"].as_str().unwrap_or_default();
     let said: Vec<String> = namespace["status"]["conditions"]
@@ -80,19 +79,19 @@ pub(super) async fn holders(ctx: &Context<'_>, namespace: &Value) -> Result<Hold
         .filter(|condition| condition["status"] == "True")
         .filter_map(|condition| condition["message"].as_str().map(str::to_owned))
         .collect();
-    let mut holders = Holders { moving: said.is_empty(), said, held: Vec::new() };
+    let mut holders = Holders { said, ..Holders::default() };
     let own = finalizers(&namespace["metadata"]["finalizers"]);
     if !own.is_empty() {
         holders.held.push((super::id(name), own));
     }
-    if holders.said.is_empty() {
-        return Ok(holders);
-    }
     for (kind, list) in listed(ctx, name).await? {
         for object in list.unwrap_or_default() {
-            match finalizers(&object["metadata"]["finalizers"]) {
-                none if none.is_empty() => holders.moving = true,
-                held => holders.held.push((live::id_of(&kind, &object), held)),
+            // the namespace's controller begins after some seconds
+            let leaving = object["metadata"]["deletionTimestamp"].is_string();
+            let held = finalizers(&object["metadata"]["finalizers"]);
+            holders.moving |= !leaving || held.is_empty();
+            if !held.is_empty() {
+                holders.held.push((live::id_of(&kind, &object), held));
             }
         }
     }

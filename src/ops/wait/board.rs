@@ -12,6 +12,7 @@ use crate::event::{ComponentState, Event, Observer};
 use crate::object::{Kind, Object, ObjectId, builtin, labels};
 use crate::ops::{live, why};
 use crate::readiness::explain::{Cause, Explanation, Gathered, Logs, explain};
+use crate::readiness::pods::GONE;
 use crate::readiness::{self, Readiness};
 
 /// How long a hopeless state must last before it is believed: what was just applied may still arrive.
@@ -132,7 +133,7 @@ impl Board {
 
     /// Takes in what the watch of a kind in a namespace says.
     pub fn take(&mut self, kind: &Kind, namespace: Option<&str>, event: WatchEvent) {
-        let (value, gone) = match event {
+        let (mut value, gone) = match event {
             WatchEvent::Applied(value) => (value, false),
             WatchEvent::Deleted(value) => (value, true),
             WatchEvent::Synced => {
@@ -156,8 +157,14 @@ impl Board {
                 target.end_unseen = None;
             }
         }
-        // the pods of what goes by itself go with it, and one that failed tells why
-        let gone = gone && !(*kind == builtin::pods() && self.tells_of_a_failure(&id, &value));
+        // the pods of what goes by itself go with it, and one that failed tells why: by how it ended,
+        // not by its going
+        let kept = *kind == builtin::pods() && self.tells_of_a_failure(&id, &value);
+        if kept && let Some(metadata) = value["metadata"].as_object_mut() {
+            metadata.remove("deletionTimestamp");
+            value[GONE] = Value::Bool(gone);
+        }
+        let gone = gone && !kept;
         let new = self.evidence == Evidence::All || self.synced.contains(&id.namespace);
         let map = match () {
             () if *kind == builtin::pods() => &mut self.pods,
