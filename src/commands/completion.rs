@@ -118,7 +118,7 @@ mod tests {
         let words = |words: &[&str]| candidates(words.iter().map(OsString::from).collect()).unwrap();
         assert!(words(&["inst"]).starts_with("install\tInstall a bundle"), "{}", words(&["inst"]));
         assert!(words(&["install", "--prof"]).contains("--profile\t"));
-        assert!(words(&["install", ""]).ends_with(":4\n"));
+        assert!(words(&["install", "--wait", ""]).ends_with(":4\n"));
         assert!(!words(&[""]).contains("__render"));
     }
 }

@@ -158,6 +158,9 @@ fn one_of_somebody_else(env: &Env) {
     let theirs = definition(env, &[("v1", true, &["a"])]);
     env.make_namespace();
     env.apply(&theirs);
+    // until then the server itself writes it
+    let own = format!("customresourcedefinition/{}", name(env));
+    env.kubectl(["wait", "--for=condition=Established", "--timeout=30s", &own]).run().ok();
     let before = live(env).expect("it is there")["metadata"]["resourceVersion"].clone();
     let one = bundle(env, "1.0.0", &definition(env, &[("v1", true, &["a", "b"])]), &widget(env, "v1", "a"));
     env.obs(["install", &one, "--wait=ready"]).run().ok();
