@@ -40,7 +40,16 @@ impl fmt::Display for YamlError {
 
 impl std::error::Error for YamlError {}
 
-/// Reads one document. An empty text is null; a second document is an error.
+/// Where a key or a list item stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// From 1.
+    pub line: u32,
+    /// The key's text, where it is read as another one: `y` is `true`, `0x10` is `16`.
+    pub typed: Option<String>,
+}
+
+/// Reads one document. An empty text is null; a second document is an error, unless it is empty.
 pub fn parse(text: &str) -> Result<Value, YamlError> {
     Composer::new(text).single()
 }
@@ -57,9 +66,9 @@ pub fn parse_documents(text: &str) -> Result<Vec<Value>, YamlError> {
     Ok(documents)
 }
 
-/// Reads one document, and the line (from 1) of every key and list item by JSON pointer. What
+/// Reads one document, and the place of every key and list item by JSON pointer. What
 /// comes from an alias or a merge key has the line of the alias, and nothing below it an entry.
-pub fn parse_with_lines(text: &str) -> Result<(Value, BTreeMap<Pointer, u32>), YamlError> {
+pub fn parse_with_lines(text: &str) -> Result<(Value, BTreeMap<Pointer, Place>), YamlError> {
     let mut composer = Composer::new(text).with_lines();
     let value = composer.single()?;
     Ok((value, composer.into_lines()))

@@ -26,6 +26,7 @@ mod cli {
     mod mistakes;
     mod streams;
     mod unreachable;
+    mod values;
     mod version;
 }
 mod support;

@@ -31,8 +31,12 @@ mod cluster {
     pub(crate) mod immutable;
     pub(crate) mod install;
     pub(crate) mod kill;
+    pub(crate) mod leftovers;
+    pub(crate) mod local;
     pub(crate) mod logs;
+    pub(crate) mod masks;
     pub(crate) mod patience;
+    pub(crate) mod plugin;
     pub(crate) mod preflight;
     pub(crate) mod records;
     pub(crate) mod rollback;
@@ -45,6 +49,7 @@ mod cluster {
     pub(crate) mod terminal;
     pub(crate) mod undo;
     pub(crate) mod upgrade;
+    pub(crate) mod vanishing;
     pub(crate) mod volumes;
 }
 mod support;
@@ -70,8 +75,12 @@ fn main() -> ExitCode {
         cluster::immutable::trials(),
         cluster::install::trials(),
         cluster::kill::trials(),
+        cluster::leftovers::trials(),
+        cluster::local::trials(),
         cluster::logs::trials(),
+        cluster::masks::trials(),
         cluster::patience::trials(),
+        cluster::plugin::trials(),
         cluster::preflight::trials(),
         cluster::records::trials(),
         cluster::rollback::trials(),
@@ -84,6 +93,7 @@ fn main() -> ExitCode {
         cluster::terminal::trials(),
         cluster::undo::trials(),
         cluster::upgrade::trials(),
+        cluster::vanishing::trials(),
         cluster::volumes::trials(),
     ]
     .into_iter()

@@ -67,7 +67,7 @@ impl<'a> Document<'a> {
         let lines = yaml::parse_with_lines(self.text).map(|(_, lines)| lines).unwrap_or_default();
         let line = |pointer: &str| {
             let mut around = std::iter::successors(Some(pointer), |at| pointer::parent(at));
-            around.find_map(|at| lines.get(at).copied())
+            around.find_map(|at| Some(lines.get(at)?.line))
         };
         let place = |pointer: &&str| match line(pointer) {
             Some(line) => format!("{}:{line}", self.file),

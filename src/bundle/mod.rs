@@ -60,7 +60,7 @@ impl Bundle {
         let Some(bytes) = all.get("bundle.yaml") else {
             let hint = match all.contains_key("Chart.yaml") {
                 true => {
-                    "this looks like a Helm chart; kubectl obs reads bundles (apiVersion: kubectl-obs.dev/v1)"
+                    "this looks like a Helm chart; kubectl-obs reads bundles (apiVersion: kubectl-obs.dev/v1)"
                 }
                 false => "a bundle has a file bundle.yaml at its top",
             };

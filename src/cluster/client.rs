@@ -12,9 +12,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::connections::Connections;
-use super::errors::{self, kubeconfig as problems};
+use super::errors::{self, Trouble, kubeconfig as problems};
 use super::kubeconfig::Chosen;
 use super::options::ConnectOptions;
+use super::plugin::{Credential, Plugin, Tokens};
 use super::proxy;
 use super::target::{Credentials, Target};
 use crate::object::labels::MANAGER;
@@ -22,9 +23,16 @@ use crate::{Error, Result};
 
 /// A host that does not answer on TCP at all is given up after this.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// A credential plugin that takes longer is named.
+const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The client and what it talks to. Runs the credential plugin, which may ask on the terminal.
-pub(super) async fn build(chosen: Chosen, options: &ConnectOptions) -> Result<(Connections, Target)> {
+/// The client and what it talks to. Runs the credential plugin, which may ask on the terminal;
+/// `waiting` is told its name when that takes long.
+pub(super) async fn build(
+    chosen: Chosen,
+    options: &ConnectOptions,
+    waiting: &(dyn Fn(&str) + Sync),
+) -> Result<(Connections, Target)> {
     let Chosen { cluster, user, mut target } = chosen;
     check_identity(&user, options)?;
     let mut config = Config::new(server(&cluster, &target, &user, options)?);
@@ -40,7 +48,36 @@ pub(super) async fn build(chosen: Chosen, options: &ConnectOptions) -> Result<(C
         target.proxy = Some(proxy);
     }
     config.auth_info = user;
-    finish(config, target).await
+    let exec = config.auth_info.exec.take();
+    let plugin = exec.filter(|_| matches!(target.credentials, Credentials::Plugin { .. })).map(Plugin::new);
+    let tokens = match plugin {
+        Some(plugin) => {
+            let limit = options.request_timeout.filter(|limit| !limit.is_zero());
+            let first = patiently(&plugin, limit, waiting).await.map_err(|trouble| trouble.error(&target))?;
+            first.put_certificate_into(&mut config.auth_info);
+            // a renewal is part of a request, and is over before that is given up
+            let limit = limit.unwrap_or(super::ATTEMPT_LIMIT).mul_f32(0.9);
+            first.has_token().then(|| Tokens::new(plugin, first, limit))
+        }
+        None => None,
+    };
+    finish(config, target, tokens).await
+}
+
+/// Runs a plugin for the first time. It may wait for a person, so only `--request-timeout` ends it; who
+/// has waited for [`PATIENCE`] is told for what.
+async fn patiently(
+    plugin: &Plugin,
+    limit: Option<Duration>,
+    waiting: &(dyn Fn(&str) + Sync),
+) -> Result<Credential, Trouble> {
+    let run = plugin.run(limit);
+    tokio::pin!(run);
+    tokio::select! {
+        done = &mut run => return done,
+        () = tokio::time::sleep(PATIENCE) => waiting(plugin.command()),
+    }
+    run.await
 }
 
 /// The client of a pod: the service account's token, the cluster's internal address.
@@ -55,20 +92,20 @@ pub(super) async fn in_cluster() -> Result<(Connections, Target)> {
         credentials: Credentials::TokenFile,
         ..Target::default()
     };
-    finish(config, target).await
+    finish(config, target, None).await
 }
 
-async fn finish(mut config: Config, target: Target) -> Result<(Connections, Target)> {
+async fn finish(mut config: Config, target: Target, tokens: Option<Tokens>) -> Result<(Connections, Target)> {
     config.connect_timeout = Some(CONNECT_LIMIT);
     config.default_retry = false;
     let agent = concat!("kubectl-obs/", env!("CARGO_PKG_VERSION"));
     debug_assert!(agent.starts_with(MANAGER));
     config.headers.push((USER_AGENT, http::HeaderValue::from_static(agent)));
-    // off the async threads: credential plugins are waited for
+    // off the async threads: files are read
     let runtime = tokio::runtime::Handle::current();
     let built = tokio::task::spawn_blocking(move || {
         let _guard = runtime.enter();
-        Connections::build(config)
+        Connections::build(config, tokens)
     })
     .await
     .map_err(|_| errors::plugin_failed(&target, "their preparation was interrupted"))?;
@@ -183,7 +220,7 @@ mod tests {
         );
         let options = ConnectOptions::default();
         let config = kube::config::Kubeconfig::from_yaml(&config).unwrap();
-        build(kubeconfig::choose(&config, &options)?, &options).await
+        build(kubeconfig::choose(&config, &options)?, &options, &|_| {}).await
     }
 
     #[cfg(unix)]

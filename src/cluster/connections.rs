@@ -5,11 +5,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::header::AUTHORIZATION;
 use kube::client::{ClientBuilder, ConfigExt};
 use kube::config::Config;
 use tokio::time::Instant;
 use tower::Layer;
 
+use super::plugin::Tokens;
 use super::pulse::WhileAwake;
 
 /// When many requests find out at the same time, one new client is enough.
@@ -31,31 +33,36 @@ struct Present {
 }
 
 impl Connections {
-    /// kube would run a credential plugin three times to build one client (for the header, for the
-    /// client certificate, for its expiry), and a plugin can take seconds or ask for a password. Here
-    /// it runs once, unless what it delivers is a certificate.
-    pub fn build(config: Config) -> Result<Self, kube::Error> {
-        let auth = &config.auth_info;
-        let layer = match auth.exec.is_some() || auth.auth_provider.is_some() {
+    /// `tokens`: those of a credential plugin, which kube itself is not to run.
+    pub fn build(config: Config, tokens: Option<Tokens>) -> Result<Self, kube::Error> {
+        let layer = match config.auth_info.auth_provider.is_some() {
             true => config.auth_layer()?,
             false => None,
         };
         let mut plain = config;
+        plain.auth_info.exec = None;
         if layer.is_some() {
-            plain.auth_info.exec = None;
             plain.auth_info.auth_provider = None;
         }
         let mut built = Self::of(plain_client(plain.clone())?);
-        if let Some(layer) = layer {
-            let (present, namespace) = (Arc::clone(&built.present), plain.default_namespace.clone());
+        let (present, namespace) = (Arc::clone(&built.present), plain.default_namespace.clone());
+        if let Some(tokens) = tokens.map(Arc::new) {
+            let send = tower::service_fn(move |mut request: http::Request<kube::client::Body>| {
+                let (plain, tokens) = (client(&present), Arc::clone(&tokens));
+                async move {
+                    request.headers_mut().insert(AUTHORIZATION, tokens.header().await?);
+                    plain.send(request).await.map_err(tower::BoxError::from)
+                }
+            });
+            built.outer = Some(kube::Client::new(send, namespace));
+        } else if let Some(layer) = layer {
             let send = tower::service_fn(move |request| {
                 let plain = client(&present);
                 async move { plain.send(request).await.map_err(tower::BoxError::from) }
             });
             built.outer = Some(kube::Client::new(layer.layer(send), namespace));
         }
-        // a plugin that delivers a certificate would be run again, and may ask
-        built.config = plain.auth_info.exec.is_none().then_some(plain);
+        built.config = Some(plain);
         Ok(built)
     }
 
@@ -121,7 +128,7 @@ mod tests {
 
     #[tokio::test]
     async fn after_a_renewal_no_old_connection_is_used() {
-        let connections = Connections::build(numbering().await).unwrap();
+        let connections = Connections::build(numbering().await, None).unwrap();
         let ask = async || {
             let request = Request::get("/").body(Vec::new()).unwrap();
             let answer = connections.client().request_text(request).await.unwrap();

@@ -21,7 +21,7 @@ use super::call::Subject;
 use super::target::Target;
 use crate::error::{Error, Exit};
 
-pub(super) use credentials::plugin_failed;
+pub(super) use credentials::{Trouble, plugin_failed};
 pub use status::{Cause, FieldConflict};
 pub(super) use status::{
     causes, field_conflicts, is_immutable, is_invalid, is_uid_mismatch, webhook_is_away,

@@ -28,6 +28,7 @@ mod kubeconfig;
 mod lease;
 mod logs;
 mod options;
+mod plugin;
 mod pods;
 mod proxy;
 mod pulse;
@@ -105,15 +106,44 @@ impl Inner {
     }
 }
 
+/// What a kubeconfig gives names to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    /// Contexts.
+    Contexts,
+    /// Clusters.
+    Clusters,
+    /// Users.
+    Users,
+}
+
+/// The names that the kubeconfig has: for completion.
+pub fn names_in_kubeconfig(options: &ConnectOptions, what: Named) -> Result<Vec<String>> {
+    let config = kubeconfig::read(options, &kubeconfig::Surroundings::of_process())?.unwrap_or_default();
+    Ok(match what {
+        Named::Contexts => config.contexts.into_iter().map(|named| named.name).collect(),
+        Named::Clusters => config.clusters.into_iter().map(|named| named.name).collect(),
+        Named::Users => config.auth_infos.into_iter().map(|named| named.name).collect(),
+    })
+}
+
 impl Cluster {
     /// Reads the kubeconfig, applies the flags and builds the client. Sends no request, but runs a
     /// credential plugin, which may ask on the terminal: connect before drawing anything.
     pub async fn connect(options: &ConnectOptions) -> Result<Self> {
+        Self::connect_patiently(options, &|_| {}).await
+    }
+
+    /// The same; `waiting` is told the name of a credential plugin that takes long.
+    pub async fn connect_patiently(
+        options: &ConnectOptions,
+        waiting: &(dyn Fn(&str) + Sync),
+    ) -> Result<Self> {
         let around = kubeconfig::Surroundings::of_process();
         let (connections, target) = match kubeconfig::read(options, &around)? {
-            Some(config) => client::build(kubeconfig::choose(&config, options)?, options).await?,
+            Some(config) => client::build(kubeconfig::choose(&config, options)?, options, waiting).await?,
             None if options.server.is_some() => {
-                client::build(kubeconfig::choose(&Default::default(), options)?, options).await?
+                client::build(kubeconfig::choose(&Default::default(), options)?, options, waiting).await?
             }
             None if std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() => client::in_cluster().await?,
             None => {

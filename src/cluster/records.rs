@@ -34,6 +34,14 @@ pub struct Store {
     kind: Kind,
 }
 
+/// What a revision made and used.
+pub struct Made {
+    /// Its inventory.
+    pub inventory: Vec<Entry>,
+    /// The CustomResourceDefinitions of its bundle: they belong to the cluster, whoever made them.
+    pub definitions: Vec<String>,
+}
+
 /// All releases in a namespace, or everywhere, by namespace and name: a metadata-only request.
 pub async fn releases(cluster: &Cluster, namespace: Option<&str>) -> Result<Vec<History>> {
     let headers = format!("{}=header", history::RECORD);
@@ -121,13 +129,28 @@ impl Store {
         self.try_read_as(revision).await
     }
 
-    /// Of a record only what its revision made: the objects are not kept.
-    pub async fn try_read_inventory(&self, revision: Revision) -> Result<Result<Vec<Entry>, Unusable>> {
+    /// Of a record only what its revision made, and the names of the CustomResourceDefinitions that
+    /// it used or made: the objects are not kept.
+    pub async fn try_read_inventory(&self, revision: Revision) -> Result<Result<Made, Unusable>> {
         #[derive(Deserialize)]
-        struct Made {
+        struct Stored {
             inventory: Vec<Entry>,
+            objects: Vec<Named>,
         }
-        Ok(self.try_read_as(revision).await?.map(|Made { inventory }| inventory))
+        #[derive(Deserialize)]
+        struct Named {
+            kind: String,
+            metadata: Name,
+        }
+        #[derive(Deserialize)]
+        struct Name {
+            name: String,
+        }
+        let stored: Result<Stored, Unusable> = self.try_read_as(revision).await?;
+        Ok(stored.map(|Stored { inventory, objects }| {
+            let definitions = objects.into_iter().filter(|object| object.kind == "CustomResourceDefinition");
+            Made { inventory, definitions: definitions.map(|object| object.metadata.name).collect() }
+        }))
     }
 
     async fn try_read_as<T: DeserializeOwned>(&self, revision: Revision) -> Result<Result<T, Unusable>> {

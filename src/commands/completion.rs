@@ -1,6 +1,8 @@
 //! `kubectl obs completion`, and what kubectl runs to complete a plugin's arguments:
 //! `kubectl_complete-obs WORD…`, which is this binary under another name.
 
+mod local;
+
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
@@ -14,8 +16,9 @@ use crate::event::Silent;
 use crate::ops::{Cancel, components, forward};
 use crate::ui::{self, Ui};
 
-/// kubectl's directive: do not complete file names.
-const NO_FILES: &str = ":4";
+/// kubectl's directives (cobra: ShellCompDirective): do not complete file names; no space behind it.
+const NO_FILES: u8 = 4;
+const NO_SPACE: u8 = 2;
 /// Arguments with this name are completed with what the cluster says.
 const COMPONENT: &str = "COMPONENT";
 /// Nobody waits for a completion longer than this.
@@ -36,7 +39,7 @@ pub fn candidates(words: Vec<OsString>) -> Result<String> {
     let mut args = vec![OsString::from("kubectl-obs")];
     args.extend(words);
     let wants_flag = args.last().is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
-    let mut command = with_components(Cli::command(), &args);
+    let mut command = with_completers(Cli::command(), &args);
     let index = args.len().saturating_sub(1);
     let found = clap_complete::engine::complete(&mut command, args, index, None)
         .map_err(|error| Error::failed(format!("no completion: {error}")))?;
@@ -54,22 +57,24 @@ pub fn candidates(words: Vec<OsString>) -> Result<String> {
         }
         out.push('\n');
     }
-    out.push_str(NO_FILES);
-    out.push('\n');
+    // a folder is not the end of a path
+    let folder = |candidate: &CompletionCandidate| candidate.get_value().as_encoded_bytes().ends_with(b"/");
+    let space = if found.iter().filter(wanted).any(folder) { NO_SPACE } else { 0 };
+    out.push_str(&format!(":{}\n", NO_FILES | space));
     Ok(out)
 }
 
-/// The same command line, whose components are completed by asking the cluster that `args` name.
-fn with_components(command: clap::Command, args: &[OsString]) -> clap::Command {
+/// The same command line with completers: components are asked of the cluster that `args` name.
+fn with_completers(command: clap::Command, args: &[OsString]) -> clap::Command {
     let with_ui = matches!(command.get_name(), "port-forward" | "open");
     let command = command.mut_args(|arg| {
         if arg.get_value_names().is_none_or(|names| names != [COMPONENT]) {
-            return arg;
+            return local::complete(arg, args.split_last().map_or(&[][..], |(_, before)| before));
         }
         let args = args.to_vec();
         arg.add(ArgValueCompleter::new(move |current: &OsStr| completed(&args, current, with_ui)))
     });
-    command.mut_subcommands(|subcommand| with_components(subcommand, args))
+    command.mut_subcommands(|subcommand| with_completers(subcommand, args))
 }
 
 /// The components that begin so and were not named before. Whatever goes wrong, there are none.
@@ -113,7 +118,7 @@ mod tests {
         let words = |words: &[&str]| candidates(words.iter().map(OsString::from).collect()).unwrap();
         assert!(words(&["inst"]).starts_with("install\tInstall a bundle"), "{}", words(&["inst"]));
         assert!(words(&["install", "--prof"]).contains("--profile\t"));
-        assert!(words(&["install", ""]).ends_with(":4\n"));
+        assert!(words(&["install", "--wait", ""]).ends_with(":4\n"));
         assert!(!words(&[""]).contains("__render"));
     }
 }

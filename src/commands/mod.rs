@@ -115,7 +115,7 @@ impl App<'_> {
             None | Some("0") => None,
             Some(text) => Some(parse_duration(text)?),
         };
-        Cluster::connect(&ConnectOptions {
+        let options = ConnectOptions {
             kubeconfig: global.kubeconfig,
             context: global.context,
             cluster: global.cluster,
@@ -132,8 +132,11 @@ impl App<'_> {
             insecure_skip_tls_verify: global.insecure_skip_tls_verify,
             disable_compression: global.disable_compression,
             request_timeout,
-        })
-        .await
+        };
+        let waiting = |plugin: &str| {
+            self.ui.warn(&format!("waiting for the credential plugin \"{plugin}\""));
+        };
+        self.cancel.or(Cluster::connect_patiently(&options, &waiting)).await
     }
 
     /// The release's namespace: `-n`, else `$KUBECTL_OBS_NAMESPACE`, else `observability`.

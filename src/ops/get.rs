@@ -1,10 +1,12 @@
 //! What the record of one revision holds, and which of its values may be shown. Which values are
-//! secret is for the bundle's schema to say, and a record has no schema; the bundles inside this
-//! program have.
+//! secret is for the bundle's schema to say; a record says where they are. Those of older versions
+//! do not: there the schema of the recorded source is asked, if it can be opened again.
+
+use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Context, revision};
+use super::{Context, revision, source};
 use crate::bundle::{Bundle, Digest, archive, embedded};
 use crate::error::{Error, Result};
 use crate::object::Object;
@@ -49,15 +51,22 @@ pub fn values(record: &Record, show_secrets: bool) -> (Value, Option<String>) {
         return (record.values.clone(), None);
     }
     let BundleRef { name, version, .. } = &record.bundle;
-    let (shown, masked, note) = match known(record) {
-        Some((known, true)) => {
-            let silent = Value::Bool(true);
-            let schema = known.effective_schema().unwrap_or(&silent);
-            let masked = schema::secrets(schema, &record.values).len();
-            let note = "to use this output as values, print it with --show-secrets".to_owned();
-            (schema::mask(schema, &record.values), masked, note)
-        }
-        Some((known, false)) => {
+    let by_record = record.secret_values.clone();
+    let known = if by_record.is_some() { None } else { known(record) };
+    let by_schema = || {
+        let (bundle, _) = known.as_ref().filter(|(_, same)| *same)?;
+        let secrets = bundle.effective_schema().map(|schema| schema::secrets(schema, &record.values));
+        Some(secrets.unwrap_or_default())
+    };
+    if let Some(secrets) = by_record.or_else(by_schema) {
+        let note = format!(
+            "{} masked: to use this output as values, print it with --show-secrets",
+            count(secrets.len(), "value")
+        );
+        return (schema::mask_at(&secrets, &record.values), (!secrets.is_empty()).then_some(note));
+    }
+    let (shown, masked, note) = match known {
+        Some((known, _)) => {
             let (shown, masked) = schema::mask_unjudged(known.effective_schema(), &record.values);
             let ours = &known.meta().version;
             let note = format!(
@@ -77,15 +86,20 @@ pub fn values(record: &Record, show_secrets: bool) -> (Value, Option<String>) {
     (shown, (masked > 0).then(|| format!("{} masked: {note}", count(masked, "value"))))
 }
 
-/// The bundle inside this program that the record is of, and whether it is the very same.
+/// The bundle inside this program, or on this machine, that the record is of, and whether it is the
+/// very same. Nothing is downloaded.
 fn known(record: &Record) -> Option<(Bundle, bool)> {
-    let name = &record.bundle.name;
-    let bytes = embedded::archive(name)?;
-    let same = Digest::of(bytes).to_string() == record.bundle.digest;
-    if !same && record.bundle.source != format!("embedded {name}") {
-        return None;
+    let BundleRef { name, digest, source, .. } = &record.bundle;
+    if let Some(bytes) = embedded::archive(name) {
+        let same = Digest::of(bytes).to_string() == *digest;
+        if same || *source == format!("embedded {name}") {
+            return Some((Bundle::load(&archive::unpack(bytes).ok()?).ok()?, same));
+        }
     }
-    Some((Bundle::load(&archive::unpack(bytes).ok()?).ok()?, same))
+    let path = Path::new(source).is_absolute();
+    let opened = path.then(|| source::open(source).ok()).flatten()?;
+    let same = opened.digest.to_string() == *digest;
+    same.then(|| Bundle::load(&opened.files).ok()).flatten().map(|bundle| (bundle, true))
 }
 
 #[cfg(test)]
@@ -111,11 +125,35 @@ mod tests {
             },
             profile: None,
             values: json!({"prometheus": {"replicas": 2}, "formerly": {"token": "t"}}),
+            secret_values: None,
             components: vec![],
             objects: vec![],
             inventory: vec![],
             notes: String::new(),
         }
+    }
+
+    #[test]
+    fn only_what_the_record_calls_secret_is_masked() {
+        let secret_values = Some(vec!["/formerly/token".to_owned()]);
+        let record = Record { secret_values, ..record("/nowhere/stack", "sha256:0") };
+        let (shown, note) = values(&record, false);
+        assert_eq!(shown, json!({"prometheus": {"replicas": 2}, "formerly": {"token": MASK}}));
+        let expected = "1 value masked: to use this output as values, print it with --show-secrets";
+        assert_eq!(note.as_deref(), Some(expected));
+        assert_eq!(values(&record, true), (record.values, None));
+    }
+
+    #[test]
+    fn an_older_record_of_a_folder_is_judged_by_the_folder() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/bundles/sec");
+        let digest = source::open(folder).unwrap().digest.to_string();
+        let mut record = record(folder, &digest);
+        record.bundle.name = "sec".into();
+        record.values = json!({"password": "x", "text": "t"});
+        assert_eq!(values(&record, false).0, json!({"password": MASK, "text": "t"}));
+        record.bundle.digest = "sha256:0".into();
+        assert_eq!(values(&record, false).0, json!({"password": MASK, "text": MASK}), "it is another one");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::release::Record;
 use crate::render::{Facts, Rendered};
 use crate::values::set::SetFlag;
-use crate::values::{self, Layer, Values};
+use crate::values::{self, Layer, Pointer, Values};
 
 /// A bundle with the values for it, checked against its schema.
 pub struct Loaded {
@@ -24,6 +24,8 @@ pub struct Loaded {
     profile: Option<String>,
 }
 
+/// Most values that were deleted for which it is tried whether the bundle needs them.
+const MAX_TRIALS: usize = 8;
 /// Most bytes of a values file.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
@@ -47,6 +49,7 @@ impl Loaded {
         };
         let (values, mut warnings) = merge(&bundle, flags, profile.as_deref(), previous.as_ref())?;
         warnings.extend(moved);
+        values::refuse_masks(&values)?;
         if let Some(schema) = bundle.effective_schema() {
             values::schema::check(schema, &values, &format!("bundle {}", title(&bundle)))?;
         }
@@ -98,6 +101,13 @@ impl Loaded {
         self.values.user.clone()
     }
 
+    /// Where in them secrets are, as the bundle's schema says: recorded beside them, since a record
+    /// has no schema. A bundle without one calls nothing secret.
+    pub fn secret_values(&self) -> Vec<Pointer> {
+        let schema = self.bundle.effective_schema();
+        schema.map(|schema| values::schema::secrets(schema, &self.values.user)).unwrap_or_default()
+    }
+
     /// The facts for rendering, with a new random key.
     pub fn facts(&self, ctx: &Context<'_>, kubernetes: &str) -> Facts {
         let namespace = ctx.namespace.as_str();
@@ -129,7 +139,41 @@ impl Loaded {
 
     /// Renders: in this process what is embedded, in a child with limits what is not.
     pub fn render(&self, facts: &Facts) -> Result<Rendered> {
-        self.opened.render(&self.values.tree, facts)
+        let rendered = self.opened.render(&self.values.tree, facts);
+        rendered.map_err(|error| self.for_want_of_what_was_deleted(&error, facts).unwrap_or(error))
+    }
+
+    /// Does it fail for want of values that a null deleted? Found out by rendering with them.
+    fn for_want_of_what_was_deleted(&self, error: &Error, facts: &Facts) -> Option<Error> {
+        let values = &self.values;
+        let deleted: Vec<&Pointer> = values.deleted.keys().collect();
+        if deleted.is_empty() || deleted.len() > MAX_TRIALS {
+            return None;
+        }
+        let renders = |without: Option<&Pointer>| {
+            let back = deleted.iter().copied().filter(|at| Some(*at) != without);
+            self.opened.render(&values.with_defaults_at(back), facts).is_ok()
+        };
+        if !renders(None) {
+            return None;
+        }
+        let mut needed: Vec<&Pointer> = deleted.iter().copied().filter(|at| !renders(Some(*at))).collect();
+        if needed.is_empty() {
+            needed.clone_from(&deleted); // one of them is enough
+        }
+        let place = |at: &&Pointer| {
+            let origin = values.origin(at).map(|origin| format!(" ({origin})")).unwrap_or_default();
+            format!("{}{origin}", values::pointer::dotted(at, &values.tree))
+        };
+        let names = needed.iter().map(place).collect::<Vec<_>>().join(", ");
+        let told =
+            Error::usage(format!("the bundle needs what was deleted: {names}")).detail(error.message());
+        let secret = self
+            .bundle
+            .effective_schema()
+            .map(|schema| values::schema::secrets(schema, &values.with_defaults_at(needed.iter().copied())));
+        let shown = needed.iter().filter(|at| !secret.iter().flatten().any(|s| s.starts_with(at.as_str())));
+        Some(shown.filter_map(|at| values.undelete_hint(at)).fold(told, Error::hint))
     }
 
     /// The opened bundle.

@@ -1,6 +1,8 @@
 //! The release's namespace: made when absent (the one write before the checks), used as it is when
 //! it was there before, removed again when we made it and nothing came of it.
 
+mod content;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,7 +11,9 @@ use tokio::time::Instant;
 use super::Context;
 use crate::cluster::{CreateError, DeleteOptions, Deleted};
 use crate::error::{Error, Result};
-use crate::object::{Kind, ObjectId, builtin, labels};
+use crate::event::Event;
+use crate::object::{ObjectId, builtin, labels};
+use content::{Holders, holders, strangers};
 
 /// The identity of a namespace.
 pub fn id(name: &str) -> ObjectId {
@@ -37,18 +41,24 @@ pub async fn live(ctx: &Context<'_>, name: &str) -> Result<Option<Value>> {
 /// Reads a namespace's state. None when it does not exist; an error when it is being deleted.
 pub async fn read(ctx: &Context<'_>, name: &str) -> Result<Option<State>> {
     let Some(live) = live(ctx, name).await? else { return Ok(None) };
-    if live["metadata"]["deletionTimestamp"].is_string() {
-        return Err(Error::failed(format!("namespace {name} is being deleted")).hint(format!(
-            "wait until it is gone: kubectl wait --for=delete namespace/{name} --timeout=2m"
-        )));
+    if is_leaving(&live) {
+        return Err(holders(ctx, &live).await?.error(name));
     }
+    Ok(Some(state(ctx, &live)))
+}
+
+fn is_leaving(live: &Value) -> bool {
+    live["metadata"]["deletionTimestamp"].is_string()
+}
+
+fn state(ctx: &Context<'_>, live: &Value) -> State {
     let label = |key: &str| live["metadata"]["labels"][key].as_str();
-    Ok(Some(State {
+    State {
         made_now: false,
         ours: label(labels::RELEASE) == Some(ctx.release.as_str())
             && label(labels::RELEASE_NAMESPACE) == Some(ctx.namespace.as_str()),
         enforce: label("pod-security.kubernetes.io/enforce").unwrap_or("privileged").to_owned(),
-    }))
+    }
 }
 
 /// Makes the release's namespace when it is absent: `object` is its rendered form. `absent`: it was
@@ -83,15 +93,40 @@ pub async fn ensure(ctx: &Context<'_>, object: &Value, absent: bool) -> Result<(
     }
 }
 
+/// How long the end of a namespace is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long nothing but finalizers may hold it: a controller that is there takes them off at once.
+const HELD: Duration = Duration::from_secs(3);
+
 /// Reads the release's namespace. One of ours that an earlier, failed operation is just removing
-/// comes back: its end is waited for.
+/// comes back: its end is waited for, which is said together with what holds it. What finalizers alone
+/// hold is not waited for: nobody may ever take them off.
 async fn read_patiently(ctx: &Context<'_>) -> Result<Option<State>> {
-    let patience = ctx.deadline.min(Instant::now() + Duration::from_secs(30));
+    let name = ctx.namespace.as_str();
+    let patience = ctx.deadline.min(Instant::now() + PATIENCE);
+    let mut held: Option<(Holders, Instant)> = None;
+    let mut told = String::new();
     loop {
-        match read(ctx, ctx.namespace.as_str()).await {
-            Err(_) if Instant::now() < patience => tokio::time::sleep(Duration::from_millis(300)).await,
-            other => return other,
+        let Some(live) = live(ctx, name).await? else { return Ok(None) };
+        if !is_leaving(&live) {
+            return Ok(Some(state(ctx, &live)));
         }
+        let now = holders(ctx, &live).await?;
+        let since = match &held {
+            Some((before, since)) if *before == now => *since,
+            _ => Instant::now(),
+        };
+        let what = format!("namespace {name} is being deleted{}: waiting until it is gone", now.briefly());
+        if what != told {
+            ctx.observer.event(Event::Warning { message: what.clone() });
+            told = what;
+        }
+        if Instant::now() >= patience || (now.are_finalizers_alone() && since.elapsed() >= HELD) {
+            return Err(now.error(name));
+        }
+        held = Some((now, since));
+        // each look is a list of every kind
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 
@@ -118,59 +153,13 @@ pub async fn gone(ctx: &Context<'_>, name: &str) -> Result<()> {
     loop {
         let Some(live) = ctx.cluster.get(&builtin::namespaces(), None, name).await? else { return Ok(()) };
         if Instant::now() >= ctx.deadline {
-            let why = live["status"]["conditions"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .find(|c| c["status"] == "True")
-                .and_then(|c| c["message"].as_str())
-                .unwrap_or("its content is still being deleted");
-            return Err(Error::deadline(format!("namespace {name} is not gone: {why}"))
+            // the deadline has passed, but a person must know why
+            let cluster = ctx.cluster.without_deadline();
+            let patient = Context { cluster: &cluster, ..*ctx };
+            let why = holders(&patient, &live).await?.briefly();
+            return Err(Error::deadline(format!("namespace {name} is not gone{why}"))
                 .hint("it goes on being deleted; look again with kubectl get namespace"));
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-}
-
-/// Objects in a namespace that nobody but a person can have put there.
-async fn strangers(ctx: &Context<'_>, name: &str) -> Result<Vec<String>> {
-    let kinds = ctx.cluster.kinds().await?;
-    let mut found = Vec::new();
-    let listable: Vec<Kind> = kinds
-        .preferred_with("list")
-        .filter(|kind| {
-            kind.namespaced
-                // events say what happened, slices and endpoints go with their Service
-                && !matches!(kind.kind.as_str(), "Event" | "EndpointSlice" | "Endpoints")
-                && (kind.group != "metrics.k8s.io")
-        })
-        .cloned()
-        .collect();
-    let lists = futures::future::join_all(listable.iter().map(|kind| async move {
-        (kind, ctx.cluster.list_metadata_if_possible(kind, Some(name), "").await)
-    }))
-    .await;
-    for (kind, list) in lists {
-        // where nobody may look, there may be something
-        let Ok(Some(list)) = list else {
-            found.push(format!("{} in {name} (they cannot be listed)", kind.resource()));
-            continue;
-        };
-        for object in list {
-            let metadata = &object["metadata"];
-            let object_name = metadata["name"].as_str().unwrap_or_default();
-            let default = matches!(
-                (kind.kind.as_str(), object_name),
-                ("ServiceAccount", "default") | ("ConfigMap", "kube-root-ca.crt")
-            );
-            let dependent = metadata["ownerReferences"].as_array().is_some_and(|refs| !refs.is_empty());
-            let leaving = metadata["deletionTimestamp"].is_string();
-            let lock = kind.kind == "Lease" && object_name == format!("obs.{}", ctx.release);
-            if !(default || dependent || leaving || lock) {
-                found.push(format!("{} {name}/{object_name}", kind.kind));
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
 }

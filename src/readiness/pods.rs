@@ -7,6 +7,9 @@ use super::Readiness::{self, Failed, Progressing, Ready};
 use super::fields::{Condition, condition, count, first_line, flag, list, text};
 use super::image;
 
+/// `true` in a pod that is known only as it last was: it can tell why, and be asked nothing more.
+pub const GONE: &str = "kubectl-obs.dev/gone";
+
 /// What kind of trouble a container has, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Trouble {

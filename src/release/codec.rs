@@ -124,6 +124,7 @@ mod tests {
             },
             profile: None,
             values,
+            secret_values: None,
             components: vec![],
             objects: vec![],
             inventory: vec![],

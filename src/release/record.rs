@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Revision;
 use crate::object::ObjectId;
+use crate::values::Pointer;
 
 /// The format that this version writes.
 pub const FORMAT: u32 = 1;
@@ -31,6 +32,10 @@ pub struct Record {
     pub profile: Option<String>,
     /// The user's own values (no defaults).
     pub values: Value,
+    /// Where in them secrets are, by the schema of the bundle: JSON pointers. None in records of
+    /// versions that did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_values: Option<Vec<Pointer>>,
     /// The enabled components.
     pub components: Vec<ComponentRef>,
     /// The rendered objects. Generated values are not in them, CRDs stand as name and digest.
@@ -165,6 +170,7 @@ impl Record {
             bundle: BundleRef { name: "b".into(), version: "1.0.0".into(), digest: text(), source: text() },
             profile: None,
             values: serde_json::json!({}),
+            secret_values: None,
             components: Vec::new(),
             objects: Vec::new(),
             inventory: Vec::new(),
@@ -214,6 +220,18 @@ mod tests {
         let record: Record = serde_json::from_str(fixture).unwrap();
         assert_eq!(record.inventory[1].state, EntryState::Leftover);
         assert_eq!(serde_json::to_value(&record).unwrap()["bundle"]["source"], "embedded");
+    }
+
+    #[test]
+    fn which_values_are_secret_is_optional_in_format_1() {
+        let mut record = Record::sample(1);
+        let before = serde_json::to_value(&record).unwrap();
+        assert_eq!(before.get("secretValues"), None, "what is not known is not written");
+        assert_eq!(serde_json::from_value::<Record>(before).unwrap(), record);
+        record.secret_values = Some(vec!["/a/b".into()]);
+        let written = serde_json::to_value(&record).unwrap();
+        assert_eq!(written["secretValues"], json!(["/a/b"]));
+        assert_eq!(serde_json::from_value::<Record>(written).unwrap(), record);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Collects layers in their order and merges them into [`Values`].
 
+use std::collections::BTreeMap;
+
+use super::deleted::deletions;
 use super::merge::Nulls;
 use super::set::{self, SetFlag};
-use super::{Layer, Values, pointer};
+use super::{Layer, Pointer, Values, pointer};
 use crate::error::Result;
 
 /// Values in the making. The base (defaults, then profile) and the user's layers (previous, then
@@ -53,6 +56,8 @@ impl Builder {
     /// reverse (without any value in the text).
     pub fn build(self) -> (Values, Vec<String>) {
         let Self { mut base, user } = self;
+        let mut deleted = BTreeMap::new();
+        deletions(&base.tree, &user.tree, Pointer::new(), &mut deleted);
         let conflicts = base.overlay(&user, Nulls::Delete);
         let warnings = conflicts
             .iter()
@@ -67,7 +72,7 @@ impl Builder {
                 )
             })
             .collect();
-        (Values { tree: base.tree, origins: base.origins, user: user.tree }, warnings)
+        (Values { tree: base.tree, origins: base.origins, user: user.tree, deleted }, warnings)
     }
 }
 

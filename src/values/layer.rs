@@ -33,14 +33,14 @@ impl Layer {
 
     fn from_text(source: Source, text: &str) -> Result<Self> {
         let (tree, lines) = yaml::parse_with_lines(text).map_err(|e| {
-            let place = Origin { source: source.clone(), line: e.line };
+            let place = Origin { line: e.line, ..Origin::of(source.clone()) };
             Error::usage(format!("{place}: {}", e.message))
         })?;
         let tree = object(&source, tree)?;
         let mut origins = BTreeMap::new();
-        fill(&mut origins, "", &tree, &Origin { source: source.clone(), line: None });
-        for (pointer, line) in lines {
-            origins.insert(pointer, Origin { source: source.clone(), line: Some(line) });
+        fill(&mut origins, "", &tree, &Origin::of(source.clone()));
+        for (pointer, yaml::Place { line, typed }) in lines {
+            origins.insert(pointer, Origin { source: source.clone(), line: Some(line), typed });
         }
         inherit_lines(&mut origins);
         Ok(Self { tree, origins })
@@ -49,7 +49,7 @@ impl Layer {
     fn without_lines(source: Source, tree: Value) -> Result<Self> {
         let tree = object(&source, tree)?;
         let mut origins = BTreeMap::new();
-        fill(&mut origins, "", &tree, &Origin { source, line: None });
+        fill(&mut origins, "", &tree, &Origin::of(source));
         Ok(Self { tree, origins })
     }
 }
@@ -59,7 +59,7 @@ fn object(source: &Source, tree: Value) -> Result<Value> {
         Value::Object(_) => Ok(tree),
         Value::Null => Ok(Value::Object(Map::new())),
         other => {
-            let place = Origin { source: source.clone(), line: None };
+            let place = Origin::of(source.clone());
             Err(Error::usage(format!("{place}: expected a map of values, got {}", type_word(&other))))
         }
     }

@@ -5,13 +5,16 @@
 //!  defaults ─► profile ─┐                        schema::check: what is wrong, and where it was set
 //!                       ├─► Builder ─► Values ─┤
 //!  previous ─► -f ─► --set…                      schema::mask: what may be shown
+//!                                               refuse_masks: and never comes back as a value
 //! ```
 //!
 //! `tree` is always the base (defaults, profile) overlaid with `user` (previous, files, flags), so
 //! that the recorded user values give the same tree again.
 
 mod builder;
+mod deleted;
 mod layer;
+mod mask;
 mod merge;
 mod migrate;
 pub mod pointer;
@@ -20,6 +23,7 @@ pub mod set;
 mod suggest;
 
 pub use builder::Builder;
+pub use mask::{masks, refuse_masks};
 pub use migrate::{Warning, migrate};
 pub use set::SetFlag;
 pub use suggest::did_you_mean;
@@ -77,16 +81,23 @@ pub struct Origin {
     pub source: Source,
     /// Line in the file, from 1, where there is one.
     pub line: Option<u32>,
+    /// The key as it was typed, where YAML reads it as another one: `y` for `true`.
+    pub typed: Option<String>,
 }
 
 impl Origin {
+    /// All of a layer.
+    pub(crate) fn of(source: Source) -> Self {
+        Self { source, line: None, typed: None }
+    }
+
     /// The same place, without the value that a flag carries: for messages about values that may
     /// be secret.
     #[must_use]
     pub fn masked(&self) -> Self {
         match &self.source {
             Source::Flag { text } => {
-                Self { source: Source::Flag { text: set::masked(text) }, line: self.line }
+                Self { source: Source::Flag { text: set::masked(text) }, ..self.clone() }
             }
             _ => self.clone(),
         }
@@ -127,6 +138,8 @@ pub struct Values {
     pub origins: BTreeMap<Pointer, Origin>,
     /// The user's own layers merged: what a release records. Nulls (deletions) stay in it.
     pub user: Value,
+    /// What the base had where a null of the user's deleted it.
+    pub deleted: BTreeMap<Pointer, Value>,
 }
 
 impl Values {
@@ -144,6 +157,15 @@ impl Values {
             }
             at = pointer::parent(at)?;
         }
+    }
+}
+
+impl Values {
+    /// The path as `--set` takes it, with keys as they were typed: for messages.
+    pub fn shown_path(&self, at: &str) -> String {
+        pointer::dotted_with(at, &self.tree, &|prefix| {
+            self.origins.get(prefix).and_then(|origin| origin.typed.as_deref())
+        })
     }
 }
 

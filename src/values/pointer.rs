@@ -35,16 +35,23 @@ pub fn parent(pointer: &str) -> Option<&str> {
 /// As typed after `--set`: `a.b[0].c`, dots in keys escaped. `tree` tells indexes from keys that
 /// look like numbers; what does not exist in it counts as a key. The top is `.`.
 pub fn dotted(pointer: &str, tree: &Value) -> String {
+    dotted_with(pointer, tree, &|_| None)
+}
+
+/// The same with other words for some keys: `word` is asked with the pointer to each.
+pub(super) fn dotted_with<'w>(pointer: &str, tree: &Value, word: &dyn Fn(&str) -> Option<&'w str>) -> String {
     let mut out = String::new();
     let mut here = Some(tree);
+    let mut at = Pointer::new();
     for token in tokens(pointer) {
+        push(&mut at, &token);
         match here {
             Some(Value::Array(items)) => {
                 out.push_str(&format!("[{token}]"));
                 here = token.parse::<usize>().ok().and_then(|i| items.get(i));
             }
             _ => {
-                push_dotted(&mut out, &token);
+                push_dotted(&mut out, word(&at).unwrap_or(&token));
                 here = here.and_then(|value| value.get(&*token));
             }
         }

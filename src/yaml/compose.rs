@@ -8,7 +8,7 @@ use serde_yaml::granit_parser::{
     Event, Options, Parser, ScalarStyle, ScanError, Span, StrInput, Tag, options,
 };
 
-use super::{YamlError, scalar};
+use super::{Place, YamlError, scalar};
 use crate::values::{Pointer, pointer};
 
 /// Nesting of lists and maps. JSON readers stop at 128.
@@ -48,7 +48,7 @@ pub(super) struct Composer<'t> {
     nodes: usize,
     alias_bytes: usize,
     /// Only when lines are wanted: the lines so far and the pointer to the current node.
-    lines: Option<BTreeMap<Pointer, u32>>,
+    lines: Option<BTreeMap<Pointer, Place>>,
     path: String,
 }
 
@@ -78,23 +78,27 @@ impl<'t> Composer<'t> {
     }
 
     /// The collected lines.
-    pub(super) fn into_lines(self) -> BTreeMap<Pointer, u32> {
+    pub(super) fn into_lines(self) -> BTreeMap<Pointer, Place> {
         self.lines.unwrap_or_default()
     }
 
-    /// The only document; null if there is none.
+    /// The only document; null if there is none. Empty ones do not count: a file may end in `---`.
     pub(super) fn single(&mut self) -> Result<Value, YamlError> {
-        let Some((value, _)) = self.document()? else {
-            return Ok(Value::Null);
-        };
-        match self.document()? {
-            Some((_, line)) => Err(YamlError {
-                message: "a second document begins here, expected only one".into(),
-                line: Some(line),
-                column: None,
-            }),
-            None => Ok(value),
+        let mut only = Value::Null;
+        while let Some((value, line)) = self.document()? {
+            if value.is_null() {
+                continue;
+            }
+            if !only.is_null() {
+                return Err(YamlError {
+                    message: "a second document begins here, expected only one".into(),
+                    line: Some(line),
+                    column: None,
+                });
+            }
+            only = value;
         }
+        Ok(only)
     }
 
     /// The next document and the line where it begins.
@@ -161,14 +165,14 @@ impl<'t> Composer<'t> {
                 return Ok(Value::Array(items));
             }
             let index = items.len().to_string();
-            items.push(self.child(&index, span, event, span, depth)?);
+            items.push(self.child((&index, None), span, event, span, depth)?);
         }
     }
 
     fn mapping(&mut self, depth: usize) -> Result<Value, YamlError> {
         let mut map = Map::new();
         // The line of each key that stands in the text; merged keys may be given again.
-        let mut own: HashMap<String, u32> = HashMap::new();
+        let mut own: HashMap<String, (u32, String)> = HashMap::new();
         loop {
             let (event, span) = self.next()?;
             if matches!(event, Event::MappingEnd) {
@@ -184,27 +188,32 @@ impl<'t> Composer<'t> {
                 self.merge(&mut map, merged?.value, value_span, span)?;
                 continue;
             }
-            let key = scalar::key(&node.value, node.text.as_deref().unwrap_or_default())
+            let typed = node.text.unwrap_or_default();
+            let key = scalar::key(&node.value, &typed)
                 .ok_or_else(|| error_at(span, "a key must be a string".into()))?;
-            if let Some(first) = own.insert(key.clone(), line(span)) {
+            if let Some((first, other)) = own.insert(key.clone(), (line(span), typed.clone())) {
+                let same =
+                    if other == typed { String::new() } else { format!(" as {}", other.escape_debug()) };
                 return Err(error_at(
                     span,
-                    format!("key {} is already set on line {first}", key.escape_debug()),
+                    format!("key {} is already set on line {first}{same}", typed.escape_debug()),
                 ));
             }
             let (event, value_span) = self.next()?;
             if map.contains_key(&key) {
                 self.forget_lines_below(&key);
             }
-            let value = self.child(&key, span, event, value_span, depth)?;
+            let typed = (typed != key).then_some(typed);
+            let value = self.child((&key, typed), span, event, value_span, depth)?;
             map.insert(key, value);
         }
     }
 
-    /// A value below the current one; `at` is the place that an editor should go to.
+    /// A value below the current one, with its key and how that was typed where it was otherwise;
+    /// `at` is the place that an editor should go to.
     fn child(
         &mut self,
-        key: &str,
+        (key, typed): (&str, Option<String>),
         at: Span,
         event: Event<'t>,
         span: Span,
@@ -214,7 +223,7 @@ impl<'t> Composer<'t> {
         if self.lines.is_some() {
             pointer::push(&mut self.path, key);
             if let Some(lines) = &mut self.lines {
-                lines.insert(self.path.clone(), line(at));
+                lines.insert(self.path.clone(), Place { line: line(at), typed });
             }
         }
         let node = self.node(event, span, depth + 1);
@@ -248,7 +257,7 @@ impl<'t> Composer<'t> {
                 self.forget_lines_below(&key);
             }
             if let Some(lines) = &mut self.lines {
-                lines.insert(pointer::join(&self.path, &key), line(at));
+                lines.insert(pointer::join(&self.path, &key), Place { line: line(at), typed: None });
             }
             map.insert(key, value);
         }

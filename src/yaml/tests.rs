@@ -75,6 +75,9 @@ fn structures_mean_what_kubectl_reads() {
         ("", json!(null)),
         ("# only a comment\n", json!(null)),
         ("---\n", json!(null)),
+        ("a: 1\n---\n", json!({"a": 1})),
+        ("a: 1\n---\n# the end\n...\n---\n", json!({"a": 1})),
+        ("# licence\n---\n---\na: 1\n", json!({"a": 1})),
         ("a: {x: 1, <<: {x: 2, z: 3}}", json!({"a": {"x": 2, "z": 3}})),
         ("a: {<<: {x: 2, z: 3}, x: 1}", json!({"a": {"x": 1, "z": 3}})),
         ("a: {<<: [{x: 2, w: 3}, {x: 5, z: 6}]}", json!({"a": {"x": 2, "w": 3, "z": 6}})),
@@ -130,6 +133,8 @@ fn errors_have_a_line_and_no_value() {
         ("a: !!set {x: 1}", "line 1: tag !!set is not supported"),
         ("a: !!bool 1", "line 1: the value does not fit its tag !!bool"),
         ("a: 1\n---\nb: 2\n", "line 2: a second document begins here, expected only one"),
+        ("---\na: 1\n---\n---\nb: 2\n---\n", "line 4: a second document begins here, expected only one"),
+        ("y: 1\non: 2\n", "line 2: key on is already set on line 1 as y"),
         ("a: &a [*a]", "line 1: an alias stands inside the value that it names"),
         ("a: *b", "line 1: while parsing node, found unknown anchor"),
         ("<<: 1", "line 1: << needs a map or a list of maps"),
@@ -194,14 +199,17 @@ fn every_key_and_item_has_its_line() {
         ("/m", 10),
         ("/m/p", 11),
     ];
-    assert_eq!(lines, expected.map(|(p, l)| (p.to_owned(), l)).into());
+    assert_eq!(lines, expected.map(|(p, l)| (p.to_owned(), Place { line: l, typed: None })).into());
 }
 
 #[test]
 fn a_key_that_replaces_a_merged_one_leaves_no_stale_lines() {
     let (value, lines) = parse_with_lines("k:\n  a: {b: 1}\n  <<: {a: 2}\n").unwrap();
     assert_eq!(value, json!({"k": {"a": 2}}));
-    assert_eq!(lines, [("/k", 1), ("/k/a", 3)].map(|(p, l)| (p.to_owned(), l)).into());
+    assert_eq!(
+        lines,
+        [("/k", 1), ("/k/a", 3)].map(|(p, l)| (p.to_owned(), Place { line: l, typed: None })).into()
+    );
 }
 
 #[test]

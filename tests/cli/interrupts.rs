@@ -61,3 +61,50 @@ fn a_download_ends_with_ctrl_c() {
         drop(asked);
     }
 }
+
+/// A kubeconfig whose credential plugin never answers.
+fn with_a_plugin_that_hangs(home: &Home) {
+    home.write(
+        "config",
+        "
+apiVersion: v1
+kind: Config
+current-context: c
+contexts: [{name: c, context: {cluster: c, user: alice}}]
+clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]
+users: [{name: alice, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: sleep, args: ['100'], interactiveMode: IfAvailable}}}]
+",
+    );
+}
+
+#[test]
+fn a_credential_plugin_that_hangs_is_named_and_can_be_left() {
+    let home = Home::new();
+    with_a_plugin_that_hangs(&home);
+    let waiting = "! waiting for the credential plugin \"sleep\"\n";
+    for verb in ["status", "install", "uninstall -y", "logs", "diff"] {
+        let words = format!("{verb} --kubeconfig=config");
+        let mut running = support::plugin::obs(home.path(), words.split_whitespace()).start();
+        running.says(waiting.trim());
+        running.interrupt();
+        let output = running.wait().ends(130);
+        assert_eq!(output.stderr, format!("{waiting}error: interrupted\n"), "{output}");
+        assert!(output.took < Duration::from_secs(8), "{output}");
+    }
+}
+
+#[test]
+fn a_credential_plugin_that_hangs_ends_with_the_request_timeout() {
+    let home = Home::new();
+    with_a_plugin_that_hangs(&home);
+    let output = home.run("status --kubeconfig=config --request-timeout=1s").ends(5);
+    assert!(output.took < Duration::from_secs(3), "{output}");
+    assert_snapshot!(transcript(&output, &[]), @r#"
+    exit code: 5
+    --- stdout
+    --- stderr
+    error: the credential plugin "sleep" of user "alice" wrote nothing within [time]
+      hint: does it wait for a login? kubectl get --raw /version runs it, too
+      hint: --request-timeout gives it longer
+    "#);
+}

@@ -15,6 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial::api("definitions::one_of_somebody_else_is_used", one_of_somebody_else),
         trial::api("definitions::two_releases_share_them", two_releases_share_them),
         trial::api("definitions::they_go_when_asked_and_unused", they_go_when_asked),
+        trial::api("definitions::the_last_release_takes_them_whoever_made_them", the_last_release),
     ]
 }
 
@@ -157,6 +158,9 @@ fn one_of_somebody_else(env: &Env) {
     let theirs = definition(env, &[("v1", true, &["a"])]);
     env.make_namespace();
     env.apply(&theirs);
+    // until then the server itself writes it
+    let own = format!("customresourcedefinition/{}", name(env));
+    env.kubectl(["wait", "--for=condition=Established", "--timeout=30s", &own]).run().ok();
     let before = live(env).expect("it is there")["metadata"]["resourceVersion"].clone();
     let one = bundle(env, "1.0.0", &definition(env, &[("v1", true, &["a", "b"])]), &widget(env, "v1", "a"));
     env.obs(["install", &one, "--wait=ready"]).run().ok();
@@ -206,4 +210,31 @@ fn they_go_when_asked(env: &Env) {
     env.kubectl(["delete", &widgets(env), "theirs"]).run().ok();
     env.obs(["uninstall", "-y", "--delete-crds"]).run().ok();
     assert!(live(env).is_none());
+}
+
+fn the_last_release(env: &Env) {
+    let one = bundle(env, "1.0.0", &definition(env, &[("v1", true, &["a"])]), &widget(env, "v1", "a"));
+    for release in ["a", "b"] {
+        env.obs(["install", &one, "--wait=none", "--release", release]).run().ok();
+    }
+    // b only uses it, and says so
+    let kept = env
+        .obs(["uninstall", "--release=b", "--dry-run=client", "--delete-crds", "-o", "json"])
+        .run()
+        .ok()
+        .json();
+    let why = format!("{} (belongs to release a in namespace {} too)", name(env), env.namespace());
+    assert!(kept["kept"].to_string().contains(&why), "{kept}");
+    env.obs(["uninstall", "-y", "--release=a"]).run().ok();
+    let kept = env.obs(["uninstall", "--release=b", "--dry-run=client", "-o", "json"]).run().ok().json();
+    let why = format!("{} (belongs to the cluster; goes with --delete-crds)", name(env));
+    assert!(kept["kept"].to_string().contains(&why), "{kept}");
+    env.obs(["uninstall", "-y", "--release=b", "--delete-crds"]).run().ok();
+    assert!(live(env).is_none(), "the release that made it is gone");
+
+    env.apply(&definition(env, &[("v1", true, &["a"])]));
+    env.obs(["install", &one, "--wait=none"]).run().ok();
+    let gone = env.obs(["uninstall", "-y", "--delete-crds", "-o", "json"]).run().ok().json();
+    assert!(gone["kept"].to_string().contains("made by somebody else"), "{gone}");
+    assert!(live(env).is_some(), "it is not the release's to remove");
 }

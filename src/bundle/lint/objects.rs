@@ -1,10 +1,11 @@
 //! Findings about rendered objects: images, resources, security contexts, text that a template
-//! wrote in Python's words.
+//! wrote in Python's words, what no server would accept.
 
 use serde_json::Value;
 
 use super::{Finding, Severity};
 use crate::object::pods;
+use crate::plan::local;
 use crate::render::Rendered;
 
 /// Findings about a rendering, sorted.
@@ -35,6 +36,9 @@ pub fn rendered(rendered: &Rendered) -> Vec<Finding> {
             {
                 add(Severity::Warning, format!("{at} has no securityContext"));
             }
+        }
+        if let Some(Err(why)) = local::check(object) {
+            add(Severity::Error, format!("{id} is not valid: {why}"));
         }
         if object.kind() != "Secret" {
             python_words(object.value(), &mut |path, word| {

@@ -41,8 +41,8 @@ pub fn check(findings: &mut Findings, engine: &Engine) {
             mount.iter().zip(path).all(|(a, b)| a == b)
         });
         if !mounted && path[0] != "global" {
-            let line =
-                lines.get(&path.iter().fold(String::new(), |at, key| pointer::join(&at, key))).copied();
+            let at = path.iter().fold(String::new(), |at, key| pointer::join(&at, key));
+            let line = lines.get(&at).map(|place| place.line);
             let message = format!("{} is not used by any template", path.join("."));
             findings.add(Severity::Warning, "values.yaml", line, message);
         }

@@ -1,6 +1,8 @@
 //! Who you are, and why the cluster does not believe it: refused, missing and failing credentials.
 
 use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
 
 use kube::client::AuthError;
 
@@ -18,6 +20,8 @@ pub(in crate::cluster) enum Trouble {
     PluginFailed { status: String, stderr: String },
     /// It succeeded and wrote something else than a credential.
     PluginAnswer,
+    /// It was given up after this.
+    PluginSilent(Duration),
     /// Anything else, in kube's words.
     Other(String),
 }
@@ -26,8 +30,7 @@ impl Trouble {
     /// Stdout and the arguments are left out: they can hold tokens.
     pub fn from_auth(error: &AuthError) -> Self {
         match error {
-            AuthError::AuthExecStart(io) if io.kind() == std::io::ErrorKind::NotFound => Self::PluginMissing,
-            AuthError::AuthExecStart(io) => Self::PluginNotStarted(io.to_string()),
+            AuthError::AuthExecStart(io) => Self::from_start(io),
             AuthError::AuthExecRun { out, .. } => Self::PluginFailed {
                 status: out.status.to_string().replace("exit status: ", "exit status "),
                 stderr: String::from_utf8_lossy(&out.stderr).into_owned(),
@@ -45,6 +48,14 @@ impl Trouble {
             AuthError::MissingCommand => Self::Other("the kubeconfig's exec entry names no command".into()),
             // kube's texts of these end in that of their source; the source alone is plainer
             other => Self::Other(other.source().map_or_else(|| other.to_string(), ToString::to_string)),
+        }
+    }
+
+    /// It could not be started.
+    pub fn from_start(error: &std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Self::PluginMissing,
+            _ => Self::PluginNotStarted(error.to_string()),
         }
     }
 
@@ -83,6 +94,12 @@ impl Trouble {
                 "the credential plugin \"{command}\"{user} wrote something else than an ExecCredential"
             ))
             .hint("is its version right for the apiVersion in the kubeconfig's exec entry?"),
+            Self::PluginSilent(limit) => Error::unreachable(format!(
+                "the credential plugin \"{command}\"{user} wrote nothing within {}s",
+                limit.as_secs_f64()
+            ))
+            .hint("does it wait for a login? kubectl get --raw /version runs it, too")
+            .hint("--request-timeout gives it longer"),
             Self::Other(message) => Error::unreachable(format!(
                 "no credentials for the cluster \"{}\"{}: {message}",
                 target.name,
@@ -91,6 +108,15 @@ impl Trouble {
         }
     }
 }
+
+/// For the way through the client; what a person reads is [`Trouble::error`].
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no credentials")
+    }
+}
+
+impl StdError for Trouble {}
 
 /// 401, or 403 for the anonymous user: the server does not know who asks.
 pub(in crate::cluster) fn refused(target: &Target) -> Error {

@@ -171,7 +171,7 @@ fn credential_plugins() {
         credentials: Credentials::Plugin { command: "aws".into(), install_hint: hint.map(str::to_owned) },
         ..target()
     };
-    let words = |target: &Target, error| credentials::Trouble::from_auth(&error).error(target).to_string();
+    let words = |target: &Target, error| Trouble::from_auth(&error).error(target).to_string();
     let missing = || AuthError::AuthExecStart(io::ErrorKind::NotFound.into());
     assert_eq!(
         words(&plugin(Some("Install the AWS CLI:\nhttps://aws.amazon.com/cli\n")), missing()),

@@ -208,6 +208,9 @@ impl Tls {
 }
 
 fn kind_of(error: &(dyn StdError + 'static)) -> Option<Kind> {
+    if let Some(trouble) = error.downcast_ref::<credentials::Trouble>() {
+        return Some(Kind::Credentials(trouble.clone()));
+    }
     if let Some(auth) = error.downcast_ref::<AuthError>() {
         return Some(Kind::Credentials(credentials::Trouble::from_auth(auth)));
     }

@@ -9,10 +9,12 @@ use super::{Seen, Target, Verb, partial};
 use crate::cli;
 use crate::error::{Error, Result};
 use crate::event::Event;
+use crate::object::MASK;
 use crate::ops::load::Loaded;
 use crate::ops::revision::{choose, no_release};
 use crate::ops::{Context, source};
 use crate::release::{History, Record, Revision, Status};
+use crate::values::{masks, pointer};
 
 /// What is wanted.
 pub enum Aim<'a> {
@@ -161,6 +163,19 @@ fn warned(ctx: &Context<'_>, loaded: Loaded) -> Arc<Loaded> {
     Arc::new(loaded)
 }
 
+/// A revision of an older version may hold a mask where a secret should be: nobody wants it back.
+pub(super) fn refuse_masks(record: &Record) -> Result<()> {
+    let found = masks(&record.values);
+    let Some(first) = found.first() else { return Ok(()) };
+    let path = pointer::dotted(first, &record.values);
+    Err(Error::failed(format!(
+        "revision {} holds {MASK} in place of {path}: it was made from values that were printed without their secrets",
+        record.revision
+    ))
+    .hint("choose another revision: kubectl obs history")
+    .hint("or go forward, with the secret in a file: kubectl obs upgrade -f FILE"))
+}
+
 async fn rollback(ctx: &Context<'_>, seen: &Seen, wanted: Option<Revision>) -> Result<(Verb, Target)> {
     let Some(latest) = seen.history.latest() else { return Err(no_release(ctx)) };
     let revision = match wanted {
@@ -174,5 +189,20 @@ async fn rollback(ctx: &Context<'_>, seen: &Seen, wanted: Option<Revision>) -> R
         })?,
     };
     let record = seen.record(ctx, revision).await?;
+    refuse_masks(&record)?;
     Ok((Verb::Rollback(revision), Target::Record(Arc::new(record))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revision_with_a_mask_is_not_returned_to() {
+        let mut record = Record::sample(4);
+        refuse_masks(&record).unwrap();
+        record.values = serde_json::json!({"db": {"password": MASK}});
+        let error = refuse_masks(&record).unwrap_err();
+        assert!(error.message().starts_with("revision 4 holds ******** in place of db.password:"), "{error}");
+    }
 }

@@ -20,7 +20,7 @@ use crate::release::codec::hex;
 use crate::release::record::FORMAT;
 use crate::release::{BundleRef, ComponentRef, Entry, Record, Revision};
 use crate::render::Facts;
-use crate::values::did_you_mean;
+use crate::values::{Pointer, did_you_mean};
 
 /// Where the goal comes from.
 #[derive(Clone)]
@@ -50,6 +50,8 @@ pub struct Goal {
     pub profile: Option<String>,
     /// The user's own values.
     pub values: Value,
+    /// Where in them secrets are; None where an older record does not say.
+    pub secret_values: Option<Vec<Pointer>>,
     /// The enabled components.
     pub components: Vec<ComponentRef>,
     /// The objects to apply.
@@ -85,6 +87,7 @@ impl Goal {
             },
             profile: loaded.profile(),
             values: loaded.user_values(),
+            secret_values: Some(loaded.secret_values()),
             components: rendered
                 .components
                 .into_iter()
@@ -133,6 +136,7 @@ impl Goal {
             bundle: record.bundle.clone(),
             profile: record.profile.clone(),
             values: record.values.clone(),
+            secret_values: record.secret_values.clone(),
             components: record.components.clone(),
             objects,
             crds,
@@ -238,6 +242,7 @@ impl Goal {
             bundle: self.bundle.clone(),
             profile: self.profile.clone(),
             values: self.values.clone(),
+            secret_values: self.secret_values.clone(),
             components: self.components.clone(),
             objects: self.recorded_objects(),
             inventory,

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::aim::refuse_masks;
 use super::{Seen, Target, Verb};
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -26,6 +27,7 @@ pub async fn target(
         Some(_) => seen.record(ctx, choose(ctx, &seen.history, wanted)?.revision).await?,
         None => last_different(ctx, seen, &newest, names).await?,
     };
+    refuse_masks(&earlier)?;
     let to = earlier.revision;
     let absent = |name: &&String| earlier.components.iter().all(|component| component.name != **name);
     if let Some(name) = names.iter().find(absent) {

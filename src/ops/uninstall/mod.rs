@@ -1,8 +1,11 @@
 //! Uninstall: removes exactly what inventory and labels say, in an order that cannot deadlock;
 //! volumes, their secrets and namespaces stay unless the data is to go. Works on whatever an
-//! interrupted operation left, also before its first record.
+//! interrupted operation left, also before its first record, and on what a deleted namespace left
+//! elsewhere: it is found by its labels, under a lock in a namespace that is made for that and goes
+//! again, since an install would be at work there.
 
 mod blocked;
+mod place;
 mod removal;
 
 pub use removal::Removal;
@@ -64,12 +67,17 @@ pub async fn uninstall(
     let store = ctx.store();
     let look = async {
         // what is served is wanted later: asked now, it costs no time
-        let (version, history, _) =
-            tokio::try_join!(ctx.cluster.version(), store.history(), ctx.cluster.kinds())?;
+        let (version, history, _, own) = tokio::try_join!(
+            ctx.cluster.version(),
+            store.history(),
+            ctx.cluster.kinds(),
+            namespace::live(&ctx, ctx.namespace.as_str())
+        )?;
         exists(&ctx, &history).await?;
-        Ok((version, history))
+        let orphaned = history.latest().is_none() && place::is_lost(own.as_ref());
+        Ok((version, history, orphaned))
     };
-    let (version, history) = ctx.or(look).await?;
+    let (version, history, orphaned) = ctx.or(look).await?;
     ctx.observer.event(Event::Started(Start {
         operation: "uninstall".into(),
         release: ctx.release.to_string(),
@@ -78,7 +86,14 @@ pub async fn uninstall(
         cluster: ctx.cluster.name().to_owned(),
         kubernetes: version.text,
     }));
-    let recorded = ctx.or(Recorded::read(&ctx, &store, &history)).await?;
+    if orphaned {
+        let message = format!(
+            "namespace {} is gone, and the release's records with it: what is left elsewhere is found by its labels",
+            ctx.namespace
+        );
+        ctx.observer.event(Event::Warning { message });
+    }
+    let recorded = ctx.or(Recorded::read(&ctx, &store, &history, orphaned)).await?;
     ctx.or(live::tell_what_is_no_longer_served(&ctx, &recorded.entries)).await?;
     let shown = ctx.or(removal(&ctx, &recorded, options)).await?;
     if options.dry_run {
@@ -86,6 +101,9 @@ pub async fn uninstall(
     }
     confirm(&shown)?;
 
+    if orphaned {
+        ctx.or(place::make(&ctx)).await?;
+    }
     ctx.or(unblock(&ctx, &shown)).await?;
     let run = Run::begin(ctx, "uninstall", options.lock_timeout).await?;
     let result = run
@@ -93,7 +111,7 @@ pub async fn uninstall(
             let now = run.store.history().await?;
             // records do not change: the same ones say the same
             let recorded =
-                if now == history { recorded } else { Recorded::read(&ctx, &run.store, &now).await? };
+                if now == history { recorded } else { Recorded::read(&ctx, &run.store, &now, false).await? };
             let history = now;
             let removal = removal(&ctx, &recorded, options).await?;
             let known: BTreeSet<ObjectId> = shown.go.iter().map(Entry::id).collect();
@@ -135,7 +153,11 @@ pub async fn uninstall(
             Ok((removal, gone, strangers))
         })
         .await;
-    let (removal, mut gone, mut strangers) = run.epilogue(result).await?;
+    let result = run.epilogue(result).await;
+    if orphaned {
+        place::remove(&ctx).await;
+    }
+    let (removal, mut gone, mut strangers) = result?;
 
     // the release's own namespace held the lock: it goes last
     if removal.namespaces.iter().any(|name| name == ctx.namespace.as_str()) && !options.keep_history {
@@ -147,6 +169,9 @@ pub async fn uninstall(
         strangers.extend(left);
     }
     let mut report = report(&ctx, &removal, &gone, "uninstalled");
+    // what was said to stay is said once
+    let stays: BTreeSet<String> = removal.stay.iter().map(|(id, _)| id.to_string()).collect();
+    strangers.retain(|name| !stays.contains(name));
     report.kept.extend(strangers.into_iter().map(|name| format!("{name} (not ours: its namespace stays)")));
     Ok(report)
 }

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, stream};
+use serde_json::Value;
 
 use super::Options;
 use crate::cluster::records::Store;
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::object::{Kind, ObjectId, labels};
+use crate::object::{ObjectId, labels};
 use crate::ops::{Context, live, namespace};
-use crate::plan::{removal_rank, stays};
-use crate::release::{Entry, EntryState, History, Unusable};
+use crate::plan::{Live, removal_rank, stays};
+use crate::release::{Entry, EntryState, History, Status, Unusable};
 
 /// Records to read at a time: each is unpacked in memory.
 pub(super) const READ_AT_ONCE: usize = 4;
@@ -30,12 +31,22 @@ pub struct Removal {
 /// What the records say was made.
 pub(super) struct Recorded {
     pub entries: Vec<Entry>,
+    /// The definitions that the release used, whoever made them.
+    definitions: BTreeSet<String>,
     /// Is there a record, and could all be read?
     complete: bool,
+    /// Is the release's namespace gone, and every record with it?
+    pub orphaned: bool,
 }
 
 impl Recorded {
-    pub(super) async fn read(ctx: &Context<'_>, store: &Store, history: &History) -> Result<Self> {
+    pub(super) async fn read(
+        ctx: &Context<'_>,
+        store: &Store,
+        history: &History,
+        orphaned: bool,
+    ) -> Result<Self> {
+        let mut definitions = BTreeSet::new();
         let mut recorded: BTreeMap<ObjectId, Entry> = BTreeMap::new();
         let mut complete = history.latest().is_some();
         let newest_first = history.headers().iter().rev();
@@ -44,10 +55,11 @@ impl Recorded {
             .buffered(READ_AT_ONCE);
         while let Some((revision, inventory)) = inventories.next().await {
             match inventory? {
-                Ok(inventory) => {
-                    for entry in inventory {
+                Ok(made) => {
+                    for entry in made.inventory {
                         recorded.entry(entry.id()).or_insert(entry);
                     }
+                    definitions.extend(made.definitions);
                 }
                 // what it keeps, and how, is for the version that wrote it to say
                 Err(newer @ Unusable::Newer(_)) => return Err(store.unusable(revision, &newer)),
@@ -58,7 +70,7 @@ impl Recorded {
                 }
             }
         }
-        Ok(Self { entries: recorded.into_values().collect(), complete })
+        Ok(Self { entries: recorded.into_values().collect(), definitions, complete, orphaned })
     }
 }
 
@@ -74,6 +86,14 @@ pub(super) async fn removal(ctx: &Context<'_>, recorded: &Recorded, options: &Op
         }
     }
     let mut removal = Removal::default();
+    for (id, value, owner) in definitions_of_others(ctx, &recorded.definitions, &found).await? {
+        match owner {
+            Some(why) => removal.stay.push((id, why)),
+            None => {
+                found.insert(id, value);
+            }
+        }
+    }
     for (id, value) in found {
         if live::is_dependent(&id, &value) {
             continue;
@@ -111,7 +131,10 @@ pub(super) async fn removal(ctx: &Context<'_>, recorded: &Recorded, options: &Op
     if options.delete_crds {
         refuse_used_definitions(ctx, &removal).await?;
     }
-    if delete_data {
+    if recorded.orphaned {
+        // nothing else would ever remove its other namespaces; what holds data is not empty and stays
+        removal.namespaces.retain(|name| name != ctx.namespace.as_str());
+    } else if delete_data {
         // the release's own namespace was made before the first record
         let own = namespace::read(ctx, ctx.namespace.as_str()).await?.is_some_and(|state| state.ours);
         if own && !removal.namespaces.iter().any(|name| name == ctx.namespace.as_str()) {
@@ -125,15 +148,62 @@ pub(super) async fn removal(ctx: &Context<'_>, recorded: &Recorded, options: &Op
     Ok(removal)
 }
 
+/// The definitions that the release used and did not make, each with why it stays; None where the
+/// release that made it is gone, so that nobody else is left to remove it.
+async fn definitions_of_others(
+    ctx: &Context<'_>,
+    used: &BTreeSet<String>,
+    own: &Live,
+) -> Result<Vec<(ObjectId, Value, Option<String>)>> {
+    let mut found = Vec::new();
+    let Some(kind) = ctx.cluster.kinds().await?.preferred(DEFINITION.0, DEFINITION.1) else {
+        return Ok(found);
+    };
+    for name in used {
+        let id = ObjectId {
+            group: kind.group.clone(),
+            kind: kind.kind.clone(),
+            namespace: None,
+            name: name.clone(),
+        };
+        if own.contains_key(&id) {
+            continue;
+        }
+        let Some(live) = ctx.cluster.get(&kind, None, name).await? else { continue };
+        let label = |key: &str| live["metadata"]["labels"][key].as_str();
+        let maker = match (label(labels::RELEASE), label(labels::RELEASE_NAMESPACE)) {
+            (Some(release), Some(namespace)) if label(labels::MANAGED_BY) == Some(labels::MANAGER) => {
+                Some((release, namespace))
+            }
+            _ => None,
+        };
+        let why = match maker {
+            None => Some("made by somebody else, and only used by the release".to_owned()),
+            Some((release, namespace)) => {
+                let history = Store::new(ctx.cluster, namespace, release).history().await;
+                // whose records may not be read may be there
+                let there = !history.is_ok_and(|history| {
+                    history.latest().is_none_or(|latest| latest.status == Some(Status::Uninstalled))
+                });
+                there.then(|| format!("belongs to release {release} in namespace {namespace} too"))
+            }
+        };
+        found.push((id, live, why));
+    }
+    Ok(found)
+}
+
+/// Group and kind of definitions.
+const DEFINITION: (&str, &str) = ("apiextensions.k8s.io", "CustomResourceDefinition");
+
 /// A definition takes all its objects along, whoever made them.
 pub(super) async fn refuse_used_definitions(ctx: &Context<'_>, removal: &Removal) -> Result<()> {
-    let definition = Kind::cluster_scoped("apiextensions.k8s.io", "CustomResourceDefinition", "");
     let kinds = ctx.cluster.kinds().await?;
-    let Some(definition) = kinds.preferred(&definition.group, &definition.kind) else { return Ok(()) };
+    let Some(definition) = kinds.preferred(DEFINITION.0, DEFINITION.1) else { return Ok(()) };
     let going: BTreeSet<ObjectId> = removal.go.iter().map(Entry::id).collect();
     for id in going.iter().filter(|id| id.kind == definition.kind) {
         let Some(live) = ctx.cluster.get(&definition, None, &id.name).await? else { continue };
-        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (group, kind) = (text(&live["spec"]["group"]), text(&live["spec"]["names"]["kind"]));
         let Some(kind) = kinds.preferred(&group, &kind) else { continue };
         let objects = ctx.cluster.list_metadata(&kind, None, "").await?;

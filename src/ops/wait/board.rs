@@ -12,6 +12,7 @@ use crate::event::{ComponentState, Event, Observer};
 use crate::object::{Kind, Object, ObjectId, builtin, labels};
 use crate::ops::{live, why};
 use crate::readiness::explain::{Cause, Explanation, Gathered, Logs, explain};
+use crate::readiness::pods::GONE;
 use crate::readiness::{self, Readiness};
 
 /// How long a hopeless state must last before it is believed: what was just applied may still arrive.
@@ -54,6 +55,32 @@ struct Target {
     readiness: Readiness,
     /// Does it go by itself when it is done?
     goes_by_itself: bool,
+    /// It is gone, and whether it did its work was not seen: its uid, if that was.
+    end_unseen: Option<Option<String>>,
+}
+
+impl Target {
+    /// It is not there any more. One that goes by itself ended as it was last seen, and keeps the
+    /// live state that explains a failure; what a relist says of it is too little for that.
+    fn gone(&mut self, last: &Value) {
+        if !self.goes_by_itself {
+            self.readiness = Readiness::Progressing("it was deleted".into());
+            self.live = None;
+            return;
+        }
+        let now = readiness::readiness(last);
+        if !matches!(now, Readiness::Progressing(_)) {
+            self.readiness = now;
+            self.live = Some(last.clone());
+        }
+        match self.readiness {
+            Readiness::Ready => self.live = None,
+            Readiness::Failed(_) => {}
+            Readiness::Progressing(_) => {
+                self.end_unseen = Some(last["metadata"]["uid"].as_str().map(str::to_owned));
+            }
+        }
+    }
 }
 
 impl Board {
@@ -63,6 +90,7 @@ impl Board {
             live: None,
             readiness: Readiness::Progressing("not seen yet".into()),
             goes_by_itself: readiness::vanishes_when_done(object.value()),
+            end_unseen: None,
         };
         Self {
             targets: awaited.map(|object| (object.id(), target(object))).collect(),
@@ -105,30 +133,38 @@ impl Board {
 
     /// Takes in what the watch of a kind in a namespace says.
     pub fn take(&mut self, kind: &Kind, namespace: Option<&str>, event: WatchEvent) {
-        let (value, gone) = match event {
+        let (mut value, gone) = match event {
             WatchEvent::Applied(value) => (value, false),
             WatchEvent::Deleted(value) => (value, true),
             WatchEvent::Synced => {
                 if *kind == builtin::events() {
                     self.synced.insert(namespace.map(str::to_owned));
                 }
+                self.missed(kind, namespace);
                 return;
             }
         };
         self.changed.get_or_insert_with(Instant::now);
         let id = live::id_of(kind, &value);
         if let Some(target) = self.targets.get_mut(&id) {
-            target.readiness = if gone && target.goes_by_itself {
-                Readiness::Ready
-            } else if gone {
-                Readiness::Progressing("it was deleted".into())
+            if gone {
+                target.gone(&value);
             } else {
                 let classes = self.classes.as_deref().unwrap_or_default();
                 let around = readiness::Context { storage_classes: classes, pods: &[] };
-                readiness::readiness_in(&value, &around)
-            };
-            target.live = (!gone).then(|| value.clone());
+                target.readiness = readiness::readiness_in(&value, &around);
+                target.live = Some(value.clone());
+                target.end_unseen = None;
+            }
         }
+        // the pods of what goes by itself go with it, and one that failed tells why: by how it ended,
+        // not by its going
+        let kept = *kind == builtin::pods() && self.tells_of_a_failure(&id, &value);
+        if kept && let Some(metadata) = value["metadata"].as_object_mut() {
+            metadata.remove("deletionTimestamp");
+            value[GONE] = Value::Bool(gone);
+        }
+        let gone = gone && !kept;
         let new = self.evidence == Evidence::All || self.synced.contains(&id.namespace);
         let map = match () {
             () if *kind == builtin::pods() => &mut self.pods,
@@ -146,6 +182,42 @@ impl Board {
         } else {
             map.insert(id, value)
         };
+    }
+
+    /// All of a kind was reported: what goes by itself and was not among it came and went unseen.
+    fn missed(&mut self, kind: &Kind, namespace: Option<&str>) {
+        for (id, target) in &mut self.targets {
+            let here = id.kind == kind.kind && id.group == kind.group && id.namespace.as_deref() == namespace;
+            if here && target.goes_by_itself && target.live.is_none() && !target.readiness.is_ready() {
+                target.end_unseen.get_or_insert(None);
+            }
+        }
+    }
+
+    fn tells_of_a_failure(&self, id: &ObjectId, pod: &Value) -> bool {
+        let owner = &pod["metadata"]["ownerReferences"][0];
+        let failed = pod["status"]["phase"] == "Failed";
+        failed
+            && self.targets.iter().any(|(target, how)| {
+                how.goes_by_itself
+                    && target.namespace == id.namespace
+                    && owner["kind"] == target.kind.as_str()
+                    && owner["name"] == target.name.as_str()
+            })
+    }
+
+    /// What is gone without anybody having seen how it ended, each once; with its uid, if known.
+    pub fn ends_unseen(&mut self) -> Vec<(ObjectId, Option<String>)> {
+        let ends = self.targets.iter_mut();
+        ends.filter_map(|(id, target)| Some((id.clone(), target.end_unseen.take()?))).collect()
+    }
+
+    /// What was found out about one of them.
+    pub fn ended(&mut self, id: &ObjectId, readiness: Readiness) {
+        if let Some(target) = self.targets.get_mut(id) {
+            target.readiness = readiness;
+            self.changed.get_or_insert_with(Instant::now);
+        }
     }
 
     pub fn components(&self) -> BTreeSet<&str> {
@@ -363,6 +435,47 @@ mod tests {
         assert!(!event(&mut changed, WatchEvent::Synced));
         assert!(event(&mut changed, WatchEvent::Applied(refusal())), "refused again");
         assert!(event(&mut board(Evidence::All), WatchEvent::Applied(refusal())), "nothing was changed");
+    }
+
+    #[test]
+    fn a_job_that_failed_and_went_by_itself_has_not_succeeded() {
+        let kind = Kind::namespaced("batch", "Job", "jobs");
+        let job = |conditions: Value| {
+            json!({
+                "apiVersion": "batch/v1", "kind": "Job",
+                "metadata": {"name": "obs-j", "namespace": "o", "uid": "u", "labels": {labels::OBS_COMPONENT: "j"}},
+                "spec": {"ttlSecondsAfterFinished": 0},
+                "status": {"conditions": conditions},
+            })
+        };
+        let is = |kind: &str| json!([{"type": kind, "status": "True", "message": "too many failures"}]);
+        let object = Object::new(job(json!([]))).unwrap();
+        let board = || Board::new([&object].into_iter(), Evidence::All);
+        let readiness = |board: &Board| board.targets.values().next().unwrap().readiness.clone();
+        let stub = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "obs-j", "namespace": "o", "uid": "u"}});
+        let failed = Readiness::Failed("too many failures".into());
+        for (seen, last, expected) in [
+            (Some(is("Failed")), job(is("Failed")), Some(failed.clone())),
+            (None, job(is("Failed")), Some(failed.clone())),
+            (Some(is("Failed")), stub.clone(), Some(failed)),
+            (Some(json!([])), job(is("Complete")), Some(Readiness::Ready)),
+            (Some(is("Complete")), stub.clone(), Some(Readiness::Ready)),
+            (Some(json!([])), stub.clone(), None),
+        ] {
+            let mut board = board();
+            if let Some(conditions) = seen {
+                board.take(&kind, Some("o"), WatchEvent::Applied(job(conditions)));
+            }
+            board.take(&kind, Some("o"), WatchEvent::Deleted(last));
+            let unseen = board.ends_unseen();
+            match expected {
+                Some(expected) => assert_eq!((readiness(&board), unseen), (expected, vec![])),
+                None => assert_eq!(unseen, [(object.id(), Some("u".into()))], "somebody has to find out"),
+            }
+        }
+        let mut board = board();
+        board.take(&kind, Some("o"), WatchEvent::Synced);
+        assert_eq!(board.ends_unseen(), [(object.id(), None)], "it came and went before the watch");
     }
 
     #[test]

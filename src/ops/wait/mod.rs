@@ -9,9 +9,11 @@ use std::collections::BTreeSet;
 use futures::stream::{StreamExt, select_all};
 
 use super::{Context, live, why};
+use crate::cluster::Involved;
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::object::{Kind, Object, builtin};
+use crate::object::{Kind, Object, ObjectId, builtin};
+use crate::readiness::Readiness;
 use board::Board;
 
 /// Kinds that are ready as soon as they exist: nothing to watch.
@@ -107,11 +109,38 @@ pub async fn ready(ctx: &Context<'_>, objects: &[Object], evidence: Evidence) ->
                 continue;
             }
         }
+        for (id, uid) in board.ends_unseen() {
+            if let Some(end) = end_of(ctx, &id, uid.as_deref()).await {
+                board.ended(&id, end);
+            }
+        }
         if board.all_ready() {
             board.report(ctx.observer);
             return Ok(board.components().len());
         }
     }
+}
+
+/// How a Job ended that is gone: the job controller says so in an event, `Completed` or a warning with
+/// the reason (kubernetes/pkg/controller/job, recordJobFinished). None while it is there after all, and
+/// where that cannot be asked.
+async fn end_of(ctx: &Context<'_>, id: &ObjectId, uid: Option<&str>) -> Option<Readiness> {
+    let namespace = id.namespace.as_deref()?;
+    let kind = ctx.cluster.kinds().await.ok()?.of(id)?;
+    let found = ctx.cluster.get_metadata(&kind, Some(namespace), &id.name).await.ok()?;
+    if found.is_some() {
+        return None;
+    }
+    let involved = uid.map_or(Involved::Name(&id.name), Involved::Uid);
+    let events = ctx.cluster.events_for(namespace, involved).await.unwrap_or_default();
+    let mut newest_first =
+        events.iter().rev().filter(|event| event["involvedObject"]["kind"] == id.kind.as_str());
+    let told = newest_first.find(|event| event["reason"] == "Completed" || event["type"] == "Warning");
+    Some(match told {
+        Some(event) if event["reason"] == "Completed" => Readiness::Ready,
+        Some(event) => Readiness::Failed(event["message"].as_str().unwrap_or("the job failed").to_owned()),
+        None => Readiness::Failed("it is gone, and nothing says that it completed".to_owned()),
+    })
 }
 
 /// Kinds whose objects tell why, whoever made them.

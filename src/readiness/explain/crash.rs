@@ -7,7 +7,7 @@ use super::events::{Seen, newest};
 use super::words::{Words, understand};
 use super::{Cause, Explanation, Gathered};
 use crate::readiness::fields::{list, text};
-use crate::readiness::pods::{ContainerTrouble, Trouble};
+use crate::readiness::pods::{ContainerTrouble, GONE, Trouble};
 
 /// How many lines of a crashed container's log are shown.
 const LAST_WORDS: usize = 10;
@@ -229,6 +229,10 @@ fn meaning(code: i64) -> &'static str {
 }
 
 pub(super) fn logs_command(pod: &Value, trouble: &ContainerTrouble) -> String {
+    if pod[GONE] == true {
+        return "its pod is gone, and the log with it: a longer ttlSecondsAfterFinished keeps both"
+            .to_owned();
+    }
     let (namespace, name) = (text(pod, "/metadata/namespace"), text(pod, "/metadata/name"));
     let previous = if trouble.wants_logs == Some(true) { " --previous" } else { "" };
     format!("kubectl logs -n {namespace} {name} -c {}{previous}", trouble.container)

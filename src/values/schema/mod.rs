@@ -16,7 +16,7 @@ use super::Values;
 use crate::error::{Error, Result};
 use problem::{Explainer, Problem};
 
-pub use secret::{mask, mask_unjudged, secrets};
+pub use secret::{mask, mask_at, mask_unjudged, secrets};
 
 /// Problems in one error; the rest is counted.
 const MAX_PROBLEMS: usize = 20;
@@ -29,7 +29,7 @@ const MAX_COLUMN: usize = 72;
 /// `bundle prometheus 1.0.0`. A schema that is itself invalid is an error too, which says so.
 pub fn check(schema: &Value, values: &Values, title: &str) -> Result<()> {
     let validator = compile(schema, title)?;
-    let explainer = Explainer::new(schema, values);
+    let explainer = Explainer::new(schema, values, &validator);
     let mut problems: Vec<Problem> =
         validator.iter_errors(&values.tree).flat_map(|error| explainer.explain(&error)).collect();
     if problems.is_empty() {
@@ -44,7 +44,7 @@ pub fn check(schema: &Value, values: &Values, title: &str) -> Result<()> {
     if more > 0 {
         details.push_str(&format!("\nand {more} more"));
     }
-    let mut hints: Vec<String> = problems.into_iter().filter_map(|problem| problem.hint).collect();
+    let mut hints: Vec<String> = problems.iter().filter_map(|problem| explainer.hint(problem)).collect();
     hints.dedup();
     let error = Error::usage(format!("values are not valid for {title}")).detail(details);
     Err(hints.into_iter().fold(error, Error::hint))

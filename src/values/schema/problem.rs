@@ -2,12 +2,13 @@
 
 mod branches;
 mod condition;
+mod hint;
 
-use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
+use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
-use super::super::{Source, Values, did_you_mean, pointer};
+use super::super::{Pointer, Values, did_you_mean, pointer};
 use super::nodes::{self, Nodes};
 use super::{secret, words};
 
@@ -23,19 +24,22 @@ pub(super) struct Problem {
     pub(super) message: String,
     /// Where it was set.
     pub(super) origin: Option<String>,
-    /// What to type instead, where that is not obvious.
-    pub(super) hint: Option<String>,
+    /// Where the value is.
+    pub(super) at: Pointer,
+    /// May the value be shown?
+    pub(super) show: bool,
 }
 
 /// Knows the schema and the values that errors are about.
 pub(super) struct Explainer<'a> {
     schema: &'a Value,
     values: &'a Values,
+    validator: &'a Validator,
 }
 
 impl<'a> Explainer<'a> {
-    pub(super) fn new(schema: &'a Value, values: &'a Values) -> Self {
-        Self { schema, values }
+    pub(super) fn new(schema: &'a Value, values: &'a Values, validator: &'a Validator) -> Self {
+        Self { schema, values, validator }
     }
 
     /// The problems behind one error: one for each unknown key, those of the best branch of an
@@ -68,11 +72,7 @@ impl<'a> Explainer<'a> {
             Kind::AnyOf { context } | Kind::OneOfNotValid { context } => self.no_branch(error, context),
             _ => {
                 let show = !secret::sensitive(self.schema, at, &self.values.tree);
-                let mut problem = self.problem(at, self.message(error, show) + &self.condition(error), show);
-                if matches!(error.kind(), Kind::Type { .. }) {
-                    problem.hint = self.type_hint(at, show);
-                }
-                vec![problem]
+                vec![self.problem(at, self.message(error, show) + &self.condition(error), show)]
             }
         }
     }
@@ -83,12 +83,7 @@ impl<'a> Explainer<'a> {
             let text = if show { origin.to_string() } else { origin.masked().to_string() };
             shorten(&text)
         });
-        Problem {
-            path: pointer::dotted(at, &self.values.tree),
-            message,
-            origin,
-            hint: self.type_hint(at, show),
-        }
+        Problem { path: self.values.shown_path(at), message, origin, at: at.to_owned(), show }
     }
 
     fn unknown_key(&self, at: &str, key: &str) -> Problem {
@@ -231,31 +226,6 @@ impl<'a> Explainer<'a> {
         };
         let text = node?.get(keyword)?.as_str()?.lines().next()?;
         Some(text.trim().trim_end_matches('.').to_owned())
-    }
-
-    /// Types are most often wrong because of how a value was typed.
-    fn type_hint(&self, at: &str, show: bool) -> Option<String> {
-        let value = self.values.tree.pointer(at)?;
-        let nodes = Nodes::at(self.schema, at, &self.values.tree).pop()?;
-        let path = pointer::dotted(at, &self.values.tree);
-        match (value, &self.values.origin(at)?.source) {
-            (Value::String(s), Source::Flag { text })
-                if text.starts_with("--set ") && nodes.takes("number") && s.parse::<f64>().is_ok() =>
-            {
-                let value = if show { s } else { "NUMBER" };
-                Some(format!("--set reads a number with a fraction as text: --set-json {path}={value}"))
-            }
-            (Value::Number(_) | Value::Bool(_), Source::Flag { text })
-                if text.starts_with("--set ") && nodes.takes("string") =>
-            {
-                let value = if show { value.to_string() } else { "TEXT".to_owned() };
-                Some(format!("--set-string {path}={value} sets it as text"))
-            }
-            (Value::Number(_) | Value::Bool(_), Source::File { .. }) if nodes.takes("string") => {
-                Some(format!("quotes around the value of {path} make it text"))
-            }
-            _ => None,
-        }
     }
 }
 

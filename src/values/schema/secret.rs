@@ -9,9 +9,14 @@ use crate::object::MASK;
 /// `tree` with every secret replaced by [`MASK`]. Nulls and empty strings stay: they hold nothing,
 /// and "not set" is worth knowing.
 pub fn mask(schema: &Value, tree: &Value) -> Value {
+    mask_at(&secrets(schema, tree), tree)
+}
+
+/// `tree` with what is at these pointers replaced by [`MASK`].
+pub fn mask_at(secrets: &[Pointer], tree: &Value) -> Value {
     let mut out = tree.clone();
-    for secret in secrets(schema, tree) {
-        if let Some(value) = out.pointer_mut(&secret) {
+    for secret in secrets {
+        if let Some(value) = out.pointer_mut(secret) {
             *value = Value::String(MASK.to_owned());
         }
     }

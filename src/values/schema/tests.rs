@@ -294,7 +294,7 @@ fn a_wrong_type_says_how_to_type_it() {
     assert_eq!(
         error.hints(),
         [
-            "--set reads a number with a fraction as text: --set-json ratio=0.5",
+            "as a number: --set-json ratio=0.5",
             "--set-string secret=TEXT sets it as text",
             "--set-string tag=5 sets it as text",
             "quotes around the value of version make it text",

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// Sets one value. A list that the path leads into and that only the base has is copied to the
 /// user's values first: lists replace each other as a whole.
 pub(in crate::values) fn apply(user: &mut Layer, base: &Layer, assignment: &Assignment) -> Result<()> {
-    let origin = Origin { source: Source::Flag { text: assignment.text.clone() }, line: None };
+    let origin = Origin::of(Source::Flag { text: assignment.text.clone() });
     if assignment.path.is_empty() {
         let mut origins = Default::default();
         fill(&mut origins, "", &assignment.value, &origin);

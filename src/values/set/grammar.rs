@@ -157,6 +157,11 @@ impl Parser<'_> {
             SetFlag::Json => self.json(),
             _ if self.at == self.text.len() => Ok(Value::String(String::new())),
             _ if self.text[self.at..].starts_with('{') => self.list(),
+            _ if self.at_empty_list() => {
+                self.at += 2;
+                self.skip(',');
+                Ok(Value::Array(Vec::new()))
+            }
             _ => {
                 let (text, _) = self.until(&[',']);
                 self.scalar(text)
@@ -174,12 +179,21 @@ impl Parser<'_> {
                 let at = self.character(here);
                 return Err(self.error(&format!("the list at character {at} has no closing }}")));
             };
-            items.push(self.scalar(item)?);
+            // Helm makes {} a list of one empty text, which nobody means
+            if stop == ',' || !items.is_empty() || !item.is_empty() {
+                items.push(self.scalar(item)?);
+            }
             if stop == '}' {
                 self.skip(',');
                 return Ok(Value::Array(items));
             }
         }
+    }
+
+    /// Is `[]` all that is set? It is how YAML and JSON write an empty list.
+    fn at_empty_list(&self) -> bool {
+        let rest = self.text[self.at..].strip_prefix("[]");
+        self.flag == SetFlag::Set && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(','))
     }
 
     /// One JSON value; nothing at all is null. Space and one comma after it belong to it.
@@ -257,8 +271,11 @@ impl Parser<'_> {
             return self.error("there is no =").hint(format!("write {name} NAME=VALUE"));
         }
         let at = self.character(self.begin);
-        self.error(&format!("what follows at character {at} is no NAME=VALUE"))
-            .hint(r"write \, for a comma inside a value")
+        let error = self.error(&format!("what follows at character {at} is no NAME=VALUE"));
+        if self.flag != SetFlag::Json && self.text[..self.begin].contains("=[") {
+            return error.hint(format!("a list is written with braces: {} 'NAME={{a,b}}'", self.flag.name()));
+        }
+        error.hint(format!("write \\, for a comma inside a value: {} 'NAME=a\\,b'", self.flag.name()))
     }
 
     fn error(&self, what: &str) -> Error {
@@ -289,7 +306,7 @@ fn visible(text: &str) -> String {
 
 /// What `--set` makes of a text. Numbers with a fraction stay strings, and so do numbers that
 /// begin with a zero: they are more often versions and modes.
-fn typed(text: String) -> Value {
+pub(super) fn typed(text: String) -> Value {
     match text.to_ascii_lowercase().as_str() {
         "true" => return Value::Bool(true),
         "false" => return Value::Bool(false),

@@ -1,21 +1,25 @@
 //! `--set`, `--set-string`, `--set-file`, `--set-json` and `--set-literal`, with Helm's grammar
 //! (helm.sh/helm/v4/pkg/strvals): what Helm accepts means the same here. What it silently drops
-//! (`a.=1`, `=1`, `a[`, `a[0]`) is an error.
+//! (`a.=1`, `=1`, `a[`, `a[0]`) is an error, and `{}` and `[]` are the empty list that a person means
+//! by them (in Helm they are `[""]` and a text).
 //!
 //! No error quotes the right-hand side of an assignment: it may be a secret.
 
 mod apply;
 mod grammar;
+mod write;
 
 use serde_json::Value;
 
 pub(super) use apply::apply;
 pub use grammar::parse;
+pub use write::{flag, quoted};
 
 /// How the right-hand side of an assignment is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SetFlag {
-    /// `--set`: true, false, null and integers are recognised; `{a,b}` is a list.
+    /// `--set`: true, false, null and integers are recognised; `{a,b}` is a list, `{}` and `[]` an
+    /// empty one.
     Set,
     /// `--set-string`: always a string; `{a,b}` is a list of strings.
     String,

@@ -69,7 +69,10 @@ fn set() {
             ("a={x,y}", json!({"a": ["x", "y"]})),
             ("a={x,y},b=1", json!({"a": ["x", "y"], "b": 1})),
             ("a={x}b=1", json!({"a": ["x"], "b": 1})),
-            ("a={}", json!({"a": [""]})),
+            ("a={}", json!({"a": []})),
+            ("a=[],b={},c[0]=[]", json!({"a": [], "b": [], "c": [[]]})),
+            ("a={,}", json!({"a": ["", ""]})),
+            ("a=[]x,b=[ ]", json!({"a": "[]x", "b": "[ ]"})),
             (r"a={1,true,null,x\,y,1.5}", json!({"a": [1, true, null, "x,y", "1.5"]})),
             ("a={ x, y}", json!({"a": [" x", " y"]})),
             (r"a={x\}}", json!({"a": ["x}"]})),
@@ -169,7 +172,7 @@ fn set_literal() {
 #[test]
 fn errors_say_where_and_never_quote_a_value() {
     use SetFlag::{File, Json, Literal, Set, String};
-    let comma_hint = r"hint: write \, for a comma inside a value";
+    let comma_hint = r"hint: write \, for a comma inside a value: --set 'NAME=a\,b'";
     let deep = "a.".repeat(31) + "a=1";
     let nested = format!("a{}=1", "[0]".repeat(100));
     let table: &[(SetFlag, &str, std::string::String)] = &[

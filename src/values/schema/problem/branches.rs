@@ -37,8 +37,7 @@ impl Explainer<'_> {
         if branches.iter().all(|errors| errors.iter().any(|e| wrong_kind(e, at))) {
             let expected = words::either(&expected(branches, at));
             let message = format!("expected {expected}, got {}", words::found(error.instance(), show));
-            let hint = self.type_hint(at, show);
-            return vec![Problem { hint, ..self.problem(at, message + &self.condition(error), show) }];
+            return vec![self.problem(at, message + &self.condition(error), show)];
         }
 
         let Some(best) = nearest(branches, at) else { return Vec::new() };
