@@ -21,9 +21,9 @@ pub fn value(values: &Value, file: &str, text: &str, reason: &str) -> Option<Str
     if let Some(line) = line(reason) {
         // of all that stand on it the outermost; what begins before it and goes on is around it
         let mut at: Vec<&str> =
-            lines.iter().filter(|(_, at)| **at <= line).map(|(pointer, _)| pointer.as_str()).collect();
-        let nearest = lines.values().filter(|at| **at <= line).max()?;
-        at.retain(|pointer| lines.get(*pointer) == Some(nearest));
+            lines.iter().filter(|(_, at)| at.line <= line).map(|(pointer, _)| pointer.as_str()).collect();
+        let nearest = lines.values().map(|at| at.line).filter(|at| *at <= line).max()?;
+        at.retain(|pointer| lines.get(*pointer).is_some_and(|at| at.line == nearest));
         let mut pointer = at.into_iter().max_by_key(|pointer| pointer.len())?;
         loop {
             if let Some(path) = config.pointer(pointer).and_then(|part| find(values, part, String::new())) {
