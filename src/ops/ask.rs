@@ -150,8 +150,9 @@ async fn tidied(
     step.kept.retain(|kept| kept.owner.is_some() || plan::is_leftover(kept, &fresh));
     let leftovers = earlier_defaults(question, live, after, &fresh, None).await;
     if !leftovers.is_empty() || step.first.is_some() {
-        let after = step.first.is_none().then_some(after);
-        plan::in_two_steps(&mut step, live, (after, &fresh), leftovers, said, rules);
+        // what goes first is not yet back in the answer
+        let after = if step.first.is_some() { &fresh } else { after };
+        plan::in_two_steps(&mut step, live, after, leftovers, said, rules);
     }
     Ok(step)
 }
@@ -228,7 +229,7 @@ async fn refused(
     }
     let leftovers = earlier_defaults(question, live, live, &fresh, Some(&complaints)).await;
     if !leftovers.is_empty() {
-        plan::in_two_steps(&mut step, live, (None, &fresh), leftovers, said, rules);
+        plan::in_two_steps(&mut step, live, &fresh, leftovers, said, rules);
         return Ok(step);
     }
     plan::refused(&mut step, live, why, rules);
@@ -236,8 +237,8 @@ async fn refused(
 }
 
 /// The object as it will be once what kubectl and Helm own is ours: they cannot be asked about both at
-/// once, so what goes is added to what a forced apply leaves, and that the rest is valid is asked for
-/// where nothing is yet.
+/// once, so what goes is added to what a forced apply leaves. Where the server does not take one (what
+/// goes stands against it), that the object is valid is asked for where nothing is yet.
 async fn take_over(
     mut step: Step,
     question: &Question<'_>,
@@ -247,13 +248,13 @@ async fn take_over(
     rules: &Rules<'_>,
 ) -> Result<Step> {
     let after = match answer {
-        Ok(after) => Some(after),
+        Ok(after) => Ok(after),
         Err(error) if is_refusal(&error) && is_immutable(&step) => return Ok(step),
-        Err(error) if is_refusal(&error) => None,
+        Err(error) if is_refusal(&error) => question.fresh().await,
         Err(error) => return unanswered(step, error),
     };
-    match question.fresh().await {
-        Ok(fresh) => plan::in_two_steps(&mut step, live, (after.as_ref(), &fresh), Vec::new(), said, rules),
+    match after {
+        Ok(after) => plan::in_two_steps(&mut step, live, &after, Vec::new(), said, rules),
         Err(error) if is_refusal(&error) => {
             step.asked = true;
             step.refusal = Some(refusal(&step.object, &error.into()));

@@ -61,12 +61,12 @@ pub fn accepted(step: &mut Step, live: &Value, after: &Value, said: &[Said], rul
 
 /// The server cannot be asked what it would make of the live object, because it is to be changed
 /// twice: what kubectl and Helm own, or its own earlier defaults (`leftovers`), become ours first, and
-/// go with the apply. That the rest is valid is known from `fresh`, the desired object where nothing is
-/// yet; `after` is what a forced apply alone would leave, if the server takes one.
+/// go with the apply. `after` is what an apply alone would leave; where the server takes none, or it
+/// says too little, what the server makes of the object under another name, where nothing is yet.
 pub fn in_two_steps(
     step: &mut Step,
     live: &Value,
-    (after, fresh): (Option<&Value>, &Value),
+    after: &Value,
     leftovers: Vec<diff::Change>,
     said: &[Said],
     rules: &Rules<'_>,
@@ -75,17 +75,14 @@ pub fn in_two_steps(
     step.refusal = None;
     let filled = generated::with_live_values(&step.object, live);
     let desired = filled.as_ref().unwrap_or(&step.object).value().clone();
-    let mut fresh = fresh.clone();
-    fresh["metadata"]["name"] = live["metadata"]["name"].clone();
-    let (mut fields, follows) = match after {
-        Some(after) => changes(&desired, live, after),
-        None => {
-            let (fields, mut follows) = changes(&desired, live, &fresh);
-            // of the rest nobody knows whether it is the server's choice for this object alone
-            follows.retain(|change| change.from.is_none());
-            (fields, follows)
-        }
-    };
+    let elsewhere = after["metadata"]["name"] != live["metadata"]["name"];
+    let mut after = after.clone();
+    after["metadata"]["name"] = live["metadata"]["name"].clone();
+    let (mut fields, mut follows) = changes(&desired, live, &after);
+    if elsewhere {
+        // of the rest nobody knows whether it is the server's choice for this object alone
+        follows.retain(|change| change.from.is_none());
+    }
     for leftover in &leftovers {
         if !fields.iter().any(|field| field.path == leftover.path) {
             fields.push(leftover.clone());
