@@ -12,7 +12,9 @@ use super::{Context, ask, live, revision};
 use crate::diff;
 use crate::error::Result;
 use crate::object::{Object, ObjectId};
-use crate::plan::{self, Owner, additions, generated, is_ours, is_settled, owners, scaled_elsewhere};
+use crate::plan::{
+    self, Owner, additions, generated, is_going, is_ours, is_settled, owners, scaled_elsewhere,
+};
 use crate::readiness::vanishes_when_done;
 use crate::release::{Revision, Status};
 
@@ -45,6 +47,9 @@ pub struct Drifted {
     pub object: ObjectId,
     /// It does not exist any more.
     pub missing: bool,
+    /// It is being deleted: what holds it yet does not matter.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub going: bool,
     /// It exists without the release's labels: somebody else made it.
     pub foreign: bool,
     /// The API server was not asked (no right to apply): fields are compared as they are written.
@@ -129,6 +134,7 @@ async fn drifted(
         object: object.id(),
         missing,
         foreign,
+        going: false,
         predicted: false,
         fields: Vec::new(),
     };
@@ -137,6 +143,9 @@ async fn drifted(
         let done = vanishes_when_done(object.value());
         return Ok((!done).then(|| blank(true, false)));
     };
+    if is_going(live) && object.kind() != "Namespace" {
+        return Ok(Some(Drifted { going: true, ..blank(true, false) }));
+    }
     let ours = is_ours(live, object);
     if object.kind() == "Namespace" && !ours {
         // it was there before and is used as it is

@@ -11,11 +11,12 @@ use super::ownership::{
     additions, applied_in_another_version, conflicts, conflicts_with_ourselves, given_up, is_applied_at_all,
     is_ours, is_settled, made_by_hand, owners, scaled_elsewhere, takeover,
 };
-use super::{Change, Refusal, Rules, Step, crd, generated, managers, wave};
+use super::{Change, Refusal, Rules, Step, crd, generated, is_going, managers, wave};
 use super::{Conflict, Owner};
 use crate::diff;
 use crate::object::{Object, labels};
 use crate::readiness::vanishes_when_done;
+use crate::release::{Entry, EntryState};
 
 /// What decides besides the object itself.
 pub struct All<'a> {
@@ -31,9 +32,18 @@ pub struct All<'a> {
 pub fn step(object: &Object, live: Option<&Value>, all: &All<'_>) -> Step {
     // replicas that an autoscaler decides are not ours to set
     let object = scaled_elsewhere(object, all.desired, all.rules.autoscalers, live).into_owned();
+    // what is being deleted counts as gone; a namespace takes all in it along, and is waited for elsewhere
+    let going = live.filter(|live| is_going(live) && object.kind() != "Namespace");
+    let component = object.label(labels::OBS_COMPONENT).unwrap_or_default().to_owned();
+    let entry = |live: &Value| Entry {
+        uid: live["metadata"]["uid"].as_str().map(str::to_owned),
+        ..Entry::new(object.id(), &component, EntryState::Active)
+    };
+    let (going, live) = (going.map(entry), live.filter(|_| going.is_none()));
     let mut step = Step {
         wave: wave(object.kind()),
-        component: object.label(labels::OBS_COMPONENT).unwrap_or_default().to_owned(),
+        component,
+        going,
         uid: live.and_then(|v| v["metadata"]["uid"].as_str()).map(str::to_owned),
         change: change(&object, live, all.rules),
         takes_over: false,
