@@ -74,6 +74,15 @@ pub fn step(object: &Object, live: Option<&Value>, all: &All<'_>) -> Step {
             meet_others(&mut step, live, all.rules);
         }
         Some(live) if matches!(step.change, Change::Foreign(_)) => {
+            step.refusal = other_release(live, &step.object).map(|(release, namespace)| {
+                Refusal::new(
+                    format!("{} belongs to release {release} in namespace {namespace}", step.object.id()),
+                    format!(
+                        "choose another --release or namespace, or remove that one: kubectl obs uninstall --release {release} \
+                         -n {namespace}"
+                    ),
+                )
+            });
             if step.object.kind() == "CustomResourceDefinition"
                 && let Some(crd::Problem { why, hint }) = crd::unusable(step.object.value(), live)
             {
@@ -102,7 +111,7 @@ fn change(object: &Object, live: Option<&Value>, rules: &Rules<'_>) -> Change {
             Definition::TooNew => return Change::Foreign(managers(live)),
         }
     }
-    if !ours && !rules.adopt {
+    if !ours && (!rules.adopt || other_release(live, object).is_some()) {
         return Change::Foreign(managers(live));
     }
     let filled = generated::with_live_values(object, live);
@@ -116,6 +125,15 @@ fn change(object: &Object, live: Option<&Value>, rules: &Rules<'_>) -> Change {
     let known: Vec<String> = fields.iter().map(|field| field.path.clone()).collect();
     fields.extend(given_up(desired, live, labels::MANAGER).into_iter().filter(|f| !known.contains(&f.path)));
     if ours { Change::Update(fields) } else { Change::Adopt(fields) }
+}
+
+/// The release and its namespace, when the live object belongs to another one of ours: names of
+/// cluster-scoped objects join both, and `a-b` with `c` is `a` with `b-c`. A definition is the cluster's.
+fn other_release(live: &Value, object: &Object) -> Option<(String, String)> {
+    let label = |key: &str| live["metadata"]["labels"][key].as_str().map(str::to_owned);
+    let by_us = label(labels::MANAGED_BY).as_deref() == Some(labels::MANAGER);
+    let found = label(labels::RELEASE).zip(label(labels::RELEASE_NAMESPACE));
+    found.filter(|_| by_us && !is_ours(live, object) && object.kind() != "CustomResourceDefinition")
 }
 
 /// Do the fields that kubectl and Helm own become ours first? Those of an object of others that is

@@ -247,3 +247,17 @@ fn what_is_being_deleted_is_made_again() {
     assert_eq!((&step.change, &step.uid), (&Change::Create, &None));
     assert_eq!(step.going.as_ref().unwrap().uid.as_deref(), Some("uid-c"));
 }
+
+#[test]
+fn what_belongs_to_another_release_is_never_taken() {
+    let mut theirs = applied("ConfigMap", "c", json!({"data": {"a": "1"}}));
+    theirs["metadata"]["labels"]["kubectl-obs.dev/release"] = json!("other");
+    let wanted = desired("ConfigMap", "c", json!({"data": {"a": "1"}}));
+    for adopt in [false, true] {
+        let rules = Rules { adopt, ..Rules::default() };
+        let plan = plan(std::slice::from_ref(&wanted), &live(vec![theirs.clone()]), &[], &rules);
+        assert!(matches!(plan.steps[0].change, Change::Foreign(_)));
+        let why = &plan.steps[0].refusal.as_ref().unwrap().why;
+        assert!(why.ends_with("belongs to release other in namespace observability"), "{why}");
+    }
+}
