@@ -39,6 +39,13 @@ pub(super) async fn build(
     target.server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
     config.root_cert = authority(&cluster, options)?;
     config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
+    if config.accept_invalid_certs && config.root_cert.is_some() {
+        return Err(Error::usage(format!(
+            "cluster \"{}\" has a certificate authority, and insecure-skip-tls-verify, which would ignore it",
+            target.name
+        ))
+        .hint("leave one of them out: either the server's certificate is checked, or it is not"));
+    }
     config.tls_server_name = cluster.tls_server_name.clone().filter(|name| !name.is_empty());
     config.disable_compression = cluster.disable_compression.unwrap_or(false);
     if let Some((url, proxy)) =

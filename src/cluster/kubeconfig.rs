@@ -167,6 +167,11 @@ fn override_cluster(cluster: &mut ClusterEntry, options: &ConnectOptions) {
     }
     if options.insecure_skip_tls_verify {
         cluster.insecure_skip_tls_verify = Some(true);
+        // as with kubectl, the flag stands for itself: what the kubeconfig trusts does not count then
+        if options.certificate_authority.is_none() {
+            cluster.certificate_authority = None;
+            cluster.certificate_authority_data = None;
+        }
     }
     if options.tls_server_name.is_some() {
         cluster.tls_server_name.clone_from(&options.tls_server_name);

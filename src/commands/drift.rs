@@ -82,6 +82,10 @@ fn ways_back(objects: &[Drifted]) -> Vec<String> {
 
 fn entry(drifted: &Drifted) -> diff::Entry {
     let (mark, note) = match drifted {
+        Drifted { orphan: true, .. } => {
+            (Mark::Create, Some("is in no revision of the release: an upgrade removes it".to_owned()))
+        }
+        Drifted { going: true, .. } => (Mark::Delete, Some("is being deleted".to_owned())),
         Drifted { missing: true, .. } => (Mark::Delete, Some("is missing".to_owned())),
         Drifted { foreign: true, .. } => {
             (Mark::Conflict, Some("does not belong to the release any more".to_owned()))

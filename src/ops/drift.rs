@@ -12,9 +12,11 @@ use super::{Context, ask, live, revision};
 use crate::diff;
 use crate::error::Result;
 use crate::object::{Object, ObjectId};
-use crate::plan::{self, Owner, additions, generated, is_ours, is_settled, owners, scaled_elsewhere};
+use crate::plan::{
+    self, Owner, additions, generated, is_going, is_ours, is_settled, owners, scaled_elsewhere,
+};
 use crate::readiness::vanishes_when_done;
-use crate::release::{Revision, Status};
+use crate::release::{Entry, Revision, Status};
 
 /// What was found.
 #[derive(Debug, Clone, Serialize)]
@@ -45,6 +47,12 @@ pub struct Drifted {
     pub object: ObjectId,
     /// It does not exist any more.
     pub missing: bool,
+    /// It carries the release's labels and is in none of its revisions.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub orphan: bool,
+    /// It is being deleted: what holds it yet does not matter.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub going: bool,
     /// It exists without the release's labels: somebody else made it.
     pub foreign: bool,
     /// The API server was not asked (no right to apply): fields are compared as they are written.
@@ -107,6 +115,8 @@ pub async fn drift(ctx: &Context<'_>) -> Result<Report> {
         .try_filter_map(|found| async { Ok(found) })
         .try_collect()
         .await?;
+    let orphans = live::orphans(ctx, desired, &record.inventory, &found);
+    let drifted: Vec<Drifted> = drifted.into_iter().chain(orphans.iter().map(orphan)).collect();
     Ok(Report {
         release: ctx.release.to_string(),
         namespace: ctx.namespace.to_string(),
@@ -129,6 +139,8 @@ async fn drifted(
         object: object.id(),
         missing,
         foreign,
+        going: false,
+        orphan: false,
         predicted: false,
         fields: Vec::new(),
     };
@@ -137,6 +149,9 @@ async fn drifted(
         let done = vanishes_when_done(object.value());
         return Ok((!done).then(|| blank(true, false)));
     };
+    if is_going(live) && object.kind() != "Namespace" {
+        return Ok(Some(Drifted { going: true, ..blank(true, false) }));
+    }
     let ours = is_ours(live, object);
     if object.kind() == "Namespace" && !ours {
         // it was there before and is used as it is
@@ -169,6 +184,19 @@ async fn drifted(
         }
     }
     Ok((!fields.is_empty()).then(|| Drifted { predicted, fields, ..blank(false, false) }))
+}
+
+/// Made by a revision whose record is gone, or by somebody with the release's labels.
+fn orphan(entry: &Entry) -> Drifted {
+    Drifted {
+        object: entry.id(),
+        missing: false,
+        foreign: false,
+        going: false,
+        orphan: true,
+        predicted: false,
+        fields: Vec::new(),
+    }
 }
 
 fn field(change: diff::Change, owner: Option<Owner>) -> Field {

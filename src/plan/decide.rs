@@ -11,11 +11,12 @@ use super::ownership::{
     additions, applied_in_another_version, conflicts, conflicts_with_ourselves, given_up, is_applied_at_all,
     is_ours, is_settled, made_by_hand, owners, scaled_elsewhere, takeover,
 };
-use super::{Change, Refusal, Rules, Step, crd, generated, managers, wave};
+use super::{Change, Refusal, Rules, Step, crd, generated, is_going, managers, wave};
 use super::{Conflict, Owner};
 use crate::diff;
 use crate::object::{Object, labels};
 use crate::readiness::vanishes_when_done;
+use crate::release::{Entry, EntryState};
 
 /// What decides besides the object itself.
 pub struct All<'a> {
@@ -31,9 +32,18 @@ pub struct All<'a> {
 pub fn step(object: &Object, live: Option<&Value>, all: &All<'_>) -> Step {
     // replicas that an autoscaler decides are not ours to set
     let object = scaled_elsewhere(object, all.desired, all.rules.autoscalers, live).into_owned();
+    // what is being deleted counts as gone; a namespace takes all in it along, and is waited for elsewhere
+    let going = live.filter(|live| is_going(live) && object.kind() != "Namespace");
+    let component = object.label(labels::OBS_COMPONENT).unwrap_or_default().to_owned();
+    let entry = |live: &Value| Entry {
+        uid: live["metadata"]["uid"].as_str().map(str::to_owned),
+        ..Entry::new(object.id(), &component, EntryState::Active)
+    };
+    let (going, live) = (going.map(entry), live.filter(|_| going.is_none()));
     let mut step = Step {
         wave: wave(object.kind()),
-        component: object.label(labels::OBS_COMPONENT).unwrap_or_default().to_owned(),
+        component,
+        going,
         uid: live.and_then(|v| v["metadata"]["uid"].as_str()).map(str::to_owned),
         change: change(&object, live, all.rules),
         takes_over: false,
@@ -64,6 +74,15 @@ pub fn step(object: &Object, live: Option<&Value>, all: &All<'_>) -> Step {
             meet_others(&mut step, live, all.rules);
         }
         Some(live) if matches!(step.change, Change::Foreign(_)) => {
+            step.refusal = other_release(live, &step.object).map(|(release, namespace)| {
+                Refusal::new(
+                    format!("{} belongs to release {release} in namespace {namespace}", step.object.id()),
+                    format!(
+                        "choose another --release or namespace, or remove that one: kubectl obs uninstall --release {release} \
+                         -n {namespace}"
+                    ),
+                )
+            });
             if step.object.kind() == "CustomResourceDefinition"
                 && let Some(crd::Problem { why, hint }) = crd::unusable(step.object.value(), live)
             {
@@ -92,7 +111,7 @@ fn change(object: &Object, live: Option<&Value>, rules: &Rules<'_>) -> Change {
             Definition::TooNew => return Change::Foreign(managers(live)),
         }
     }
-    if !ours && !rules.adopt {
+    if !ours && (!rules.adopt || other_release(live, object).is_some()) {
         return Change::Foreign(managers(live));
     }
     let filled = generated::with_live_values(object, live);
@@ -106,6 +125,15 @@ fn change(object: &Object, live: Option<&Value>, rules: &Rules<'_>) -> Change {
     let known: Vec<String> = fields.iter().map(|field| field.path.clone()).collect();
     fields.extend(given_up(desired, live, labels::MANAGER).into_iter().filter(|f| !known.contains(&f.path)));
     if ours { Change::Update(fields) } else { Change::Adopt(fields) }
+}
+
+/// The release and its namespace, when the live object belongs to another one of ours: names of
+/// cluster-scoped objects join both, and `a-b` with `c` is `a` with `b-c`. A definition is the cluster's.
+fn other_release(live: &Value, object: &Object) -> Option<(String, String)> {
+    let label = |key: &str| live["metadata"]["labels"][key].as_str().map(str::to_owned);
+    let by_us = label(labels::MANAGED_BY).as_deref() == Some(labels::MANAGER);
+    let found = label(labels::RELEASE).zip(label(labels::RELEASE_NAMESPACE));
+    found.filter(|_| by_us && !is_ours(live, object) && object.kind() != "CustomResourceDefinition")
 }
 
 /// Do the fields that kubectl and Helm own become ours first? Those of an object of others that is

@@ -171,6 +171,8 @@ pub struct Step {
     pub kept: Vec<Kept>,
     /// What the server changes along with it.
     pub follows: Vec<diff::Change>,
+    /// Its namesake that is being deleted: waited for before it is made again.
+    pub going: Option<Entry>,
     /// Claims that become larger: before a StatefulSet is made anew, or by the step itself.
     pub grow: Vec<Growth>,
     /// Was it applied last in another API version than now?
@@ -300,6 +302,11 @@ fn claims_of(entry: &Entry, live: &Live) -> Vec<Entry> {
             ..Entry::new(id.clone(), &entry.component, EntryState::Kept)
         })
         .collect()
+}
+
+/// Is it being deleted? It is there no more, only its name is not free yet.
+pub fn is_going(live: &Value) -> bool {
+    live["metadata"].get("deletionTimestamp").is_some_and(|time| !time.is_null())
 }
 
 /// Is this an object that only `--delete-data` removes (or nothing at all)?

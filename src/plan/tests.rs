@@ -236,3 +236,28 @@ fn what_we_give_up_and_another_keeps_is_said() {
     assert_eq!(step.change.fields()[0].path, "data.b", "it goes");
     assert!(step.obstacles().is_empty());
 }
+
+#[test]
+fn what_is_being_deleted_is_made_again() {
+    let same = json!({"data": {"a": "1"}});
+    let mut going = applied("ConfigMap", "c", same.clone());
+    going["metadata"]["deletionTimestamp"] = json!("2026-11-21T10:00:00Z");
+    let plan = planned(&[desired("ConfigMap", "c", same)], &live(vec![going]), &[]);
+    let step = &plan.steps[0];
+    assert_eq!((&step.change, &step.uid), (&Change::Create, &None));
+    assert_eq!(step.going.as_ref().unwrap().uid.as_deref(), Some("uid-c"));
+}
+
+#[test]
+fn what_belongs_to_another_release_is_never_taken() {
+    let mut theirs = applied("ConfigMap", "c", json!({"data": {"a": "1"}}));
+    theirs["metadata"]["labels"]["kubectl-obs.dev/release"] = json!("other");
+    let wanted = desired("ConfigMap", "c", json!({"data": {"a": "1"}}));
+    for adopt in [false, true] {
+        let rules = Rules { adopt, ..Rules::default() };
+        let plan = plan(std::slice::from_ref(&wanted), &live(vec![theirs.clone()]), &[], &rules);
+        assert!(matches!(plan.steps[0].change, Change::Foreign(_)));
+        let why = &plan.steps[0].refusal.as_ref().unwrap().why;
+        assert!(why.ends_with("belongs to release other in namespace observability"), "{why}");
+    }
+}

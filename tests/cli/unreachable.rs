@@ -70,3 +70,18 @@ fn the_context_is_not_in_the_kubeconfig() {
       hint: contexts: dev
     "#);
 }
+
+#[test]
+fn an_authority_that_would_not_be_asked_is_refused() {
+    let home = Home::new();
+    let authority = rcgen::generate_simple_self_signed(vec!["x".to_owned()]).unwrap().cert.pem();
+    home.write("ca.pem", &authority);
+    home.write(
+        "config",
+        &KUBECONFIG.replace(
+            "127.0.0.1:1'",
+            "127.0.0.1:1', certificate-authority: ca.pem, insecure-skip-tls-verify: true",
+        ),
+    );
+    assert_snapshot!(home.transcript("status --kubeconfig=config"), @"");
+}

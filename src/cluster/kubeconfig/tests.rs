@@ -76,6 +76,8 @@ fn flags_override_the_file() {
     assert_eq!(chosen.target.server, "https://10.9.9.9");
     assert_eq!(chosen.target.name, "east");
     assert_eq!(chosen.cluster.insecure_skip_tls_verify, Some(true));
+    let authority = (&chosen.cluster.certificate_authority, &chosen.cluster.certificate_authority_data);
+    assert_eq!(authority, (&None, &None), "as with kubectl, what the file trusts does not count then");
     assert_eq!(chosen.user.impersonate.as_deref(), Some("bob"));
     assert_eq!(chosen.user.impersonate_groups, Some(vec!["ops".to_owned()]));
     assert_eq!(chosen.target.credentials, Credentials::Token);

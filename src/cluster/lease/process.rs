@@ -24,7 +24,10 @@ impl Process {
             pid: std::process::id(),
             boot_id: read("/proc/sys/kernel/random/boot_id"),
             pid_namespace: pid_namespace(),
-            started: started("self").unwrap_or_default(),
+            started: match look("self") {
+                Seen::Since(started) => started,
+                Seen::Dead | Seen::Hidden => String::new(),
+            },
         }
     }
 
@@ -36,19 +39,52 @@ impl Process {
         let same_machine = self.host == here.host
             && self.boot_id == here.boot_id
             && self.pid_namespace == here.pid_namespace;
-        known && same_machine && started(&self.pid.to_string()).as_ref() != Some(&self.started)
+        known
+            && same_machine
+            && match look(&self.pid.to_string()) {
+                Seen::Dead => true,
+                Seen::Since(started) => started != self.started,
+                // of another user, where /proc hides those (hidepid, ProtectProc)
+                Seen::Hidden => !exists(self.pid),
+            }
     }
 }
 
+/// What /proc shows of a process.
+enum Seen {
+    /// It began then.
+    Since(String),
+    /// It has ended, and nobody has asked for its exit code yet.
+    Dead,
+    /// Nothing.
+    Hidden,
+}
+
 /// proc_pid_stat(5), field 22. The second field, the program's name, may hold spaces and brackets.
-fn started(pid: &str) -> Option<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, fields) = stat.rsplit_once(") ")?;
+fn look(pid: &str) -> Seen {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return Seen::Hidden };
+    let Some((_, fields)) = stat.rsplit_once(") ") else { return Seen::Hidden };
     // a zombie (state Z) or dead (X) process does nothing any more
     if fields.starts_with(['Z', 'X']) {
-        return None;
+        return Seen::Dead;
     }
-    fields.split_ascii_whitespace().nth(19).map(str::to_owned)
+    let started = fields.split_ascii_whitespace().nth(19);
+    started.map_or(Seen::Hidden, |started| Seen::Since(started.to_owned()))
+}
+
+/// kill(2) with signal 0: the kernel tells of every process, also of those that /proc hides. Only
+/// "no such process" is a no; whoever may not signal it hears that it exists.
+fn exists(pid: u32) -> bool {
+    #[cfg(unix)]
+    {
+        let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+        pid.is_none_or(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = pid;
+        true
+    }
 }
 
 fn pid_namespace() -> String {
@@ -70,8 +106,8 @@ mod tests {
         let this = Process::this();
         assert!(!this.is_gone());
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let mut other =
-            Process { pid: child.id(), started: started(&child.id().to_string()).unwrap(), ..this.clone() };
+        let Seen::Since(started) = look(&child.id().to_string()) else { panic!("it lives") };
+        let mut other = Process { pid: child.id(), started, ..this.clone() };
         assert!(!other.is_gone());
         child.kill().unwrap();
         child.wait().unwrap();
@@ -82,5 +118,15 @@ mod tests {
         assert!(reused.is_gone(), "the pid belongs to another process now");
         let unknown = Process { started: String::new(), ..this };
         assert!(!unknown.is_gone());
+    }
+
+    #[test]
+    fn what_proc_hides_is_not_gone() {
+        // the kernel knows of both, whatever /proc shows
+        assert!(exists(std::process::id()) && exists(1));
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = child.id();
+        child.wait().unwrap();
+        assert!(!exists(pid));
     }
 }

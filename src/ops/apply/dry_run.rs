@@ -117,7 +117,7 @@ pub(super) async fn verdict(ctx: &Context<'_>, step: &Step, brought: &Brought) -
     // an object that is taken over is no longer anybody else's then
     let force = step.force || matches!(step.change, Change::Adopt(_));
     let options = ApplyOptions { dry_run: true, force, uid: step.uid.clone() };
-    if step.moved || matches!(step.change, Change::Recreate { .. }) {
+    if step.moved || step.going.is_some() || matches!(step.change, Change::Recreate { .. }) {
         // asked under a name that is free: under its own the old one stands in the way
         object.value_mut()["metadata"]["name"] = json!(free_name(step.object.name()));
         return Ok(match ctx.cluster.apply(&kind, &object, &ApplyOptions { uid: None, ..options }).await {

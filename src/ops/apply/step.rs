@@ -40,6 +40,9 @@ pub async fn apply_step(
         }
     };
     let kind = kind_of(ctx, &step.object).await?.ok_or_else(|| unknown_kind(&step.object))?;
+    if let Some(going) = &step.going {
+        crate::ops::prune::gone(ctx, &[going], Phase::Applied).await?;
+    }
     match step.change {
         Change::Update(_) | Change::Adopt(_) if step.takes_over => {
             take_over(run, step, &kind, &plan::takeover).await?;

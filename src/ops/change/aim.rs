@@ -49,7 +49,10 @@ impl Aim<'_> {
     pub async fn target(&self, ctx: &Context<'_>, seen: &Seen) -> Result<(Verb, Target)> {
         match self {
             Self::Install(loaded) => {
-                refuse_deployed(ctx, &seen.history)?;
+                // a lock that is left tells of an install that was killed at its very end
+                if !seen.locked {
+                    refuse_deployed(ctx, &seen.history)?;
+                }
                 Ok((Verb::Install, Target::Bundle(Arc::clone(loaded))))
             }
             Self::Upgrade(upgrade) => upgrade.target(ctx, seen),
@@ -73,7 +76,7 @@ impl Aim<'_> {
 }
 
 /// An install over a deployed revision would be an upgrade.
-fn refuse_deployed(ctx: &Context<'_>, history: &History) -> Result<()> {
+pub fn refuse_deployed(ctx: &Context<'_>, history: &History) -> Result<()> {
     match history.deployed() {
         None => Ok(()),
         Some(header) => Err(Error::failed(format!(

@@ -132,7 +132,18 @@ async fn history(ctx: &Context<'_>, store: &Store) -> Result<(History, Vec<Recor
 /// The records of the prune baseline. A damaged one is reported and left out.
 async fn baseline(ctx: &Context<'_>, store: &Store, history: &History) -> Result<(Vec<Record>, bool)> {
     let mut records = Vec::new();
+    // what is superseded was followed by something
     let mut blind = false;
+    if let Some(latest) = history.latest().filter(|latest| latest.status == Some(Status::Superseded)) {
+        blind = true;
+        ctx.observer.event(Event::Warning {
+            message: format!(
+                "the record of revision {} of release {} is gone: what it made is found by its labels",
+                latest.revision + 1,
+                ctx.release
+            ),
+        });
+    }
     if let Some(unknown) = history.headers().iter().find(|header| header.status.is_none()) {
         return Err(Error::failed(format!(
             "revision {} of release {} has the status \"{}\", which this version of kubectl-obs does not know",
@@ -294,6 +305,17 @@ async fn around(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<Around> {
         live::autoscalers(ctx, &goal.objects, absent),
         live::storage_classes(ctx, &goal.objects),
     )?;
+    let orphans = live::orphans(ctx, &goal.objects, &earlier, &live);
+    if !orphans.is_empty() && !seen.history.headers().is_empty() {
+        let names: Vec<String> = orphans.iter().map(|entry| entry.id().to_string()).collect();
+        ctx.observer.event(Event::Warning {
+            message: format!(
+                "in no revision of the release, by whose labels they are found: {}",
+                names.join(", ")
+            ),
+        });
+    }
+    earlier.extend(orphans);
     let revision = seen.history.deployed().map(|header| header.revision);
     let record = seen.records.iter().find(|record| Some(record.revision) == revision);
     let deployed = record.map(|record| record.objects.clone()).unwrap_or_default();

@@ -178,6 +178,11 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
         done(&ctx, Phase::Checked, preflight::compared(&look.plan), begun);
         return Ok(report::unchanged(&ctx, &look));
     }
+    if look.verb == Verb::Install && !nothing_to_do {
+        aim::refuse_deployed(&ctx, &look.seen.history)?;
+    }
+    // what belongs to others is refused before the namespace is made
+    preflight::refuse_what_is_taken(&look.plan)?;
     let preview = Preview::of(&look);
     let asked = (options.always_ask && !nothing_to_do) || preview.wants_an_answer();
     if asked {

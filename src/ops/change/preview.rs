@@ -147,6 +147,9 @@ impl Preview {
                     let hints = (!refusal.hints.is_empty()).then(|| refusal.hints.join("\n"));
                     (Some(lines.join("; ")), hints)
                 }),
+                Change::Create if step.going.is_some() => {
+                    (Some("its namesake is being deleted, and waited for".to_owned()), None)
+                }
                 Change::Recreate { orphan, why, .. } => (Some(recreated(step, *orphan, why)), None),
                 _ if !step.obstacles().is_empty() => (
                     None,

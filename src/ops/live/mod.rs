@@ -15,7 +15,7 @@ use serde_json::Value;
 pub use around::{
     all_storage_classes, autoscalers, ready_pods, storage_classes, tell_what_is_no_longer_served,
 };
-pub use scan::{is_dependent, of_helm, scan};
+pub use scan::{is_dependent, of_helm, orphans, scan};
 pub use verify::verify;
 
 use super::Context;

@@ -1,12 +1,14 @@
 //! Whatever the whole cluster has of a release, ours or Helm's: every kind is listed, metadata only.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{id_of, selector};
 use crate::error::Result;
-use crate::object::{ObjectId, labels};
+use crate::object::{Object, ObjectId, labels};
 use crate::ops::Context;
-use crate::plan::HelmRelease;
+use crate::plan::{HelmRelease, Live};
 use crate::release::{Entry, EntryState};
 
 /// Every object on the cluster with the release's labels, kind by kind: metadata only.
@@ -34,6 +36,26 @@ pub async fn scan(ctx: &Context<'_>) -> Result<Vec<(Entry, Value)>> {
         }
     }
     Ok(found)
+}
+
+/// What carries the release's labels, is not desired and in no inventory: a revision made it whose record
+/// is gone. Claims are made by StatefulSets.
+pub fn orphans(ctx: &Context<'_>, desired: &[Object], known: &[Entry], live: &Live) -> Vec<Entry> {
+    let ids: BTreeSet<ObjectId> = desired.iter().map(Object::id).chain(known.iter().map(Entry::id)).collect();
+    let label = |value: &Value, key: &str| value["metadata"]["labels"][key].as_str().map(str::to_owned);
+    let ours = |value: &Value| {
+        label(value, labels::MANAGED_BY).as_deref() == Some(labels::MANAGER)
+            && label(value, labels::RELEASE).as_deref() == Some(ctx.release.as_str())
+            && label(value, labels::RELEASE_NAMESPACE).as_deref() == Some(ctx.namespace.as_str())
+    };
+    let apart = |id: &ObjectId| matches!(id.kind.as_str(), "PersistentVolumeClaim" | "Namespace" | "Lease");
+    live.iter()
+        .filter(|(id, value)| !ids.contains(id) && ours(value) && !apart(id) && !is_dependent(id, value))
+        .map(|(id, value)| {
+            let component = label(value, labels::OBS_COMPONENT).unwrap_or_default();
+            Entry::new(id.clone(), &component, EntryState::Active)
+        })
+        .collect()
 }
 
 /// Made by a controller for another object, whose labels it carries: goes with that one.

@@ -123,10 +123,20 @@ fn into_result(mut problems: Vec<Problem>) -> Result<()> {
     Err(error)
 }
 
+/// Refuses a plan with names that others have, before anything is written: all of them at once.
+pub fn refuse_what_is_taken(plan: &Plan) -> Result<()> {
+    let taken = plan.steps.iter().filter(|step| matches!(step.change, Change::Foreign(_)));
+    into_result(taken.filter_map(obstacle).map(Problem::from).collect())
+}
+
 /// What the plan itself cannot get past, each as an error: objects of others that have the names
 /// of ours, and fields that others own.
 pub fn obstacles(plan: &Plan) -> impl Iterator<Item = Error> {
-    plan.steps.iter().filter_map(|step| match (&step.refusal, &step.change) {
+    plan.steps.iter().filter_map(obstacle)
+}
+
+fn obstacle(step: &Step) -> Option<Error> {
+    match (&step.refusal, &step.change) {
         (Some(refusal), _) => {
             let error = Error::failed(refusal.why.clone());
             let error = refusal.details.iter().fold(error, |error, line| error.detail(line.clone()));
@@ -135,7 +145,7 @@ pub fn obstacles(plan: &Plan) -> impl Iterator<Item = Error> {
         (None, Change::Foreign(managers)) => Some(apply::taken(&step.object.id(), managers)),
         (None, _) if step.obstacles().is_empty() => None,
         (None, _) => Some(conflict(step)),
-    })
+    }
 }
 
 fn conflict(step: &Step) -> Error {
