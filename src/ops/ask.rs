@@ -60,6 +60,7 @@ fn can_be_asked(step: &Step, brought: &Brought) -> bool {
     step.change.writes()
         && step.change != Change::Create
         && !step.moved
+        && !step.certain
         && !settled
         && !brought.concerns(&step.object)
 }

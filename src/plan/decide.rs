@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::immutable::{self, Outcome};
 use super::ownership::{
     additions, applied_in_another_version, conflicts, conflicts_with_ourselves, given_up, is_applied_at_all,
-    is_ours, is_settled, made_by_hand, owners, scaled_elsewhere, takeover,
+    is_ours, is_settled, made_by_hand, owners, scaled_elsewhere, takeover, without_emptied,
 };
-use super::{Change, Refusal, Rules, Step, crd, generated, is_going, managers, wave};
+use super::{Change, Refusal, Rules, Step, crd, generated, is_going, local, managers, wave};
 use super::{Conflict, Owner};
 use crate::diff;
 use crate::object::{Object, labels};
@@ -48,6 +48,7 @@ pub fn step(object: &Object, live: Option<&Value>, all: &All<'_>) -> Step {
         change: change(&object, live, all.rules),
         takes_over: false,
         asked: false,
+        certain: false,
         clears: Vec::new(),
         first: None,
         kept: Vec::new(),
@@ -72,6 +73,7 @@ pub fn step(object: &Object, live: Option<&Value>, all: &All<'_>) -> Step {
             }
             meet_immutable_fields(&mut step, live, all);
             meet_others(&mut step, live, all.rules);
+            step.certain = is_certain(&step, live, all.rules);
         }
         Some(live) if matches!(step.change, Change::Foreign(_)) => {
             step.refusal = other_release(live, &step.object).map(|(release, namespace)| {
@@ -125,6 +127,39 @@ fn change(object: &Object, live: Option<&Value>, rules: &Rules<'_>) -> Change {
     let known: Vec<String> = fields.iter().map(|field| field.path.clone()).collect();
     fields.extend(given_up(desired, live, labels::MANAGER).into_iter().filter(|f| !known.contains(&f.path)));
     if ours { Change::Update(fields) } else { Change::Adopt(fields) }
+}
+
+/// Is the prediction what the server would say? Where it was applied just so before and differs all the
+/// same, something else has a say: then no.
+fn is_certain(step: &Step, live: &Value, rules: &Rules<'_>) -> bool {
+    let Change::Update(fields) = &step.change else { return false };
+    let content = local::check(&step.object).is_some();
+    let text = |field: &diff::Change| {
+        let values = [&field.from, &field.to].into_iter().flatten();
+        match &field.steps[..] {
+            [diff::Step::Key(metadata), diff::Step::Key(kind), diff::Step::Key(_)]
+                if metadata == "metadata" =>
+            {
+                matches!(kind.as_str(), "labels" | "annotations") && values.into_iter().all(Value::is_string)
+            }
+            [diff::Step::Key(data), diff::Step::Key(_)] => {
+                content
+                    && matches!(data.as_str(), "data" | "binaryData")
+                    && values.into_iter().all(Value::is_string)
+            }
+            _ => false,
+        }
+    };
+    !fields.is_empty()
+        && fields.iter().all(text)
+        && local::has_plain_metadata(&step.object)
+        && !rules.applied.contains(&step.object.id())
+        && !step.takes_over
+        && !step.moved
+        && step.refusal.is_none()
+        && step.conflicts.is_empty()
+        && step.owners.is_empty()
+        && without_emptied(step.object.value(), live).is_none()
 }
 
 /// The release and its namespace, when the live object belongs to another one of ours: names of

@@ -52,6 +52,11 @@ pub fn check(object: &Object) -> Option<Result<(), String>> {
     Some(fields(value.as_object()?, known))
 }
 
+/// Has the object metadata of nothing but names, labels and annotations, as the server takes them?
+pub fn has_plain_metadata(object: &Object) -> bool {
+    plain_metadata(&object.value()["metadata"])
+}
+
 /// Metadata of nothing but names, labels and annotations, all strings of ordinary size.
 fn plain_metadata(metadata: &Value) -> bool {
     metadata.as_object().is_some_and(|metadata| {

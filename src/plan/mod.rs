@@ -162,6 +162,9 @@ pub struct Step {
     pub takes_over: bool,
     /// Is this the server's answer to a dry-run? Else what changes is a prediction.
     pub asked: bool,
+    /// Do nothing but texts change that the server stores as they are (labels, annotations, the content
+    /// of a ConfigMap)? Then the prediction is what it would say.
+    pub certain: bool,
     /// The server's own earlier defaults, which do not go with what is desired: they become ours before
     /// the apply, which gives them up.
     pub clears: Vec<Vec<diff::Step>>,

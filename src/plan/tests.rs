@@ -261,3 +261,24 @@ fn what_belongs_to_another_release_is_never_taken() {
         assert!(why.ends_with("belongs to release other in namespace observability"), "{why}");
     }
 }
+
+#[test]
+fn only_texts_that_the_server_stores_as_they_are_are_certain() {
+    let step = |kind: &str, before: Value, after: Value, applied_last: bool| {
+        let wanted = desired(kind, "x", after);
+        let known: BTreeSet<ObjectId> = if applied_last { [wanted.id()].into() } else { [].into() };
+        let rules = Rules { applied: Applied(Some(&known)), ..Rules::default() };
+        plan(&[wanted], &live(vec![applied(kind, "x", before)]), &[], &rules).steps.remove(0)
+    };
+    let data = |text: &str| json!({"data": {"a": text}});
+    assert!(step("ConfigMap", data("1"), data("2"), false).certain);
+    assert!(!step("ConfigMap", data("1"), data("2"), true).certain, "something else has a say");
+    assert!(!step("Deployment", json!({"spec": {"a": "1"}}), json!({"spec": {"a": "2"}}), false).certain);
+    let mut before = labelled("Deployment", "x", json!({"spec": {"a": "1"}}));
+    before["metadata"]["annotations"] = json!({"b": "1"});
+    let mut after = before.clone();
+    after["metadata"]["annotations"]["b"] = json!("2");
+    let live = live(vec![managed(before)]);
+    let steps = plan(&[Object::new(after).unwrap()], &live, &[], &Rules::default()).steps;
+    assert!(steps[0].certain, "{steps:?}");
+}

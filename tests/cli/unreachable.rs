@@ -83,5 +83,11 @@ fn an_authority_that_would_not_be_asked_is_refused() {
             "127.0.0.1:1', certificate-authority: ca.pem, insecure-skip-tls-verify: true",
         ),
     );
-    assert_snapshot!(home.transcript("status --kubeconfig=config"), @"");
+    assert_snapshot!(home.transcript("status --kubeconfig=config"), @r#"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: cluster "dev" has a certificate authority, and insecure-skip-tls-verify, which would ignore it
+      hint: leave one of them out: either the server's certificate is checked, or it is not
+    "#);
 }

@@ -80,6 +80,7 @@ pub async fn dry_run<'s>(
         // the others
         let local = match step.change {
             Change::Create if brought.all_rights && local::is_plain(object) => Some(Ok(())),
+            Change::Update(_) if step.certain => Some(local::check(object).unwrap_or(Ok(()))),
             Change::Create | Change::Update(_) => local::check(object),
             _ => None,
         };

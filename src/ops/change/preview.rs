@@ -352,7 +352,7 @@ impl Field {
 
 /// Is what changes a prediction?
 fn is_predicted(step: &Step) -> bool {
-    matches!(step.change, Change::Update(_) | Change::Adopt(_)) && !step.asked
+    matches!(step.change, Change::Update(_) | Change::Adopt(_)) && !step.asked && !step.certain
 }
 
 /// `spec.clusterIP stays: the server keeps it`
