@@ -122,7 +122,12 @@ async fn answered(ctx: &Context<'_>, mut step: Step, live: &Value, rules: &Rules
     }
     match answer {
         Ok(after) => {
+            let predicted = step.clone();
             plan::accepted(&mut step, live, &after, &said, rules);
+            if is_immutable(&predicted) && step.kept.iter().any(|kept| kept.owner.is_none()) {
+                // it takes the object and keeps what it was to lose
+                return Ok(predicted);
+            }
             tidied(step, &question, live, &after, &said, rules).await
         }
         // known to be impossible in place, with what to do about it
@@ -150,6 +155,10 @@ async fn tidied(
     let Ok(fresh) = question.fresh().await else { return Ok(step) };
     step.kept.retain(|kept| kept.owner.is_some() || plan::is_leftover(kept, &fresh));
     let leftovers = earlier_defaults(question, live, after, &fresh, None).await;
+    if !leftovers.is_empty() {
+        // what was kept may go with them; the apply tells
+        step.kept.retain(|kept| kept.owner.is_some());
+    }
     if !leftovers.is_empty() || step.first.is_some() {
         // what goes first is not yet back in the answer
         let after = if step.first.is_some() { &fresh } else { after };
@@ -168,6 +177,7 @@ async fn earlier_defaults(
     complaints: Option<&[String]>,
 ) -> Vec<diff::Change> {
     let mut leftovers = plan::leftovers(question.object.value(), object, fresh);
+    leftovers.retain(|change| !plan::is_applied(live, &change.steps));
     if let Some(complaints) = complaints {
         leftovers.retain(plan::complained_of(complaints));
     }

@@ -28,6 +28,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial::api("cases::env_variables_that_change_places_change", env_in_another_order),
         trial::api("cases::a_policy_that_loses_its_egress_denies_no_egress", policy_without_egress),
         trial::api("cases::who_may_only_read_can_compare", who_may_only_read),
+        trial::api("cases::what_is_being_deleted_is_made_again", being_deleted),
+        trial::api("cases::what_a_lost_record_made_is_found_and_removed", lost_record),
+        trial::api("cases::an_install_that_was_killed_at_its_end_is_done", killed_at_its_end),
     ]
 }
 
@@ -385,4 +388,70 @@ fn who_may_only_read(env: &Env) {
     let diff = reads(&["diff", "-f", &file]).ends(1);
     assert!(diff.stdout.contains("predicted"), "{diff}");
     reads(&["upgrade", "-f", &file, "--dry-run=client"]).ends(0);
+}
+
+fn being_deleted(env: &Env) {
+    let objects = map(json!({"a": "1"}));
+    release(env, "install", &objects, &[]).ok();
+    let uid = at(env, MAP, "/metadata/uid");
+    patch(env, MAP, &json!({"metadata": {"finalizers": ["example.com/hold"]}}));
+    env.kubectl(["delete", "configmap", "obs-objects-map", "--wait=false"]).run().ok();
+    let drift = env.obs(["drift"]).run().ends(1);
+    assert!(drift.stdout.contains("is being deleted"), "{drift}");
+    // who holds it is named, and nothing is deployed with it
+    let held = release(env, "upgrade", &objects, &["--timeout=4s"]);
+    assert_eq!(held.code, 7, "{held}");
+    assert!(held.stderr.contains("it waits for its finalizer example.com/hold"), "{held}");
+    let file = env.home().join("objects.yaml").display().to_string();
+    let mut upgrade = env.obs(["upgrade", "--reset-values", "--wait=none", "-f", &file]).start();
+    upgrade.says("example.com/hold");
+    patch(env, MAP, &json!({"metadata": {"finalizers": null}}));
+    upgrade.wait().ok();
+    let now = env.get(MAP).expect("it is made again");
+    assert!(now["metadata"]["uid"] != uid && now["metadata"].get("deletionTimestamp").is_none(), "{now:#}");
+    settled(env, &objects);
+}
+
+fn lost_record(env: &Env) {
+    let one = map(json!({"a": "1"}));
+    let mut two = one.clone();
+    two["extra"] = json!({"apiVersion": "v1", "kind": "ConfigMap", "body": {"data": {"b": "2"}}});
+    release(env, "install", &one, &[]).ok();
+    release(env, "upgrade", &two, &[]).ok();
+    env.kubectl(["delete", "secret", "obs.obs.v2"]).run().ok();
+    let upgraded = release(env, "upgrade", &one, &[]).ok();
+    assert!(upgraded.stderr.contains("the record of revision 2 of release obs is gone"), "{upgraded}");
+    assert!(upgraded.stderr.contains("obs-objects-extra"), "it is named\n{upgraded}");
+    assert_eq!(env.get("configmap obs-objects-extra"), None);
+    settled(env, &one);
+    // also where nothing tells that a record is missing
+    let mut orphan = env.get(MAP).expect("it is there");
+    for key in ["uid", "resourceVersion", "creationTimestamp", "managedFields"] {
+        orphan["metadata"].as_object_mut().expect("a map").remove(key);
+    }
+    orphan["metadata"]["name"] = json!("obs-objects-orphan");
+    env.apply(&orphan.to_string());
+    let drift = env.obs(["drift"]).run().ends(1);
+    assert!(
+        drift.stdout.contains("obs-objects-orphan") && drift.stdout.contains("in no revision"),
+        "{drift}"
+    );
+    release(env, "upgrade", &one, &[]).ok();
+    assert_eq!(env.get("configmap obs-objects-orphan"), None);
+}
+
+fn killed_at_its_end(env: &Env) {
+    let objects = map(json!({"a": "1"}));
+    release(env, "install", &objects, &[]).ok();
+    let refused = release(env, "install", &objects, &[]).ends(1);
+    assert!(refused.stderr.contains("is already deployed"), "{refused}");
+    let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "obs.obs"},
+        "spec": {"holderIdentity": "someone/1/0", "leaseDurationSeconds": 1, "renewTime": "2026-01-01T00:00:00.000000Z"}});
+    env.apply(&lease.to_string());
+    let other = release(env, "install", &map(json!({"a": "2"})), &[]).ends(1);
+    assert!(other.stderr.contains("is already deployed"), "{other}");
+    let done = release(env, "install", &objects, &[]).ok();
+    assert!(done.stderr.contains("unchanged"), "{done}");
+    assert_eq!(env.get("lease obs.obs"), None, "what was left is removed");
+    assert_eq!(newest(env), (1, "deployed".to_owned()));
 }

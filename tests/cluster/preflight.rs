@@ -102,8 +102,8 @@ fn going_away(env: &Env) {
     let folder = bundle(env, "", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n");
     let output = env.obs(["install", &folder]).run();
     assert_eq!(output.code, 1, "{output}");
-    assert!(output.stderr.contains("is being deleted"), "{output}");
-    assert!(output.stderr.contains("hint: wait until it is gone"), "{output}");
+    assert!(output.stderr.contains("held waits for its finalizer example.com/hold"), "{output}");
+    assert!(output.stderr.contains("wait until it is gone: kubectl wait"), "{output}");
     env.kubectl([
         "patch",
         "configmap",

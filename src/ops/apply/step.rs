@@ -7,6 +7,7 @@ use super::dry_run::{foreign, unknown_kind};
 use super::kind_of;
 use crate::cluster::records::base64;
 use crate::cluster::{ApplyOptions, DeleteOptions, Propagation};
+use crate::diff;
 use crate::error::{Error, Result};
 use crate::event::{Action, Event, Phase};
 use crate::object::{Kind, Object, ObjectId, labels};
@@ -72,9 +73,22 @@ pub async fn apply_step(
     if matches!(step.change, Change::Create | Change::Recreate { .. }) && !applied.created {
         return Err(foreign(step, &applied.object));
     }
+    for path in kept_all_the_same(step, &applied.object) {
+        let message = format!("{id}: {path} stays as it was: the server keeps it");
+        ctx.observer.event(Event::Warning { message });
+    }
     ctx.observer.event(Event::Object { action, object: id.clone() });
     let uid = applied.object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
     Ok(Some((id, uid)))
+}
+
+/// The earlier defaults that were to go and did not.
+fn kept_all_the_same<'s>(step: &'s Step, after: &Value) -> Vec<&'s str> {
+    let fields = step.change.fields().iter().filter(|field| step.clears.contains(&field.steps));
+    let there = |field: &&diff::Change| {
+        field.steps.iter().try_fold(after, |value, step| step.find(value)) == field.from.as_ref()
+    };
+    fields.filter(there).map(|field| field.path.as_str()).collect()
 }
 
 /// Deletes an object that is made anew, after its claims have been asked to grow. A kill in between

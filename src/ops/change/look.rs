@@ -12,7 +12,7 @@ use crate::cluster::records::Store;
 use crate::cluster::{Kinds, Lock, ServerVersion};
 use crate::error::{Error, Exit, Result};
 use crate::event::Event;
-use crate::object::{ObjectId, builtin};
+use crate::object::{Object, ObjectId, builtin};
 use crate::ops::run::Run;
 use crate::ops::{Context, ask, live, namespace, preflight, who};
 use crate::plan::{Applied, Live, Plan, Rules, plan};
@@ -292,11 +292,15 @@ pub async fn look(
 async fn around(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<Around> {
     let records: Vec<&Record> = seen.records.iter().collect();
     let mut earlier = merge_inventory(Vec::new(), &records);
+    let mut lost = Vec::new();
     if seen.blind {
         let known: BTreeSet<_> = earlier.iter().map(Entry::id).collect();
-        let found = live::scan(ctx).await?;
-        earlier
-            .extend(found.into_iter().map(|(entry, _)| entry).filter(|entry| !known.contains(&entry.id())));
+        let found = live::scan(ctx).await?.into_iter().map(|(entry, _)| entry);
+        let found: Vec<Entry> = found.filter(|entry| !known.contains(&entry.id())).collect();
+        let desired: BTreeSet<ObjectId> = goal.objects.iter().map(Object::id).collect();
+        let apart = |entry: &&Entry| !matches!(entry.kind.as_str(), "Namespace" | "PersistentVolumeClaim");
+        lost.extend(found.iter().filter(apart).map(Entry::id).filter(|id| !desired.contains(id)));
+        earlier.extend(found);
     }
     let claims = live::claim_places(&goal.objects, &earlier);
     let absent = seen.absent.then(|| ctx.namespace.as_str());
@@ -306,8 +310,9 @@ async fn around(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<Around> {
         live::storage_classes(ctx, &goal.objects),
     )?;
     let orphans = live::orphans(ctx, &goal.objects, &earlier, &live);
-    if !orphans.is_empty() && !seen.history.headers().is_empty() {
-        let names: Vec<String> = orphans.iter().map(|entry| entry.id().to_string()).collect();
+    lost.extend(orphans.iter().map(Entry::id));
+    if !lost.is_empty() && !seen.history.headers().is_empty() {
+        let names: Vec<String> = lost.iter().map(ToString::to_string).collect();
         ctx.observer.event(Event::Warning {
             message: format!(
                 "in no revision of the release, by whose labels they are found: {}",

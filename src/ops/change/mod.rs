@@ -187,7 +187,8 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
     let asked = (options.always_ask && !nothing_to_do) || preview.wants_an_answer();
     if asked {
         // what cannot be done is refused before anybody is asked
-        preflight::obstacles(&look.plan).next().map_or(Ok(()), Err)?;
+        let obstacle = preflight::obstacles(&look.plan).next();
+        obstacle.map_or(Ok(()), |error| Err(look.goal.explain_translations(error)))?;
         confirm(&preview)?;
     }
 
