@@ -273,7 +273,11 @@ impl Store {
                 .buffer_unordered(PARALLEL)
                 .try_collect::<()>()
                 .await?;
-            self.delete(&newest.secret_name()).await?;
+            let newest = newest.secret_name();
+            let chunks = self.selector("chunk");
+            let key = self.key_name();
+            tokio::try_join!(self.delete(&newest), self.delete_all(&chunks), self.delete(&key))?;
+            return Ok(());
         }
         self.delete_all(&self.selector("chunk")).await?;
         self.delete(&self.key_name()).await

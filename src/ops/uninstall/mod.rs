@@ -27,6 +27,9 @@ use crate::words::count;
 use blocked::{dependents_gone, is_webhook, unblock};
 use removal::{Recorded, removal};
 
+/// Nobody reads a question and answers it in so short a time.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// How to uninstall.
 pub struct Options {
     /// Volumes, generated secrets and our namespaces go too.
@@ -96,6 +99,7 @@ pub async fn uninstall(
     let recorded = ctx.or(Recorded::read(&ctx, &store, &history, orphaned)).await?;
     ctx.or(live::tell_what_is_no_longer_served(&ctx, &recorded.entries)).await?;
     let shown = ctx.or(removal(&ctx, &recorded, options)).await?;
+    let looked = Instant::now();
     if options.dry_run {
         return Ok(report(&ctx, &shown, &shown.namespaces, "planned"));
     }
@@ -109,11 +113,19 @@ pub async fn uninstall(
     let result = run
         .guard(async {
             let now = run.store.history().await?;
-            // records do not change: the same ones say the same
-            let recorded =
-                if now == history { recorded } else { Recorded::read(&ctx, &run.store, &now, false).await? };
+            // what was seen a moment ago holds when nobody else was at work; each object goes by its uid
+            let removal = if now == history && !run.waited && looked.elapsed() < MOMENT {
+                shown.clone()
+            } else {
+                // records do not change: the same ones say the same
+                let recorded = if now == history {
+                    recorded
+                } else {
+                    Recorded::read(&ctx, &run.store, &now, false).await?
+                };
+                removal(&ctx, &recorded, options).await?
+            };
             let history = now;
-            let removal = removal(&ctx, &recorded, options).await?;
             let known: BTreeSet<ObjectId> = shown.go.iter().map(Entry::id).collect();
             if removal.go.iter().any(|entry| !known.contains(&entry.id())) {
                 // the release changed while the question was open

@@ -120,6 +120,12 @@ fn beyond<'f>(fields: &'f Value, desired: &Value, way: &mut Vec<&'f str>, found:
             // null is how a render says absent
             Some(element) => match (element.find(desired).filter(|value| !value.is_null()), &element) {
                 (None, Element::Field(name)) if is_key(way, name) => {}
+                // labels and annotations are named one by one
+                (None, Element::Field("labels" | "annotations"))
+                    if below.as_object().is_some_and(|b| !b.is_empty()) =>
+                {
+                    beyond(below, &Value::Null, way, found);
+                }
                 (None, _) => found(way),
                 (Some(value), _) => beyond(below, value, way, found),
             },
@@ -164,6 +170,16 @@ mod tests {
         owned["kind"] = json!("Secret");
         let found = given_up(&json!({"data": {}}), &owned, "kubectl-obs");
         assert!(found[0].secret && found[0].from == Some(json!(MASK)), "{found:?}");
+    }
+
+    #[test]
+    fn annotations_are_given_up_one_by_one() {
+        let mut owned = live(json!({"f:metadata": {"f:annotations": {"f:a": {}, "f:b": {}}}}));
+        owned["metadata"]["annotations"] = json!({"a": "1", "b": "2"});
+        let found = given_up(&json!({"metadata": {"name": "x"}}), &owned, "kubectl-obs");
+        let paths: Vec<&str> = found.iter().map(|change| change.path.as_str()).collect();
+        assert_eq!(paths, ["metadata.annotations.a", "metadata.annotations.b"]);
+        assert!(owns_more_than(&json!({}), &owned, "kubectl-obs"));
     }
 
     #[test]
