@@ -152,7 +152,12 @@ async fn everything(cluster: &Cluster, namespace: &str) -> BTreeMap<ObjectId, Va
         let selector = &selector;
         async move {
             let place = kind.namespaced.then_some(namespace);
-            (kind, cluster.list(kind, place, selector).await.expect("a list"))
+            // a definition of another trial may have gone since the kinds were asked for
+            let gone = |error: &kubectl_obs::Error| error.message().contains("does not serve");
+            match cluster.list(kind, place, selector).await {
+                Err(error) if gone(&error) => (kind, Vec::new()),
+                list => (kind, list.expect("a list")),
+            }
         }
     });
     let mut found = BTreeMap::new();
