@@ -47,9 +47,17 @@ pub async fn run(app: &App<'_>, args: cli::Drift) -> Result<bool> {
     app.ui.note("- as the release wants it, + as it is");
     if report.predicted > 0 {
         app.ui.note(&format!(
-            "{} compared as written, without asking the API server (you may not apply them): less may differ",
+            "{} compared as written, without the API server's answer to an apply: less may differ",
             count(report.predicted, "object")
         ));
+    }
+    if let Some(later) = &report.later {
+        app.ui.note(&format!(
+            "revision {} ({}) came after it, and may have changed this: kubectl obs rollback {} takes it back, kubectl \
+             obs upgrade goes on with it",
+            later.revision, later.status, report.revision
+        ));
+        return Ok(true);
     }
     for line in ways_back(&report.objects) {
         app.ui.note(&line);

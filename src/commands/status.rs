@@ -36,7 +36,8 @@ fn print(app: &App<'_>, report: Report) {
         report.bundle
     ));
     if let Some(health) = &report.health {
-        app.ui.data(&format!("healthy: {health}\n"));
+        let word = if health.down.is_empty() { "healthy" } else { "not healthy" };
+        app.ui.data(&format!("{word}: {health}\n"));
     }
     if let Some(holder) = &report.holder {
         app.ui.data(&format!("  {holder}\n"));

@@ -10,6 +10,8 @@
 //!                                               go first; else it can only be made anew
 //! ```
 
+use std::borrow::Cow;
+
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
@@ -110,8 +112,13 @@ async fn answered(ctx: &Context<'_>, mut step: Step, live: &Value, rules: &Rules
     let Some(kind) = kind_of(ctx, &step.object).await? else { return Ok(step) };
     let object = generated::with_live_values(&step.object, live).unwrap_or_else(|| step.object.clone());
     let question = Question { ctx, kind, object, uid: step.uid.clone() };
+    if step.takes_over && is_immutable(&step) {
+        // of what is yet to become ours the server cannot be asked in place
+        return Ok(step);
+    }
+    let ours = if step.takes_over { Cow::Owned(plan::taken(live)) } else { Cow::Borrowed(live) };
     step.first =
-        plan::without_emptied(question.object.value(), live).and_then(|first| Object::new(first).ok());
+        plan::without_emptied(question.object.value(), &ours).and_then(|first| Object::new(first).ok());
     let (mut answer, mut said) = question.in_place(step.first.as_ref().unwrap_or(&question.object)).await;
     if step.first.is_some() && answer.as_ref().is_err_and(is_refusal) {
         step.first = None;
@@ -194,6 +201,16 @@ async fn earlier_defaults(
     leftovers
 }
 
+/// The fields that a refusal names.
+fn complaints(error: &ApplyError) -> Vec<String> {
+    match error {
+        ApplyError::Immutable(causes, _) | ApplyError::Invalid(causes, _) => {
+            causes.iter().map(|cause| cause.field.clone()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// Was it predicted that the object cannot be changed in place?
 fn is_immutable(step: &Step) -> bool {
     step.refusal.is_some() || matches!(step.change, Change::Recreate { .. })
@@ -219,12 +236,7 @@ async fn refused(
     said: &[Said],
     rules: &Rules<'_>,
 ) -> Result<Step> {
-    let complaints: Vec<String> = match &error {
-        ApplyError::Immutable(causes, _) | ApplyError::Invalid(causes, _) => {
-            causes.iter().map(|cause| cause.field.clone()).collect()
-        }
-        _ => Vec::new(),
-    };
+    let complaints = complaints(&error);
     let why = refusal(&step.object, &error.into());
     let fresh = match question.fresh().await {
         Ok(fresh) => fresh,
@@ -260,8 +272,15 @@ async fn take_over(
 ) -> Result<Step> {
     let after = match answer {
         Ok(after) => Ok(after),
-        Err(error) if is_refusal(&error) && is_immutable(&step) => return Ok(step),
-        Err(error) if is_refusal(&error) => question.fresh().await,
+        // what stands against it may be what goes: is it taken where nothing is yet?
+        Err(error) if is_refusal(&error) => match question.fresh().await {
+            // there, too, but not for the same reason: the other name collides with something
+            Err(elsewhere) if complaints(&elsewhere) != complaints(&error) => {
+                step.asked = true;
+                return Ok(step);
+            }
+            answer => answer,
+        },
         Err(error) => return unanswered(step, error),
     };
     match after {

@@ -30,6 +30,9 @@ pub struct Report {
     pub revision: Revision,
     /// Its status.
     pub status: String,
+    /// The newest revision, when it is a later one that was not deployed: what differs may be its doing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub later: Option<Later>,
     /// How many objects were compared.
     pub compared: usize,
     /// Of how many the API server was not asked (no right to apply): fields are compared as written.
@@ -37,6 +40,16 @@ pub struct Report {
     pub predicted: usize,
     /// Those that differ.
     pub objects: Vec<Drifted>,
+}
+
+/// A revision that came after the deployed one.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Later {
+    /// Its number.
+    pub revision: Revision,
+    /// `failed`
+    pub status: String,
 }
 
 /// An object that is not as the release wants it.
@@ -122,6 +135,10 @@ pub async fn drift(ctx: &Context<'_>) -> Result<Report> {
         namespace: ctx.namespace.to_string(),
         revision: record.revision,
         status: header.status_word.clone(),
+        later: history
+            .latest()
+            .filter(|latest| latest.revision > record.revision)
+            .map(|latest| Later { revision: latest.revision, status: latest.status_word.clone() }),
         compared: desired.len(),
         predicted: drifted.iter().filter(|one| one.predicted).count(),
         objects: drifted,
@@ -164,7 +181,7 @@ async fn drifted(
     let object = scaled_elsewhere(object, all, autoscalers, Some(live));
     let object = generated::with_live_values(&object, live).unwrap_or_else(|| object.into_owned());
     let desired = object.value();
-    let (changes, predicted) = match is_settled(desired, live, true) {
+    let (changes, predicted) = match is_settled(desired, live) {
         true => (Vec::new(), false),
         false => match ask::restored(ctx, &object, live).await? {
             Some(after) => (plan::changes(desired, live, &after).0, false),

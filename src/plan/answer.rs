@@ -6,10 +6,10 @@ use serde_json::Value;
 use super::decide::{add_removals, held_by_hand, meet_conflicts};
 use super::immutable::{self, Outcome};
 use super::leftover::complained_of;
-use super::ownership::{additions, given_up, is_applied, owns_the_same};
+use super::ownership::{additions, given_up_with_empty, is_applied, owns_the_same};
 use super::{Addition, Change, Conflict, Owner, Refusal, Rules, Step, conflicts, generated, owners};
 use crate::diff::{self, Scope};
-use crate::object::labels;
+use crate::object::{MASK, labels};
 
 /// A field that we applied, do not want any more, and that stays.
 #[derive(Debug, Clone, PartialEq)]
@@ -168,7 +168,7 @@ fn kept(desired: &Value, live: &Value, after: &Value) -> Vec<Kept> {
         let value = |object| change.steps.iter().try_fold(object, |value, step| step.find(value));
         value(after).is_some() && value(after) == value(live)
     };
-    let given_up = given_up(desired, live, labels::MANAGER).into_iter().filter(stays);
+    let given_up = given_up_with_empty(desired, live, labels::MANAGER).into_iter().filter(stays);
     given_up
         .filter_map(|change| {
             let owner = owners(after, &change).into_iter().find(|owner| !owner.is_us());
@@ -185,6 +185,47 @@ pub fn is_leftover(kept: &Kept, fresh: &Value) -> bool {
     there != kept.change.from.as_ref() || kept.change.secret
 }
 
+/// A conflict that managedFields do not explain: with what stands at the field that the server names.
+fn unknown(said: &Said, desired: &Value, live: &Value) -> Conflict {
+    let steps = server_steps(&said.field);
+    let value = |object| steps.iter().try_fold(object, |value: &Value, step| step.find(value)).cloned();
+    let secret = live["kind"] == "Secret";
+    let shown = |value: Option<Value>| value.map(|value| if secret { Value::from(MASK) } else { value });
+    Conflict {
+        path: diff::path_text(&steps),
+        field: said.field.clone(),
+        owner: Owner { manager: said.manager.clone(), by_apply: false, time: None, subresource: None },
+        ours: shown(value(desired)),
+        live: shown(value(live)),
+    }
+}
+
+/// `.spec.containers[name="main"].image` as steps (structured-merge-diff, fieldpath: PathElement).
+fn server_steps(field: &str) -> Vec<diff::Step> {
+    let mut steps = Vec::new();
+    let mut rest = field;
+    while !rest.is_empty() {
+        if let Some(inside) = rest.strip_prefix('[') {
+            let Some((keys, after)) = inside.split_once(']') else { break };
+            let pairs = keys.split(',').filter_map(|pair| {
+                let (key, value) = pair.split_once('=')?;
+                Some((key.to_owned(), serde_json::from_str(value).ok()?))
+            });
+            steps.push(match keys.parse() {
+                Ok(index) => diff::Step::Index(index),
+                Err(_) => diff::Step::Item(pairs.collect()),
+            });
+            rest = after;
+        } else {
+            let name = rest.strip_prefix('.').unwrap_or(rest);
+            let end = name.find(['.', '[']).unwrap_or(name.len()).max(1).min(name.len());
+            steps.push(diff::Step::Key(name[..end].to_owned()));
+            rest = &name[end..];
+        }
+    }
+    steps
+}
+
 /// The server's conflicts with what is known of their owners and values.
 fn told(said: &[Said], desired: &Value, live: &Value) -> Vec<Conflict> {
     let known = conflicts(desired, live);
@@ -192,13 +233,7 @@ fn told(said: &[Said], desired: &Value, live: &Value) -> Vec<Conflict> {
         .filter(|one| one.manager != labels::MANAGER)
         .map(|one| {
             let found = known.iter().find(|c| c.field == one.field && c.owner.manager == one.manager);
-            found.cloned().unwrap_or_else(|| Conflict {
-                path: one.field.trim_start_matches('.').to_owned(),
-                field: one.field.clone(),
-                owner: Owner { manager: one.manager.clone(), by_apply: false, time: None, subresource: None },
-                ours: None,
-                live: None,
-            })
+            found.cloned().unwrap_or_else(|| unknown(one, desired, live))
         })
         .collect()
 }

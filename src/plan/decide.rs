@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::immutable::{self, Outcome};
 use super::ownership::{
     additions, applied_in_another_version, conflicts, conflicts_with_ourselves, given_up, is_applied_at_all,
-    is_ours, is_settled, made_by_hand, owners, scaled_elsewhere, takeover, without_emptied,
+    is_ours, is_settled, made_by_hand, owners, scaled_elsewhere, taken, takeover, without_emptied,
 };
 use super::{Change, Refusal, Rules, Step, crd, generated, is_going, local, managers, wave};
 use super::{Conflict, Owner};
@@ -71,7 +71,11 @@ pub fn step(object: &Object, live: Option<&Value>, all: &All<'_>) -> Step {
                 let filled = generated::with_live_values(&step.object, live);
                 add_removals(fields, filled.as_ref().unwrap_or(&step.object).value(), live);
             }
-            meet_immutable_fields(&mut step, live, all);
+            match step.takes_over {
+                // what was theirs and is not desired goes, too
+                true => meet_immutable_fields(&mut step, &taken(live), all),
+                false => meet_immutable_fields(&mut step, live, all),
+            }
             meet_others(&mut step, live, all.rules);
             step.certain = is_certain(&step, live, all.rules);
         }
@@ -120,7 +124,7 @@ fn change(object: &Object, live: Option<&Value>, rules: &Rules<'_>) -> Change {
     let desired = filled.as_ref().unwrap_or(object).value();
     let complete = !generated::lacks(object, live);
     let restored = !rules.force_conflicts || additions(desired, live).is_empty();
-    if ours && complete && restored && is_settled(desired, live, rules.applied.contains(&object.id())) {
+    if ours && complete && restored && is_settled(desired, live) {
         return Change::Unchanged;
     }
     let mut fields = diff::fields(live, desired, diff::Scope::Desired);
@@ -272,7 +276,7 @@ fn meet_others(step: &mut Step, live: &Value, rules: &Rules<'_>) {
 
 /// May the fields in conflict be taken? `own`: is any of them ours, by another write than an apply?
 pub(super) fn meet_conflicts(step: &mut Step, found: Vec<Conflict>, own: bool, rules: &Rules<'_>) {
-    let by_people = found.iter().all(|conflict| conflict.owner.is_hand_tool());
+    let by_people = found.iter().all(|conflict| conflict.owner.gives_way());
     step.force = if found.is_empty() { own } else { rules.force_conflicts && by_people };
     step.conflicts = found;
 }

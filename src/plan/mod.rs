@@ -30,7 +30,8 @@ pub use order::{WAVES, removal_rank, wave};
 pub use ownership::{
     Addition, Conflict, HelmRelease, Owner, Takeover, additions, applied_in_another_version, applied_last,
     carry_over, claim, conflicts, conflicts_with_ourselves, given_up, is_applied, is_applied_at_all,
-    is_hand_tool, is_ours, is_settled, owners, owns_more_than, scaled_elsewhere, takeover, without_emptied,
+    is_hand_tool, is_ours, is_settled, owners, owns_more_than, scaled_elsewhere, taken, takeover,
+    without_emptied,
 };
 pub use successor::must_go_first;
 

@@ -31,6 +31,13 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial::api("cases::what_is_being_deleted_is_made_again", being_deleted),
         trial::api("cases::what_a_lost_record_made_is_found_and_removed", lost_record),
         trial::api("cases::an_install_that_was_killed_at_its_end_is_done", killed_at_its_end),
+        trial::api("cases::endpoint_slices_of_a_bundle_are_removed", slices_of_a_bundle),
+        trial::api("cases::drift_sees_what_a_failed_upgrade_changed", drift_after_a_failure),
+        trial::api("cases::what_is_written_under_our_name_is_seen", written_under_our_name),
+        trial::api("cases::an_object_without_managed_fields_is_taken_back", without_managed_fields),
+        trial::api("cases::a_service_with_a_node_port_is_taken_back", a_node_port_that_people_changed),
+        trial::api("cases::an_empty_map_that_people_filled_is_empty_again", a_filled_empty_map),
+        trial::api("cases::an_immutable_map_is_made_anew_when_named", an_immutable_map),
     ]
 }
 
@@ -445,7 +452,17 @@ fn killed_at_its_end(env: &Env) {
     release(env, "install", &objects, &[]).ok();
     let refused = release(env, "install", &objects, &[]).ends(1);
     assert!(refused.stderr.contains("is already deployed"), "{refused}");
-    let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "obs.obs"},
+    // what a process of this machine leaves that is gone
+    let read = |path: &str| std::fs::read_to_string(path).expect("it can be read").trim().to_owned();
+    let namespace = std::fs::read_link("/proc/self/ns/pid").expect("it can be read");
+    let annotations = json!({
+        "kubectl-obs.dev/operation": "install", "kubectl-obs.dev/who": "someone", "kubectl-obs.dev/pid": "1",
+        "kubectl-obs.dev/host": read("/proc/sys/kernel/hostname"), "kubectl-obs.dev/process-start": "no time",
+        "kubectl-obs.dev/boot-id": read("/proc/sys/kernel/random/boot_id"),
+        "kubectl-obs.dev/pid-namespace": namespace.display().to_string(),
+    });
+    let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {"name": "obs.obs", "annotations": annotations},
         "spec": {"holderIdentity": "someone/1/0", "leaseDurationSeconds": 1, "renewTime": "2026-01-01T00:00:00.000000Z"}});
     env.apply(&lease.to_string());
     let other = release(env, "install", &map(json!({"a": "2"})), &[]).ends(1);
@@ -454,4 +471,127 @@ fn killed_at_its_end(env: &Env) {
     assert!(done.stderr.contains("unchanged"), "{done}");
     assert_eq!(env.get("lease obs.obs"), None, "what was left is removed");
     assert_eq!(newest(env), (1, "deployed".to_owned()));
+}
+
+fn slices_of_a_bundle(env: &Env) {
+    let objects = json!({
+        "eps": {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+            "body": {"addressType": "IPv4", "ports": [{"port": 1}], "endpoints": [{"addresses": ["10.2.3.4"]}]}},
+        "map": {"apiVersion": "v1", "kind": "ConfigMap", "body": {"data": {"a": "1"}}},
+    });
+    release(env, "install", &objects, &[]).ok();
+    env.obs(["uninstall", "--yes"]).run().ok();
+    assert_eq!(env.get("endpointslice obs-objects-eps"), None);
+}
+
+/// The deployed revision is what drift is about; a later one that failed half-way has changed things.
+fn drift_after_a_failure(env: &Env) {
+    let objects = |replicas: u32, text: &str| {
+        let mut objects = web(json!({}), json!({"replicas": replicas}));
+        objects["map"] = map(json!({"a": text}))["map"].clone();
+        objects
+    };
+    release(env, "install", &objects(0, "1"), &[]).ok();
+    let file = env.write("b.yaml", &json!({ "objects": objects(1, "2") }).to_string()).display().to_string();
+    let failed = env.obs(["upgrade", "--reset-values", "-f", &file, "--wait=ready", "--timeout=4s"]).run();
+    assert_ne!(failed.code, 0, "{failed}");
+    let drift = env.obs(["drift"]).run().ends(1);
+    assert!(drift.stdout.contains("obs-objects-map"), "{drift}");
+    assert!(drift.stderr.contains("revision 2 (failed)") && drift.stderr.contains("rollback 1"), "{drift}");
+}
+
+/// Who writes under our manager's name leaves the field in our entry.
+fn written_under_our_name(env: &Env) {
+    let objects = map(json!({"a": "1"}));
+    release(env, "install", &objects, &[]).ok();
+    let mut other = env.get(MAP).expect("it is there");
+    for key in ["uid", "resourceVersion", "creationTimestamp", "managedFields"] {
+        other["metadata"].as_object_mut().expect("a map").remove(key);
+    }
+    other["data"]["a"] = json!("2");
+    env.kubectl([
+        "apply",
+        "--server-side",
+        "--field-manager=kubectl-obs",
+        "--force-conflicts",
+        "--filename=-",
+    ])
+    .stdin(other.to_string())
+    .run()
+    .ok();
+    let drift = env.obs(["drift"]).run().ends(1);
+    assert!(drift.stdout.contains("obs-objects-map"), "{drift}");
+    release(env, "upgrade", &objects, &[]).ok();
+    assert_eq!(at(env, MAP, "/data"), json!({"a": "1"}));
+    settled(env, &objects);
+}
+
+fn without_managed_fields(env: &Env) {
+    let objects = web(json!({"env": [{"name": "A", "value": "1"}]}), json!({}));
+    release(env, "install", &objects, &[]).ok();
+    let wipe = r#"[{"op":"replace","path":"/metadata/managedFields","value":[{}]}]"#;
+    env.kubectl(["patch", "deployment", "obs-objects-web", "--type=json", "--patch", wipe]).run().ok();
+    env.kubectl(["set", "image", "deployment/obs-objects-web", "main=registry.example.com/web:2"]).run().ok();
+    let refused = release(env, "upgrade", &objects, &[]).ends(1);
+    assert!(
+        refused.stderr.contains(
+            "containers[main].image: ours registry.example.com/web:1, live registry.example.com/web:2"
+        ),
+        "{refused}"
+    );
+    release(env, "upgrade", &objects, &["--force-conflicts"]).ok();
+    assert_eq!(at(env, WEB, "/spec/template/spec/containers/0/image"), "registry.example.com/web:1");
+    settled(env, &objects);
+}
+
+/// Names and ports that are unique keep the server from saying what it would make of a copy.
+fn a_node_port_that_people_changed(env: &Env) {
+    let objects =
+        service(json!({"type": "NodePort", "ports": [{"name": "a", "port": 80, "nodePort": 31877}]}));
+    release(env, "install", &objects, &[]).ok();
+    let port = json!([{"op": "add", "path": "/spec/ports/-", "value": {"name": "more", "port": 81}}]);
+    env.kubectl(["patch", "service", "obs-objects-web", "--type=json", "--patch", &port.to_string()])
+        .run()
+        .ok();
+    release(env, "upgrade", &objects, &["--force-conflicts"]).ok();
+    assert_eq!(at(env, SERVICE, "/spec/ports/1"), Value::Null);
+    let moved = json!([{"op": "replace", "path": "/spec/ports/0/port", "value": 8080}]);
+    env.kubectl(["patch", "service", "obs-objects-web", "--type=json", "--patch", &moved.to_string()])
+        .run()
+        .ok();
+    release(env, "upgrade", &objects, &["--force-conflicts"]).ok();
+    assert_eq!(at(env, SERVICE, "/spec/ports/0/port"), 80);
+    settled(env, &objects);
+}
+
+/// A map that we want empty and people filled goes first, then comes back.
+fn a_filled_empty_map(env: &Env) {
+    let objects = web(json!({"affinity": {}}), json!({}));
+    release(env, "install", &objects, &[]).ok();
+    patch(
+        env,
+        WEB,
+        &json!({"spec": {"template": {"spec": {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution":
+            {"nodeSelectorTerms": [{"matchExpressions": [{"key": "a", "operator": "Exists"}]}]}}}}}}}),
+    );
+    release(env, "upgrade", &objects, &["--force-conflicts"]).ok();
+    assert_eq!(at(env, WEB, "/spec/template/spec/affinity"), json!({}));
+    settled(env, &objects);
+}
+
+fn an_immutable_map(env: &Env) {
+    let objects = map(json!({"a": "1"}));
+    release(env, "install", &objects, &[]).ok();
+    patch(env, MAP, &json!({"immutable": true}));
+    let refused = release(env, "upgrade", &objects, &["--force-conflicts"]).ends(1);
+    assert!(refused.stderr.contains("--recreate ConfigMap/obs-objects-map"), "{refused}");
+    release(
+        env,
+        "upgrade",
+        &objects,
+        &["--force-conflicts", "--recreate=ConfigMap/obs-objects-map", "--yes"],
+    )
+    .ok();
+    assert_eq!(at(env, MAP, "/immutable"), Value::Null);
+    settled(env, &objects);
 }

@@ -166,7 +166,7 @@ fn seen_before(env: &Env) {
     }
     assert!(failed.took < Duration::from_secs(60), "{failed}");
     let status = env.obs(["status"]).run().ok();
-    assert!(status.stdout.contains("\nhealthy: 1 of 5 targets up; "), "{status}");
+    assert!(status.stdout.contains("\nnot healthy: 1 of 5 targets up; "), "{status}");
     assert!(status.stdout.contains(": sample limit exceeded"), "{status}");
     let status = env.obs(["status", "-o", "json"]).run().ok().json();
     assert_eq!(status["health"]["up"], 1, "{status}");

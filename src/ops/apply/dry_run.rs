@@ -176,11 +176,11 @@ pub fn foreign(step: &Step, live: &Value) -> Error {
 
 /// Somebody else's object has the name.
 pub fn taken(id: &ObjectId, managers: &[String]) -> Error {
-    Error::failed(format!(
-        "{id} exists already and does not belong to this release (managed by {})",
-        managers.join(", ")
-    ))
-    .hint(
+    let by = match managers {
+        [] => String::new(),
+        managers => format!(" (managed by {})", managers.join(", ")),
+    };
+    Error::failed(format!("{id} exists already and does not belong to this release{by}")).hint(
         "pass --adopt to take it over; or choose another --release or namespace, or remove that object first",
     )
 }

@@ -60,7 +60,7 @@ pub async fn apply_step(
         options.uid = None;
     }
     let filled = fill_generated(ctx, &kind, &step.object, generated).await?;
-    if let (Some(first), Change::Update(_)) = (&step.first, &step.change) {
+    if let (Some(first), Change::Update(_) | Change::Adopt(_)) = (&step.first, &step.change) {
         run.lock.still_held()?;
         ctx.cluster.apply(&kind, first, &options).await?;
     }

@@ -49,8 +49,8 @@ impl Aim<'_> {
     pub async fn target(&self, ctx: &Context<'_>, seen: &Seen) -> Result<(Verb, Target)> {
         match self {
             Self::Install(loaded) => {
-                // a lock that is left tells of an install that was killed at its very end
-                if !seen.locked {
+                // a lock that is left may be that of an install that was killed at its very end
+                if !seen.killed {
                     refuse_deployed(ctx, &seen.history)?;
                 }
                 Ok((Verb::Install, Target::Bundle(Arc::clone(loaded))))

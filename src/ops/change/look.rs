@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::aim::Aim;
 use super::{DryRun, Goal, Options, Target, Verb};
 use crate::cluster::records::Store;
-use crate::cluster::{Kinds, Lock, ServerVersion};
+use crate::cluster::{HolderInfo, Kinds, Lock, ServerVersion};
 use crate::error::{Error, Exit, Result};
 use crate::event::Event;
 use crate::object::{Object, ObjectId, builtin};
@@ -36,6 +36,8 @@ pub struct Seen {
     pub key: Option<Vec<u8>>,
     /// Is there a lock: is somebody at work, or was killed?
     pub locked: bool,
+    /// Is it known that who holds it was killed?
+    pub killed: bool,
     /// Is there no namespace yet? Then nothing can be in it.
     pub absent: bool,
     /// May the caller do everything? Then no single right is asked for.
@@ -86,13 +88,14 @@ pub async fn read(ctx: &Context<'_>) -> Result<Seen> {
             store.key(),
             preflight::may_everything(ctx),
             ctx.cluster.kinds(),
-            locked(ctx),
+            holder(ctx),
             absent(ctx),
         )
     };
-    let (version, (history, records, blind), chunks, key, all_rights, kinds, locked, absent) =
+    let (version, (history, records, blind), chunks, key, all_rights, kinds, holder, absent) =
         ctx.or(all).await?;
-    Ok(Seen { version, history, records, blind, chunks, key, locked, absent, all_rights, kinds })
+    let (locked, killed) = (holder.is_some(), holder.is_some_and(|holder| holder.process_is_gone()));
+    Ok(Seen { version, history, records, blind, chunks, key, locked, killed, absent, all_rights, kinds })
 }
 
 /// Why the release could not be read: who lacks rights should hear of all that are missing at once,
@@ -112,9 +115,8 @@ pub async fn unreadable(ctx: &Context<'_>, aim: &Aim<'_>, error: Error) -> Error
 }
 
 /// Whoever may not look at Leases sees none: `diff` needs no more than the right to read.
-async fn locked(ctx: &Context<'_>) -> Result<bool> {
-    let holder = Lock::holder(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str()).await;
-    Ok(holder.is_ok_and(|holder| holder.is_some()))
+async fn holder(ctx: &Context<'_>) -> Result<Option<HolderInfo>> {
+    Ok(Lock::holder(ctx.cluster, ctx.namespace.as_str(), ctx.release.as_str()).await.ok().flatten())
 }
 
 /// Whoever may not look at it has one.

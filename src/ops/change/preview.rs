@@ -124,7 +124,8 @@ impl Preview {
                 .collect();
             fields.extend(step.follows.iter().map(|change| Field::of_server(change)));
             for conflict in step.obstacles() {
-                if fields.iter().all(|field| field.path != conflict.path) {
+                // of a value that is owned as a whole the parts that differ say more
+                if fields.iter().all(|field| !field.path.starts_with(&conflict.path)) {
                     fields.push(Field::in_conflict(conflict));
                 }
             }
@@ -136,7 +137,10 @@ impl Preview {
             }
             let (note, hint) = match &step.change {
                 Change::Foreign(managers) if step.refusal.is_none() => (
-                    Some(format!("exists already, managed by {}", managers.join(", "))),
+                    Some(match managers.as_slice() {
+                        [] => "exists already, and does not belong to the release".to_owned(),
+                        managers => format!("exists already, managed by {}", managers.join(", ")),
+                    }),
                     Some("--adopt takes it over; or remove it, or choose another --release".to_owned()),
                 ),
                 _ if step.refusal.is_some() => step.refusal.as_ref().map_or((None, None), |refusal| {
@@ -210,12 +214,15 @@ impl Preview {
         }
     }
 
-    /// Does it say the same as another, but for what the server decides anew each time it is asked?
+    /// Does it say the same as another, but for what the server decides anew each time it is asked, and
+    /// for the time that has passed?
     pub fn says_the_same(&self, other: &Self) -> bool {
         let ours = |preview: &Self| {
             let mut preview = preview.clone();
             for change in &mut preview.changes {
                 change.fields.retain(|field| !field.by_server);
+                // with how long ago it was
+                change.fields.iter_mut().for_each(|field| field.owner = None);
             }
             preview
         };
@@ -331,7 +338,7 @@ impl Field {
             to: change.to.clone(),
             secret: change.secret,
             owner: None,
-            note: Some("by the server".to_owned()),
+            note: Some("set by the server when it is applied".to_owned()),
             by_server: true,
         }
     }
@@ -397,8 +404,9 @@ impl ObjectChange {
             .map(|field| diff::Change {
                 path: field.path.clone(),
                 steps: Vec::new(),
-                from: field.from.clone(),
-                to: field.to.clone(),
+                // what a dry-run hands out is not what the apply will
+                from: field.from.clone().filter(|_| !field.by_server),
+                to: field.to.clone().filter(|_| !field.by_server),
                 secret: field.secret,
             })
             .collect();

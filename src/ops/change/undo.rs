@@ -57,6 +57,11 @@ async fn roll_back(
             "rolled back: revision {} has the content of revision {revision}",
             report.revision
         )),
+        // it was applied, and is only not ready
+        Err(second) if second.exit() == Exit::Deadline => error.clone().detail(format!(
+            "rolled back to the content of revision {revision}, which was not ready in time: {}",
+            second.message()
+        )),
         Err(second) => not_undone(error, &second),
     }
 }

@@ -60,7 +60,11 @@ pub fn orphans(ctx: &Context<'_>, desired: &[Object], known: &[Entry], live: &Li
 
 /// Made by a controller for another object, whose labels it carries: goes with that one.
 pub fn is_dependent(id: &ObjectId, value: &Value) -> bool {
-    matches!(id.kind.as_str(), "Endpoints" | "EndpointSlice" | "Event")
+    // the controller's own carry the labels of their Service; those of a bundle were applied by us
+    let by_controller =
+        matches!(id.kind.as_str(), "Endpoints" | "EndpointSlice") && !crate::plan::is_applied_at_all(value);
+    by_controller
+        || id.kind == "Event"
         || value["metadata"]["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty())
 }
 

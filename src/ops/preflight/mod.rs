@@ -156,8 +156,10 @@ fn conflict(step: &Step) -> Error {
             None => "(absent)".to_owned(),
             Some(Value::String(text)) if text.contains('\n') => "…".to_owned(),
             Some(Value::String(text)) => text.clone(),
-            Some(Value::Object(_) | Value::Array(_)) => "…".to_owned(),
-            Some(other) => other.to_string(),
+            // small ones in full: a selector, a list of arguments
+            Some(other) => {
+                Some(other.to_string()).filter(|text| text.len() <= 120).unwrap_or_else(|| "…".to_owned())
+            }
         };
         error = error.detail(format!(
             "{}: ours {}, live {}, set by {}",
@@ -167,7 +169,7 @@ fn conflict(step: &Step) -> Error {
             crate::ops::who::owner(&conflict.owner)
         ));
     }
-    if step.obstacles().iter().all(|conflict| conflict.owner.is_hand_tool()) {
+    if step.obstacles().iter().all(|conflict| conflict.owner.gives_way()) {
         error.hint(
             "--force-conflicts takes these fields back; to keep a live value, set it in the release's values",
         )

@@ -1,7 +1,7 @@
-//! Does our last apply own exactly what is desired? The entry of managedFields names every field that
-//! we applied, and whoever changes the value of one takes it out of the entry. So where the entry
-//! still names all that is desired and nothing else, the server has what we applied last; where that
-//! is what is desired now, another apply changes nothing, and the server need not be asked.
+//! Is the live object what another apply would leave? Yes where our entry of managedFields names just
+//! what is desired, and every value is live as it is written: then an apply changes nothing, and the
+//! server need not be asked. The entry alone would not do: admission may have rewritten a value, and
+//! whoever writes under our name leaves it in our entry.
 //!
 //! Nothing here knows a schema, a default or a kind: what cannot be told for certain counts as no, and
 //! then the server is asked.
@@ -26,18 +26,14 @@ const UNNAMED: [&str; 9] = [
     "generateName",
 ];
 
-/// Is the live object what another apply of `desired` would leave, by its managedFields alone?
-///
-/// `applied` says that `desired` is what was applied last, by the record of a revision that came to
-/// its end. Without that the values are compared, too, as they are written.
-pub fn is_settled(desired: &Value, live: &Value, applied: bool) -> bool {
+/// Is the live object certainly what another apply of `desired` would leave?
+pub fn is_settled(desired: &Value, live: &Value) -> bool {
     let same_version = entries(live)
         .any(|entry| Owner::of(entry).is_our_apply() && entry["apiVersion"] == desired["apiVersion"]);
     let (Some(fields), true) = (applied_by(live, MANAGER).and_then(Value::as_object), same_version) else {
         return false;
     };
-    let walk = Walk { literal: !applied };
-    walk.map(fields, desired, live, Level::Object)
+    Walk.map(fields, desired, live, Level::Object)
 }
 
 /// How deep a map is: at the top, some fields are not named.
@@ -48,10 +44,7 @@ enum Level {
     Below,
 }
 
-struct Walk {
-    /// Are values compared?
-    literal: bool,
-}
+struct Walk;
 
 impl Walk {
     /// Do the fields below a node name all of `desired`, and nothing else?
@@ -60,7 +53,7 @@ impl Walk {
         match desired {
             Value::Null => false,
             // owned as a whole
-            _ if fields.is_empty() => !self.literal || desired == live,
+            _ if fields.is_empty() => desired == live,
             Value::Object(_) => self.map(fields, desired, live, level),
             Value::Array(items) => self.list(fields, items, desired, live),
             _ => false,
@@ -170,7 +163,7 @@ mod tests {
         object
     }
 
-    /// (what, live, our fields, desired, settled when it was applied last, settled in itself)
+    /// (what, live, our fields, desired, is it settled?)
     #[test]
     fn only_what_is_owned_exactly_is_settled() {
         let cases = [
@@ -180,14 +173,12 @@ mod tests {
                 json!({"f:data": {"f:a": {}}}),
                 json!({"data": {"a": "1"}}),
                 true,
-                true,
             ),
             (
                 "written otherwise",
                 json!({"data": {"a": "1Gi"}}),
                 json!({"f:data": {"f:a": {}}}),
                 json!({"data": {"a": "1024Mi"}}),
-                true,
                 false,
             ),
             (
@@ -196,14 +187,12 @@ mod tests {
                 json!({"f:data": {"f:a": {}, "f:b": {}}}),
                 json!({"data": {"a": "1"}}),
                 false,
-                false,
             ),
             (
                 "less is owned",
                 json!({"data": {"a": "1", "b": "2"}}),
                 json!({"f:data": {"f:a": {}}}),
                 json!({"data": {"a": "1", "b": "2"}}),
-                false,
                 false,
             ),
             (
@@ -212,14 +201,12 @@ mod tests {
                 json!({"f:spec": {"f:selector": {}}}),
                 json!({"spec": {"selector": {"a": "1"}}}),
                 true,
-                true,
             ),
             (
                 "an atomic map with more in it",
                 json!({"spec": {"selector": {"a": "1", "b": "2"}}}),
                 json!({"f:spec": {"f:selector": {}}}),
                 json!({"spec": {"selector": {"a": "1"}}}),
-                true,
                 false,
             ),
             (
@@ -228,14 +215,12 @@ mod tests {
                 json!({}),
                 json!({"spec": {"selector": {"a": "1"}}}),
                 false,
-                false,
             ),
             (
                 "null",
                 json!({"spec": {"a": {"b": "1"}}}),
                 json!({"f:spec": {"f:a": {}}}),
                 json!({"spec": {"a": null}}),
-                false,
                 false,
             ),
             (
@@ -244,14 +229,12 @@ mod tests {
                 json!({"f:spec": {"f:a": {}}}),
                 json!({"spec": {"a": 1, "selector": {}}}),
                 false,
-                false,
             ),
             (
                 "a value of the server's own",
                 json!({"spec": {"a": 1, "b": 2}}),
                 json!({"f:spec": {"f:a": {}}}),
                 json!({"spec": {"a": 1}}),
-                true,
                 true,
             ),
             (
@@ -260,14 +243,12 @@ mod tests {
                 json!({"f:env": {"k:{\"name\":\"A\"}": {".": {}, "f:name": {}}, "k:{\"name\":\"B\"}": {".": {}, "f:name": {}}}}),
                 json!({"env": [{"name": "A"}, {"name": "B"}]}),
                 true,
-                true,
             ),
             (
                 "in another order",
                 json!({"env": [{"name": "B"}, {"name": "A"}]}),
                 json!({"f:env": {"k:{\"name\":\"A\"}": {".": {}, "f:name": {}}, "k:{\"name\":\"B\"}": {".": {}, "f:name": {}}}}),
                 json!({"env": [{"name": "A"}, {"name": "B"}]}),
-                false,
                 false,
             ),
             (
@@ -276,14 +257,12 @@ mod tests {
                 json!({"f:env": {"k:{\"name\":\"A\"}": {".": {}, "f:name": {}}, "k:{\"name\":\"B\"}": {".": {}, "f:name": {}}}}),
                 json!({"env": [{"name": "A"}, {"name": "B"}]}),
                 true,
-                true,
             ),
             (
                 "a port without its protocol",
                 json!({"ports": [{"port": 80, "protocol": "TCP"}]}),
                 json!({"f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {".": {}, "f:port": {}}}}),
                 json!({"ports": [{"port": 80}]}),
-                true,
                 true,
             ),
             (
@@ -292,7 +271,6 @@ mod tests {
                 json!({"f:metadata": {"f:finalizers": {"v:\"a\"": {}, "v:\"b\"": {}}}}),
                 json!({"metadata": {"name": "x", "namespace": "n", "finalizers": ["a", "b"]}}),
                 true,
-                true,
             ),
             (
                 "a set with one more of ours",
@@ -300,14 +278,12 @@ mod tests {
                 json!({"f:metadata": {"f:finalizers": {"v:\"a\"": {}, "v:\"b\"": {}}}}),
                 json!({"metadata": {"name": "x", "namespace": "n", "finalizers": ["a"]}}),
                 false,
-                false,
             ),
         ];
-        for (what, is, fields, desired, applied, alone) in cases {
+        for (what, is, fields, desired, settled) in cases {
             let live = live(object(is), fields);
             let desired = object(desired);
-            assert_eq!(is_settled(&desired, &live, true), applied, "{what}, applied last");
-            assert_eq!(is_settled(&desired, &live, false), alone, "{what}, not known to be applied last");
+            assert_eq!(is_settled(&desired, &live), settled, "{what}");
         }
     }
 
@@ -315,9 +291,9 @@ mod tests {
     fn an_entry_of_another_version_settles_nothing() {
         let mut live = live(object(json!({"data": {"a": "1"}})), json!({"f:data": {"f:a": {}}}));
         let desired = object(json!({"data": {"a": "1"}}));
-        assert!(is_settled(&desired, &live, true));
+        assert!(is_settled(&desired, &live));
         live["metadata"]["managedFields"][0]["apiVersion"] = json!("v1beta1");
-        assert!(!is_settled(&desired, &live, true));
-        assert!(!is_settled(&desired, &object(json!({"data": {"a": "1"}})), true), "no entry at all");
+        assert!(!is_settled(&desired, &live));
+        assert!(!is_settled(&desired, &object(json!({"data": {"a": "1"}}))), "no entry at all");
     }
 }

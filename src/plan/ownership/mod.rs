@@ -30,7 +30,7 @@ pub use exact::is_settled;
 pub use extract::{applied_last, without_emptied};
 pub use owner::{Owner, is_hand_tool, owners};
 pub use scale::scaled_elsewhere;
-pub use takeover::{HelmRelease, Takeover, applied_in_another_version, carry_over, claim, takeover};
+pub use takeover::{HelmRelease, Takeover, applied_in_another_version, carry_over, claim, taken, takeover};
 
 use crate::diff::{self, Step};
 use crate::object::{MASK, Object, labels};
@@ -60,13 +60,20 @@ pub fn owns_more_than(desired: &Value, live: &Value, manager: &str) -> bool {
 /// The fields that `manager` owns by server-side apply and the desired object no longer has: they
 /// go with the next apply, unless somebody else owns them, too.
 pub fn given_up(desired: &Value, live: &Value, manager: &str) -> Vec<diff::Change> {
+    let mut found = given_up_with_empty(desired, live, manager);
+    found.retain(|change| !change.from.as_ref().is_some_and(is_empty));
+    found
+}
+
+/// The same, and maps and lists that are empty.
+pub fn given_up_with_empty(desired: &Value, live: &Value, manager: &str) -> Vec<diff::Change> {
     let mut found = Vec::new();
     let Some(fields) = applied_by(live, manager) else { return found };
     beyond(fields, desired, &mut Vec::new(), &mut |way| {
         let elements: Vec<Element> = way.iter().filter_map(|text| Element::parse(text)).collect();
         let value = elements.iter().try_fold(live, |value, element| element.find(value));
         let steps: Vec<Step> = elements.iter().filter_map(Element::step).collect();
-        let Some(value) = value.filter(|value| !value.is_null() && !is_empty(value)) else { return };
+        let Some(value) = value.filter(|value| !value.is_null()) else { return };
         let of_secret = live["kind"] == "Secret" && way.first() == Some(&"f:data");
         found.push(diff::Change {
             path: diff::path_text(&steps),

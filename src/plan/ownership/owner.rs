@@ -45,6 +45,12 @@ impl Owner {
     pub fn is_hand_tool(&self) -> bool {
         is_hand_tool(&self.manager)
     }
+
+    /// Does nobody come back to defend its value? A person's tool, or the server's name for fields of
+    /// which it does not know who wrote them, because managedFields were taken away.
+    pub fn gives_way(&self) -> bool {
+        self.is_hand_tool() || self.manager == UNKNOWN
+    }
 }
 
 /// The entries of managedFields.
@@ -79,6 +85,9 @@ const HAND_TOOLS: [&str; 21] = [
     "helm",
     "Helm",
 ];
+
+/// apiserver, managedfields: what was there before the first apply that tracks owners.
+const UNKNOWN: &str = "before-first-apply";
 
 /// Is this field manager kubectl or Helm: somebody's single command, which does not come back to
 /// defend its value, as a controller would?

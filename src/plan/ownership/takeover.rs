@@ -85,6 +85,17 @@ pub fn takeover(live: &Value) -> Option<Takeover> {
     Some(Takeover { patch: exactly(live, changes), managers, helm })
 }
 
+/// The live object as it is once a takeover is done: with other managedFields.
+pub fn taken(live: &Value) -> Value {
+    let mut out = live.clone();
+    let patch = takeover(live).map(|takeover| takeover.patch).unwrap_or_default();
+    let entries = patch.as_array().into_iter().flatten().find(|op| op["path"] == "/metadata/managedFields");
+    if let Some(op) = entries {
+        out["metadata"]["managedFields"] = op["value"].clone();
+    }
+    out
+}
+
 /// What makes our own entry one of the version that `live` was read in; None when it is, or when we
 /// have none. The server compares an apply with the one before in the version of that one: where a
 /// field came with the new version, it cannot, and where the old one is gone, nothing is removed.
