@@ -238,14 +238,11 @@ async fn refused(
 ) -> Result<Step> {
     let complaints = complaints(&error);
     let why = refusal(&step.object, &error.into());
-    let fresh = match question.fresh().await {
-        Ok(fresh) => fresh,
+    let Ok(fresh) = question.fresh().await else {
         // it would not be taken anywhere
-        Err(_) => {
-            step.asked = true;
-            step.refusal = Some(why);
-            return Ok(step);
-        }
+        step.asked = true;
+        step.refusal = Some(why);
+        return Ok(step);
     };
     if plan::blocked_by_hand(&mut step, live, &complaints) {
         return Ok(step);

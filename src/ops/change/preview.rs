@@ -122,7 +122,7 @@ impl Preview {
                 .iter()
                 .map(|change| Field::new(change, step, restart.as_ref()))
                 .collect();
-            fields.extend(step.follows.iter().map(|change| Field::of_server(change)));
+            fields.extend(step.follows.iter().map(Field::of_server));
             for conflict in step.obstacles() {
                 // of a value that is owned as a whole the parts that differ say more
                 if fields.iter().all(|field| !field.path.starts_with(&conflict.path)) {

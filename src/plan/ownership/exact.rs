@@ -109,7 +109,7 @@ impl Walk {
             };
             // the members of a set have no order of their own
             match element {
-                Element::Member(_) => continue,
+                Element::Member(_) => {}
                 Element::Item(keys) if !self.item(below, keys, wanted, there) => return false,
                 Element::Index(_) | Element::Field(_) => return false,
                 Element::Item(_) => places.push((from, to)),
