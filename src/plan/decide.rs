@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::immutable::{self, Outcome};
 use super::ownership::{
-    additions, applied_in_another_version, conflicts, conflicts_with_ourselves, given_up, is_applied_at_all,
-    is_ours, is_settled, made_by_hand, owners, scaled_elsewhere, taken, takeover, without_emptied,
+    additions, applied_in_another_version, applied_last, conflicts, conflicts_with_ourselves, given_up,
+    is_applied_at_all, is_ours, is_settled, made_by_hand, owners, scaled_elsewhere, taken, takeover,
+    without_emptied,
 };
 use super::{Change, Refusal, Rules, Step, crd, generated, is_going, local, managers, wave};
 use super::{Conflict, Owner};
@@ -164,6 +165,22 @@ fn is_certain(step: &Step, live: &Value, rules: &Rules<'_>) -> bool {
         && step.conflicts.is_empty()
         && step.owners.is_empty()
         && without_emptied(step.object.value(), live).is_none()
+        && is_settled_but_for_texts(step.object.value(), live)
+}
+
+/// Is all but labels, annotations and content as another apply would leave it?
+fn is_settled_but_for_texts(desired: &Value, live: &Value) -> bool {
+    let Some(last) = applied_last(live) else { return false };
+    let mut rest = desired.clone();
+    for (at, key) in [("/metadata", "labels"), ("/metadata", "annotations"), ("", "data"), ("", "binaryData")]
+    {
+        let Some(map) = rest.pointer_mut(at).and_then(Value::as_object_mut) else { return false };
+        match last.pointer(at).and_then(|map| map.get(key)) {
+            Some(value) => drop(map.insert(key.to_owned(), value.clone())),
+            None => drop(map.shift_remove(key)),
+        }
+    }
+    is_settled(&rest, live)
 }
 
 /// The release and its namespace, when the live object belongs to another one of ours: names of

@@ -2,8 +2,9 @@
 //! object, in waves, and what goes. Pure.
 //!
 //! An object is known to be unchanged when our managedFields entry owns exactly what is desired, and
-//! that is what was applied last (`ownership/exact.rs`). Everything else is a prediction until the
-//! server was asked: `ops::ask` sends the dry-run, and `answer.rs` makes of it what happens.
+//! every value is live as it is written (`ownership/exact.rs`). Everything else is a prediction until the
+//! server was asked: `ops::ask` sends the dry-run, and `answer.rs` makes of it what happens. What an
+//! upgrade would leave behind of earlier defaults is found by `leftover.rs`.
 
 mod answer;
 pub mod crd;

@@ -281,4 +281,15 @@ fn only_texts_that_the_server_stores_as_they_are_are_certain() {
     let live = live(vec![managed(before)]);
     let steps = plan(&[Object::new(after).unwrap()], &live, &[], &Rules::default()).steps;
     assert!(steps[0].certain, "{steps:?}");
+    // a selector is replaced as a whole: that one goes from it is not in its text
+    let policy = |selector: Value, text: &str| {
+        let mut policy = labelled("NetworkPolicy", "x", json!({"spec": {"podSelector": selector}}));
+        policy["metadata"]["annotations"] = json!({"b": text});
+        policy
+    };
+    let mut before = managed(policy(json!({"matchLabels": {"a": "1"}}), "1"));
+    before["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"] = json!({"f:podSelector": {}});
+    let live = [(Object::new(before.clone()).unwrap().id(), before)].into();
+    let steps = plan(&[Object::new(policy(json!({}), "2")).unwrap()], &live, &[], &Rules::default()).steps;
+    assert!(!steps[0].certain, "{steps:?}");
 }
