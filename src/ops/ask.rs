@@ -183,8 +183,8 @@ async fn earlier_defaults(
     fresh: &Value,
     complaints: Option<&[String]>,
 ) -> Vec<diff::Change> {
-    let mut leftovers = plan::leftovers(question.object.value(), object, fresh);
-    leftovers.retain(|change| !plan::is_applied(live, &change.steps));
+    let mut leftovers = plan::leftovers(question.object.value(), object, fresh, complaints.is_some());
+    leftovers.retain(|change| complaints.is_some() || !plan::is_applied(live, &change.steps));
     if let Some(complaints) = complaints {
         leftovers.retain(plan::complained_of(complaints));
     }

@@ -13,8 +13,11 @@ use crate::diff;
 /// was desired before. They go when they become ours and an apply gives them up. `object` is the live
 /// one, or what an apply would leave of it; `fresh` what the server makes of the desired one where
 /// nothing is yet.
-pub fn leftovers(desired: &Value, object: &Value, fresh: &Value) -> Vec<diff::Change> {
-    let mut search = Search { object, found: Vec::new() };
+///
+/// `below_ours`: also what stands in a map that our entry names as a whole. It may be an empty one that
+/// the server filled (`updateStrategy: {}`); where the server complains, it is.
+pub fn leftovers(desired: &Value, object: &Value, fresh: &Value, below_ours: bool) -> Vec<diff::Change> {
+    let mut search = Search { object, below_ours, found: Vec::new() };
     let fields = desired.as_object().into_iter().flatten();
     let own = |key: &str| !matches!(key, "apiVersion" | "kind" | "metadata" | "status");
     for (key, wanted) in fields.filter(|(key, _)| own(key)) {
@@ -48,6 +51,7 @@ pub fn defaults_of(leftovers: &mut Vec<diff::Change>, before: &Value) {
 
 struct Search<'a> {
     object: &'a Value,
+    below_ours: bool,
     found: Vec<diff::Change>,
 }
 
@@ -84,7 +88,9 @@ impl Search<'_> {
         let path = diff::path_text(&steps);
         let change =
             diff::Change { path, steps, from: Some(value.clone()), to: fresh.cloned(), secret: false };
-        if owners(self.object, &change).is_empty() && !is_applied(self.object, &change.steps) {
+        if owners(self.object, &change).is_empty()
+            && (self.below_ours || !is_applied(self.object, &change.steps))
+        {
             self.found.push(change);
         }
     }
@@ -120,13 +126,13 @@ mod tests {
                 "list": [{"name": "a", "x": 1, "old": {"y": 1}}]}});
         let fresh = json!({"spec": {"strategy": {"type": "Recreate"}, "paused": false, "list": [{"name": "a", "x": 1}]}});
         let paths = |live: &Value| -> Vec<String> {
-            leftovers(&desired, live, &fresh).into_iter().map(|change| change.path).collect()
+            leftovers(&desired, live, &fresh, false).into_iter().map(|change| change.path).collect()
         };
         assert_eq!(paths(&live), ["spec.strategy.rollingUpdate", "spec.list[a].old"]);
         for (complaint, meant) in
             [("spec.strategy.rollingUpdate", 1), ("spec.list[0].x", 1), ("spec.other", 0), ("metadata.x", 0)]
         {
-            let mut found = leftovers(&desired, &live, &fresh);
+            let mut found = leftovers(&desired, &live, &fresh, false);
             found.retain(complained_of(&[complaint.to_owned()]));
             assert_eq!(found.len(), meant, "{complaint}");
         }
@@ -141,7 +147,7 @@ mod tests {
         let live = json!({"spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "clusterIP": "10.0.0.1"}});
         let fresh =
             |ip: &str| json!({"spec": {"podSelector": {}, "policyTypes": ["Ingress"], "clusterIP": ip}});
-        let mut found = leftovers(&desired, &live, &fresh("10.0.0.2"));
+        let mut found = leftovers(&desired, &live, &fresh("10.0.0.2"), false);
         assert_eq!(found.len(), 2);
         let before = json!({"spec": {"policyTypes": ["Ingress", "Egress"], "clusterIP": "10.0.0.2"}});
         defaults_of(&mut found, &before);
