@@ -49,6 +49,18 @@ pub fn accepted(step: &mut Step, live: &Value, after: &Value, said: &[Said], rul
     step.kept = kept(desired, live, after);
     let mut found = told(said, desired, live);
     found.extend(held_by_hand(desired, live, after));
+    answer(step, live, (fields, follows), found, said, rules);
+}
+
+/// Writes down what changes, what follows, and who stands against it.
+fn answer(
+    step: &mut Step,
+    live: &Value,
+    (fields, follows): (Vec<diff::Change>, Vec<diff::Change>),
+    found: Vec<Conflict>,
+    said: &[Said],
+    rules: &Rules<'_>,
+) {
     step.owners = foreign_owners(&fields, live);
     step.follows = follows;
     step.change = match step.change {
@@ -91,18 +103,10 @@ pub fn in_two_steps(
     let mut found = told(said, &desired, live);
     if step.takes_over {
         add_removals(&mut fields, &desired, live);
-        // what people own without a subresource is ours by then
-        found.retain(|conflict| !(conflict.owner.is_hand_tool() && conflict.owner.subresource.is_none()));
+        found.retain(|conflict| !conflict.owner.goes_over());
     }
-    step.owners = foreign_owners(&fields, live);
-    step.follows = follows;
     step.clears = leftovers.into_iter().map(|change| change.steps).collect();
-    step.change = match step.change {
-        Change::Adopt(_) => Change::Adopt(fields),
-        _ => Change::Update(fields),
-    };
-    let own = said.iter().any(|one| one.manager == labels::MANAGER);
-    meet_conflicts(step, found, own, rules);
+    answer(step, live, (fields, follows), found, said, rules);
 }
 
 /// Does the server refuse the object because of what people added to it with kubectl or Helm, beside a

@@ -277,9 +277,8 @@ fn meet_others(step: &mut Step, live: &Value, rules: &Rules<'_>) {
         return;
     }
     let mut found = conflicts(desired, live);
-    let gone = |conflict: &Conflict| conflict.owner.is_hand_tool() && conflict.owner.subresource.is_none();
     if step.takes_over {
-        found.retain(|conflict| !gone(conflict));
+        found.retain(|conflict| !conflict.owner.goes_over());
     } else {
         found.extend(held_by_hand(desired, live, live));
     }

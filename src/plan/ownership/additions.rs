@@ -32,7 +32,7 @@ pub fn additions(desired: &Value, live: &Value) -> Vec<Addition> {
     let mut found: Vec<Addition> = Vec::new();
     for entry in entries(live) {
         let owner = Owner::of(entry);
-        if !is_theirs(&owner) {
+        if !owner.goes_over() {
             continue;
         }
         walk(&entry["fieldsV1"], desired, live, &mut Vec::new(), &mut |way, value| {
@@ -58,11 +58,7 @@ pub fn additions(desired: &Value, live: &Value) -> Vec<Addition> {
 
 /// Do kubectl or Helm own anything of the object, other than by a subresource?
 pub fn made_by_hand(live: &Value) -> bool {
-    entries(live).any(|entry| is_theirs(&Owner::of(entry)))
-}
-
-fn is_theirs(owner: &Owner) -> bool {
-    owner.is_hand_tool() && owner.subresource.is_none()
+    entries(live).any(|entry| Owner::of(entry).goes_over())
 }
 
 /// Walks their fields beside the desired and the live object; `found` is told the way to what is live

@@ -46,6 +46,11 @@ impl Owner {
         is_hand_tool(&self.manager)
     }
 
+    /// Is it one whose fields a takeover makes ours? What was written by a subresource is not.
+    pub fn goes_over(&self) -> bool {
+        self.is_hand_tool() && self.subresource.is_none()
+    }
+
     /// Does nobody come back to defend its value? A person's tool, or the server's name for fields of
     /// which it does not know who wrote them, because managedFields were taken away.
     pub fn gives_way(&self) -> bool {
