@@ -154,18 +154,24 @@ async fn tidied(
     rules: &Rules<'_>,
 ) -> Result<Step> {
     let no_defaults = local::check(&step.object).is_some() && step.first.is_none();
-    let is_update = matches!(step.change, Change::Update(_));
+    let mut hollow = plan::hollow(question.object.value(), after);
+    let is_update = matches!(step.change, Change::Update(_)) || !hollow.is_empty();
     if !is_update || no_defaults || !step.obstacles().is_empty() || !plan::is_applied_at_all(live) {
         return Ok(step);
     }
     // where it would not be taken, nobody knows what the server would put there
     let Ok(fresh) = question.fresh().await else { return Ok(step) };
     step.kept.retain(|kept| kept.owner.is_some() || plan::is_leftover(kept, &fresh));
-    let leftovers = earlier_defaults(question, live, after, &fresh, None).await;
+    hollow.retain(|change| change.steps.iter().try_fold(&fresh, |value, step| step.find(value)).is_none());
+    if hollow.is_empty() && step.change == Change::Unchanged {
+        return Ok(step);
+    }
+    let mut leftovers = earlier_defaults(question, live, after, &fresh, None).await;
     if !leftovers.is_empty() {
         // what was kept may go with them; the apply tells
         step.kept.retain(|kept| kept.owner.is_some());
     }
+    leftovers.append(&mut hollow);
     if !leftovers.is_empty() || step.first.is_some() {
         // what goes first is not yet back in the answer
         let after = if step.first.is_some() { &fresh } else { after };

@@ -30,7 +30,7 @@ pub use leftover::{complained_of, defaults_of, leftovers};
 pub use order::{WAVES, removal_rank, wave};
 pub use ownership::{
     Addition, Conflict, HelmRelease, Owner, Takeover, additions, applied_in_another_version, applied_last,
-    carry_over, claim, conflicts, conflicts_with_ourselves, given_up, is_applied, is_applied_at_all,
+    carry_over, claim, conflicts, conflicts_with_ourselves, given_up, hollow, is_applied, is_applied_at_all,
     is_hand_tool, is_ours, is_settled, owners, owns_more_than, scaled_elsewhere, taken, takeover,
     without_emptied,
 };

@@ -30,7 +30,35 @@ pub(crate) fn trials() -> Vec<Trial> {
         })
     });
     let long = [trial::soak_api("equal_upgraded_is_installed", |env| batches(env, 1000, 94))];
-    short.chain(long).collect()
+    let found = [trial::api("equal::pairs_that_once_failed", pairs_that_once_failed)];
+    short.chain(long).chain(found).collect()
+}
+
+/// Pairs that the generator found, each way round.
+fn pairs_that_once_failed(env: &Env) {
+    kinds::define(env);
+    let gadget =
+        |spec: Value| json!({"apiVersion": "equal.example.com/v1", "kind": "Gadget", "body": {"spec": spec}});
+    // an empty list of items that are merged belongs to nobody
+    let pairs = [
+        (json!({"interval": "1m"}), json!({"interval": "1m", "tags": []})),
+        (json!({"interval": "1m"}), json!({"interval": "30s", "endpoints": []})),
+        (json!({"tags": ["a"]}), json!({"tags": []})),
+    ];
+    let both = pairs.into_iter().flat_map(|(a, b)| [(a.clone(), b.clone()), (b, a)]).enumerate();
+    let pairs: Vec<Pair> = both
+        .map(|(i, (before, after))| Pair {
+            name: format!("gadget{i}"),
+            before: gadget(before),
+            after: gadget(after),
+        })
+        .collect();
+    let place = |suffix: &str| Place { env, namespace: format!("{}-{suffix}", env.namespace()) };
+    let (upgraded, fresh) = (place("u"), place("f"));
+    let wrong = judge(&upgraded, &fresh, &pairs);
+    upgraded.remove();
+    fresh.remove();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 fn batches(env: &Env, first: u64, count: u64) {
