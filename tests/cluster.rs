@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use libtest_mimic::Arguments;
 
 mod cluster {
+    pub(crate) mod admission;
     pub(crate) mod adoption;
     pub(crate) mod cases;
     pub(crate) mod causes;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
     support::trial::collect_panics();
 
     let trials = [
+        cluster::admission::trials(),
         cluster::adoption::trials(),
         cluster::cases::trials(),
         cluster::causes::trials(),

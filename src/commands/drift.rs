@@ -28,6 +28,15 @@ pub async fn run(app: &App<'_>, args: cli::Drift) -> Result<bool> {
         None => {}
     }
     let all = count(report.compared, "object");
+    for one in &report.rewritten {
+        let paths: Vec<&str> = one.fields.iter().map(|field| field.path.as_str()).collect();
+        app.ui.note(&format!(
+            "{}: {} stays otherwise after each apply: {} may change it",
+            one.object,
+            paths.join(", "),
+            one.by.join(" or ")
+        ));
+    }
     if !found {
         app.ui.note(&format!(
             "release {} is as revision {} wants it: {all} compared, none differs",

@@ -6,6 +6,7 @@
 //! server was asked: `ops::ask` sends the dry-run, and `answer.rs` makes of it what happens. What an
 //! upgrade would leave behind of earlier defaults is found by `leftover.rs`.
 
+mod admission;
 mod answer;
 pub mod crd;
 pub mod data_format;
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+pub use admission::Admission;
 pub use answer::{Kept, Said, accepted, blocked_by_hand, changes, in_two_steps, is_leftover, refused};
 use immutable::Growth;
 pub use leftover::{complained_of, defaults_of, leftovers};
@@ -167,6 +169,8 @@ pub struct Step {
     /// Do nothing but texts change that the server stores as they are (labels, annotations, the content
     /// of a ConfigMap)? Then the prediction is what it would say.
     pub certain: bool,
+    /// May an admission webhook or policy have a say in it? Then nothing about it is certain here.
+    pub admitted: bool,
     /// The server's own earlier defaults, which do not go with what is desired: they become ours before
     /// the apply, which gives them up.
     pub clears: Vec<Vec<diff::Step>>,

@@ -3,7 +3,7 @@
 //! B leaves; the preview named what changed; a second upgrade writes nothing; drift is silent; a
 //! rollback leaves what A left.
 //!
-//! `OBS_EQUAL_SEED=N` tries other pairs, `OBS_EQUAL_BATCH=NAME` (with the kind in NAME) only some.
+//! `OBS_EQUAL_SEED=N` tries other pairs, `OBS_EQUAL_BATCH=N` one batch of them alone.
 
 mod kinds;
 
@@ -63,8 +63,9 @@ fn pairs_that_once_failed(env: &Env) {
 
 fn batches(env: &Env, first: u64, count: u64) {
     let seed: u64 = std::env::var("OBS_EQUAL_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let only: Option<u64> = std::env::var("OBS_EQUAL_BATCH").ok().and_then(|text| text.parse().ok());
     kinds::define(env);
-    for number in first..first + count {
+    for number in (first..first + count).filter(|number| only.is_none_or(|only| only == *number)) {
         let pairs = pairs(seed * 100_000 + number);
         let place = |suffix: &str| Place { env, namespace: format!("{}-{number}{suffix}", env.namespace()) };
         let (upgraded, fresh) = (place("u"), place("f"));

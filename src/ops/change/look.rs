@@ -12,10 +12,10 @@ use crate::cluster::records::Store;
 use crate::cluster::{HolderInfo, Kinds, Lock, ServerVersion};
 use crate::error::{Error, Exit, Result};
 use crate::event::Event;
-use crate::object::{Object, ObjectId, builtin};
+use crate::object::{Object, ObjectId, builtin, split_api_version};
 use crate::ops::run::Run;
 use crate::ops::{Context, ask, live, namespace, preflight, who};
-use crate::plan::{Applied, Live, Plan, Rules, plan};
+use crate::plan::{Admission, Applied, Live, Plan, Rules, plan};
 use crate::release::record::merge_inventory;
 use crate::release::{Entry, Header, History, Metadata, Record, Revision, Status, Unusable};
 use crate::render::Facts;
@@ -231,6 +231,8 @@ pub struct Around {
     autoscalers: Vec<Value>,
     /// StorageClasses; empty when no volume is wanted, or they may not be read.
     classes: Vec<Value>,
+    /// Webhooks and policies that have a say in what is written.
+    admission: Admission,
     /// The objects of the deployed revision.
     deployed: Vec<Value>,
     /// The objects that the newest revision applied, to its end, just as they are desired now.
@@ -285,6 +287,12 @@ pub async fn look(
     }
     let rules = rules(options, &around);
     let mut plan = plan(&goal.objects, &around.live, &around.earlier, &rules);
+    for step in &mut plan.steps {
+        let (group, version) = split_api_version(step.object.api_version());
+        let kind = seen.kinds.resolve(group, version, step.object.kind());
+        step.admitted = kind.is_some_and(|kind| around.admission.concerns(&kind));
+        step.certain &= !step.admitted;
+    }
     if !predicted {
         ask::ask(ctx, &mut plan, &around.live, &rules).await?;
     }
@@ -306,10 +314,11 @@ async fn around(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<Around> {
     }
     let claims = live::claim_places(&goal.objects, &earlier);
     let absent = seen.absent.then(|| ctx.namespace.as_str());
-    let (live, autoscalers, classes) = tokio::try_join!(
+    let (live, autoscalers, classes, admission) = tokio::try_join!(
         live::gather_with_namesakes(ctx, &goal.objects, &earlier, claims, absent),
         live::autoscalers(ctx, &goal.objects, absent),
         live::storage_classes(ctx, &goal.objects),
+        live::admission(ctx),
     )?;
     let orphans = live::orphans(ctx, &goal.objects, &earlier, &live);
     lost.extend(orphans.iter().map(Entry::id));
@@ -328,7 +337,7 @@ async fn around(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<Around> {
     let deployed = record.map(|record| record.objects.clone()).unwrap_or_default();
     let applied = seen.latest().filter(|record| Some(record.revision) == revision);
     let applied = applied.map(|record| goal.same_as_in(record)).unwrap_or_default();
-    Ok(Around { live, earlier, autoscalers, classes, deployed, applied })
+    Ok(Around { live, earlier, autoscalers, classes, admission, deployed, applied })
 }
 
 /// Under the lock: the same look when nothing can have moved since, a new one otherwise.
