@@ -48,6 +48,7 @@ mod cluster {
     pub(crate) mod takeover;
     pub(crate) mod template;
     pub(crate) mod terminal;
+    pub(crate) mod trust;
     pub(crate) mod undo;
     pub(crate) mod upgrade;
     pub(crate) mod vanishing;
@@ -93,6 +94,7 @@ fn main() -> ExitCode {
         cluster::takeover::trials(),
         cluster::template::trials(),
         cluster::terminal::trials(),
+        cluster::trust::trials(),
         cluster::undo::trials(),
         cluster::upgrade::trials(),
         cluster::vanishing::trials(),

@@ -66,6 +66,8 @@ pub fn show(app: &App<'_>, preview: &Preview, sink: Sink) {
         lines.push(Line { kind: LineKind::Plain, text: String::new() });
         lines.push(Line { kind: LineKind::Plain, text: preview.consequences() });
         lines.extend(preview.prediction().map(|text| Line { kind: LineKind::Plain, text }));
+        lines.extend(preview.recorded().into_iter().map(|text| Line { kind: LineKind::Plain, text }));
+        lines.extend(preview.into_used_namespace().map(|text| Line { kind: LineKind::Plain, text }));
         lines.extend(preview.what_stays().map(|text| Line { kind: LineKind::Plain, text }));
     }
     match sink {

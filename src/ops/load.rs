@@ -22,6 +22,8 @@ pub struct Loaded {
     values: Values,
     warnings: Vec<String>,
     profile: Option<String>,
+    over_record: bool,
+    from_record: bool,
 }
 
 /// Most values that were deleted for which it is tried whether the bundle needs them.
@@ -40,6 +42,7 @@ impl Loaded {
     pub fn of(opened: Opened, flags: &cli::Values, previous: Option<&Record>) -> Result<Self> {
         let bundle = Bundle::load(&opened.files)?;
         let profile = flags.profile.clone().or_else(|| previous?.profile.clone());
+        let over_record = previous.is_some();
         let (previous, moved) = match previous {
             Some(record) => {
                 let (values, moved) = migrated(&bundle, record);
@@ -53,7 +56,24 @@ impl Loaded {
         if let Some(schema) = bundle.effective_schema() {
             values::schema::check(schema, &values, &format!("bundle {}", title(&bundle)))?;
         }
-        Ok(Self { opened, bundle, values, warnings, profile })
+        let from_record = false;
+        Ok(Self { opened, bundle, values, warnings, profile, over_record, from_record })
+    }
+
+    /// The same, when nobody named the bundle: a record did.
+    #[must_use]
+    pub fn named_by_record(self) -> Self {
+        Self { from_record: true, ..self }
+    }
+
+    /// Are some of its values what a record says?
+    pub fn builds_on_record(&self) -> bool {
+        self.over_record || self.from_record
+    }
+
+    /// Where it is from, when a record alone says so: what came with the binary is known without.
+    pub fn recorded_source(&self) -> Option<String> {
+        (self.from_record && !self.opened.trusted).then(|| format!("{} ({})", self.source(), self.digest()))
     }
 
     /// What a person should know of the values though they are valid.

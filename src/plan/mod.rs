@@ -18,6 +18,7 @@ mod leftover;
 pub mod local;
 mod order;
 mod ownership;
+mod reach;
 pub mod retention;
 mod successor;
 
@@ -36,6 +37,7 @@ pub use ownership::{
     is_hand_tool, is_ours, is_settled, owners, owns_more_than, scaled_elsewhere, taken, takeover,
     without_emptied,
 };
+pub use reach::reach;
 pub use successor::must_go_first;
 
 use crate::diff;

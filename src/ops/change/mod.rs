@@ -184,6 +184,9 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
     // what belongs to others is refused before the namespace is made
     preflight::refuse_what_is_taken(&look.plan)?;
     let preview = Preview::of(&look);
+    if let Some(message) = preview.into_used_namespace() {
+        ctx.observer.event(Event::Warning { message });
+    }
     let asked = (options.always_ask && !nothing_to_do) || preview.wants_an_answer();
     if asked {
         // what cannot be done is refused before anybody is asked
