@@ -67,8 +67,8 @@ fn forged_source(env: &Env) {
 }
 
 fn forged_values(env: &Env) {
-    let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: \"${{ release.namespace \
-                }}\"}\nrules:\n  - {apiGroups: [\"\"], resources: [\"${{ values.reads }}\"], verbs: [get]}\n";
+    let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: ${{ release.namespace }}\nrules:\n- \
+                apiGroups: ['']\n  resources:\n  - ${{ values.reads }}\n  verbs: [get]\n";
     let files =
         [("values.yaml", "reads: pods\n"), ("templates/role.yaml", role), ("templates/map.yaml", MAP)];
     let bundle = env.bundle("maps", "1.0.0", "", &files);
