@@ -123,7 +123,9 @@ fn without_namespace(env: &Env) {
             own.make_namespace();
             installed(&own, &[]);
             let delete = own.kubectl(["delete", "namespace", own.namespace(), "--wait=false"]);
-            let more = disturbed(&proxy, &own, i, move || drop(delete.clone().run().ok()));
+            if !disturbed(&proxy, &own, i, move || drop(delete.clone().run().ok())) {
+                return false;
+            }
             eventually(Duration::from_secs(60), || {
                 match own.get(&format!("namespace {}", own.namespace())) {
                     None => Ok(()),
@@ -133,7 +135,7 @@ fn without_namespace(env: &Env) {
             let gone = own.obs(["uninstall", "-y"]).run();
             assert!(gone.code == 0 || gone.stderr.contains("there is no release obs"), "{gone}");
             nothing_left(&own, None);
-            more
+            true
         });
     });
 }
