@@ -36,6 +36,7 @@ Commands:
   images                                    list the images on the node
   load IMAGE.tar                            import an image into the node
   tool {helm,promtool,kubectl}              build a tool if needed; prints its path
+  python ARGS...                            run the Python of examples/fastapi, with its packages
   build                                     build everything now
   selftest [--no-node | --lifecycle] [-- GO TEST FLAGS...]
                                             test devcluster itself
@@ -61,6 +62,7 @@ var commands = map[string]command{
 	"images":     {images, []string{"--name"}},
 	"load":       {load, []string{"--name"}},
 	"tool":       {tool, nil},
+	"python":     {python, nil},
 	"build":      {build, nil},
 	"selftest":   {selftest, []string{"--no-node", "--lifecycle", "--name"}},
 }
@@ -142,8 +144,8 @@ func parse(verb string, known, args []string) (f flags, rest []string, err error
 			return f, nil, talk.Failf("help is not given per command").Hinted("devcluster help")
 		}
 		if !slices.Contains(known, name) {
-			if verb == "kubectl" {
-				return f, args, nil // one of kubectl's own
+			if verb == "kubectl" || verb == "python" {
+				return f, args, nil // one of the program's own
 			}
 			return f, nil, talk.Failf("devcluster %s has no flag %s", verb, name).Hinted("devcluster help lists commands and flags")
 		}
