@@ -33,7 +33,7 @@ type Tree struct {
 
 // installation is what only the scripts that install a package need. None is run.
 var installation = []string{
-	"adduser", "debconf", "dpkg", "init-system-helpers", "libaudit*", "libpam-modules*", "libpam-runtime",
+	"adduser", "debconf", "dpkg", "init-system-helpers", "libpam-modules*", "libpam-runtime",
 	"libsemanage*", "libsepol*", "lsb-base", "passwd", "perl*", "libperl*", "*-perl", "sysvinit-utils", "tar", "ucf", "usrmerge",
 }
 

@@ -66,6 +66,7 @@ var postgres = Image{
 		Entrypoint: []string{"docker-entrypoint.sh"}, Cmd: []string{"postgres"},
 		Ports: ports("5432/tcp"), Volumes: ports("/var/lib/postgresql/data"),
 	},
+	Version: 1,
 }
 
 var redis = Image{

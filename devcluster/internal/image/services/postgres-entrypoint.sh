@@ -33,7 +33,8 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
 		initdb --pgdata="$making" --username="$POSTGRES_USER" --pwfile=/dev/stdin --auth-local=trust --auth-host=scram-sha-256 \
 			--encoding=UTF8 --locale=C
 	echo 'host all all all scram-sha-256' >>"$making/pg_hba.conf"
-	# Nobody is served before it is complete: the socket is all that it listens on.
+	echo "listen_addresses = '*'" >>"$making/postgresql.conf"
+	# Nobody is served before it is complete: now it listens on its socket alone.
 	pg_ctl --pgdata="$making" --wait --silent --options="${*#postgres} -c listen_addresses=''" start
 	[ "$POSTGRES_DB" = postgres ] || createdb --username="$POSTGRES_USER" "$POSTGRES_DB"
 	for file in /docker-entrypoint-initdb.d/*; do
