@@ -25,8 +25,6 @@ from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
 WORKERS = 64
-#: Servers end a connection that is idle for some seconds (uvicorn: 5), also just when one writes to it.
-KEEP = 2.0
 TIMEOUT = 35.0
 ITEMS = 5
 
@@ -102,35 +100,25 @@ class Mix:
 
 
 def work(target, requests, idle, result):
-    """One caller, with a connection that stays open while it has something to say."""
-    connection, used = None, 0.0
+    """One caller after the other, each on a connection of its own, so that all pods get their share."""
     while (request := requests.get()) is not None:
         method, path, body, faults = request
         current = uuid.uuid4().hex
-        headers = {"X-Request-ID": current, "Content-Type": "application/json"}
+        headers = {"X-Request-ID": current, "Content-Type": "application/json", "Connection": "close"}
         if faults:
             headers["X-Shop-Fault"] = faults
+        connection = HTTPConnection(target.hostname, target.port or 80, timeout=TIMEOUT)
         started = time.monotonic()
-        if connection and started - used > KEEP:
-            connection.close()
-            connection = None
         try:
-            connection = connection or HTTPConnection(target.hostname, target.port or 80, timeout=TIMEOUT)
             connection.request(method, target.path.rstrip("/") + path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
             answer.read()
             result.answered(answer.status, time.monotonic() - started, answer.headers["X-Request-ID"] == current)
-            if answer.will_close:
-                connection.close()
         except (OSError, HTTPException) as error:
             result.unanswered(error)
-            if connection:
-                connection.close()
-            connection = None
-        used = time.monotonic()
+        finally:
+            connection.close()
         idle.release()
-    if connection:
-        connection.close()
 
 
 def run(target, options, stop, say=lambda result: None):

@@ -65,6 +65,7 @@ var postgres = Image{
 		User: "999:999", Env: []string{"PATH=/usr/local/bin:/usr/bin:/bin", "PGDATA=/var/lib/postgresql/data"},
 		Entrypoint: []string{"docker-entrypoint.sh"}, Cmd: []string{"postgres"},
 		Ports: ports("5432/tcp"), Volumes: ports("/var/lib/postgresql/data"),
+		StopSignal: "SIGINT", // with SIGTERM it waits until all clients have gone
 	},
 	Version: 1,
 }
