@@ -67,7 +67,7 @@ var postgres = Image{
 		Ports: ports("5432/tcp"), Volumes: ports("/var/lib/postgresql/data"),
 		StopSignal: "SIGINT", // with SIGTERM it waits until all clients have gone
 	},
-	Version: 1,
+	Version: 2,
 }
 
 var redis = Image{

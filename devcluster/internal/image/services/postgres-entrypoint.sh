@@ -35,7 +35,10 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
 	echo 'host all all all scram-sha-256' >>"$making/pg_hba.conf"
 	echo "listen_addresses = '*'" >>"$making/postgresql.conf"
 	# Nobody is served before it is complete: now it listens on its socket alone.
-	pg_ctl --pgdata="$making" --wait --silent --options="${*#postgres} -c listen_addresses=''" start
+	(
+		shift
+		pg_ctl --pgdata="$making" --wait --silent --options="$* -c listen_addresses=''" start
+	)
 	[ "$POSTGRES_DB" = postgres ] || createdb --username="$POSTGRES_USER" "$POSTGRES_DB"
 	for file in /docker-entrypoint-initdb.d/*; do
 		case $file in
