@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -100,6 +101,23 @@ func TestTheShop(t *testing.T) {
 				b.t.Errorf("no line is like %s in\n%s", line, metrics)
 			}
 		}
+	})
+	b.step("whoever looks for it finds it: apps in the stack's values, and a ServiceMonitor", func(b *bench) {
+		found := func(file, selector, port string) (labels, at string) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			match := regexp.MustCompile(`(?ms)^ *` + selector + `: \{(\S+): (\S+)\}$.*^[ -]*` + port + `: (\w+)$`).FindSubmatch(text)
+			if match == nil {
+				b.t.Fatalf("%s has no %s and %s", file, selector, port)
+			}
+			return fmt.Sprintf("%s=%s", match[1], match[2]), string(match[3])
+		}
+		labels, port := found("../../examples/fastapi/values.yaml", "selector", "port")
+		equal(b.t, "ports of its pods", b.kubectl("get", "pods", "-l", labels, "-o", "jsonpath={.items[*].spec.containers[*].ports[*].containerPort}"), port+" "+port)
+		labels, port = found(shopManifests+"servicemonitor/servicemonitor.yaml", "matchLabels", "port")
+		equal(b.t, "ports of its Services", b.kubectl("get", "services", "-l", labels, "-o", "jsonpath={.items[*].spec.ports[*].name}"), port)
 	})
 	b.step("the exporter's user may look and nothing else", func(b *bench) {
 		as := func(user, password, query string) (string, error) {

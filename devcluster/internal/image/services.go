@@ -35,7 +35,8 @@ var postgres = Image{
 	Name:  "docker.io/library/postgres:15-bookworm",
 	Parts: []Part{postgresTree, busyboxTree},
 	Files: func(b []recipe.Built) ([]File, error) {
-		files, err := unpacked(b[0], "/usr/lib/postgresql/*/lib/bitcode", "/usr/lib/postgresql/*/lib/llvmjit*", "/usr/share/postgresql/*/man")
+		files, err := unpacked(b[0], "/usr/lib/postgresql/*/lib/bitcode", "/usr/lib/postgresql/*/lib/llvmjit*", "/usr/share/postgresql/*/man",
+			"/usr/share/zoneinfo/posix", "/usr/share/zoneinfo/right")
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +68,7 @@ var postgres = Image{
 		Ports: ports("5432/tcp"), Volumes: ports("/var/lib/postgresql/data"),
 		StopSignal: "SIGINT", // with SIGTERM it waits until all clients have gone
 	},
-	Version: 2,
+	Version: 3,
 }
 
 var redis = Image{
