@@ -33,10 +33,10 @@ Commands:
   kubeconfig [--name N]                     print the path of the kubeconfig file
   kubectl [--name N] [--] ARGS...           run kubectl on a cluster
   logs [--name N] [COMPONENT]               print a component's log; without one, list them
+  python ARGS...                            run the Python of examples/fastapi, with its packages
   images                                    list the images on the node
   load IMAGE.tar                            import an image into the node
   tool {helm,promtool,kubectl}              build a tool if needed; prints its path
-  python ARGS...                            run the Python of examples/fastapi, with its packages
   build                                     build everything now
   selftest [--no-node | --lifecycle] [-- GO TEST FLAGS...]
                                             test devcluster itself
@@ -59,10 +59,10 @@ var commands = map[string]command{
 	"kubeconfig": {kubeconfig, []string{"--no-node", "--name"}},
 	"kubectl":    {kubectl, []string{"--no-node", "--name"}},
 	"logs":       {logs, []string{"--no-node", "--name"}},
+	"python":     {python, nil},
 	"images":     {images, []string{"--name"}},
 	"load":       {load, []string{"--name"}},
 	"tool":       {tool, nil},
-	"python":     {python, nil},
 	"build":      {build, nil},
 	"selftest":   {selftest, []string{"--no-node", "--lifecycle", "--name"}},
 }

@@ -49,6 +49,7 @@ var All = []Image{
 		Config:  Config{Cmd: []string{"sh"}},
 		Version: 2,
 	},
+	postgres, redis, shop, // see services.go, shop.go
 	{
 		Name:    "quay.io/prometheus/prometheus:v3.15.0",
 		Targets: []recipe.Target{recipe.Prometheus},
@@ -85,8 +86,6 @@ var All = []Image{
 		},
 		Config: Config{User: "nobody", WorkingDir: "/", Entrypoint: []string{"/bin/node_exporter"}, Ports: ports("9100/tcp")},
 	},
-	postgres, redis, // see services.go
-	shop,
 }
 
 const (
