@@ -78,7 +78,7 @@ spec: {policyName: NAMESPACE, validationActions: [Deny]}
     refused(&["install", &bundle, "--wait=none", "--set", "mode=loud"]);
     assert_eq!(maps(env), [Value::Null; 0], "a plan that is refused leaves nothing behind");
     env.obs(["install", &bundle, "--wait=none"]).run().ok();
-    refused(&["upgrade", "--wait=none", "--set", "mode=loud"]);
+    refused(&["upgrade", "-y", "--wait=none", "--set", "mode=loud"]);
     let modes: Vec<Value> = maps(env).iter().map(|map| map["data"]["mode"].clone()).collect();
     assert_eq!(modes, vec![json!("plain"); 12], "a plan that is refused changes nothing");
     env.kubectl(["delete", "validatingadmissionpolicy,validatingadmissionpolicybinding", env.namespace()])
@@ -131,11 +131,11 @@ fn rewritten(env: &Env) {
         modes
     };
     assert_eq!(modes(), ["plain", "quiet"]);
-    let again = env.obs(["upgrade", "--wait=none", "-o", "json"]).run().ok().json();
+    let again = env.obs(["upgrade", "-y", "--wait=none", "-o", "json"]).run().ok().json();
     assert_eq!(again["status"], "unchanged", "{again}");
-    env.obs(["upgrade", "--wait=none", "--set", "mode=loud"]).run().ok();
+    env.obs(["upgrade", "-y", "--wait=none", "--set", "mode=loud"]).run().ok();
     assert_eq!(modes(), ["loud", "quiet"]);
-    let again = env.obs(["upgrade", "--wait=none", "-o", "json"]).run().ok().json();
+    let again = env.obs(["upgrade", "-y", "--wait=none", "-o", "json"]).run().ok().json();
     assert_eq!(again["status"], "unchanged", "{again}");
     let drift = env.obs(["drift"]).run().ok();
     let said = "-maps-7: data.mode stays otherwise after each apply: webhook maps.example.com may change it";
@@ -146,7 +146,7 @@ fn rewritten(env: &Env) {
     env.kubectl(["delete", "mutatingwebhookconfiguration", env.namespace()]).run().ok();
     // nothing rewrites it any more
     eventually(Duration::from_secs(30), || {
-        env.obs(["upgrade", "--wait=none"]).run().ok();
+        env.obs(["upgrade", "-y", "--wait=none"]).run().ok();
         match modes() {
             modes if modes == ["loud"] => Ok(()),
             modes => Err(format!("{modes:?}")),

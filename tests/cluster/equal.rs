@@ -148,19 +148,18 @@ impl Place<'_> {
         let mut found = BTreeMap::new();
         let selector =
             format!("kubectl-obs.dev/release=obs,kubectl-obs.dev/release-namespace={}", self.namespace);
-        for resource in kinds::RESOURCES {
-            let list = self
-                .env
-                .kubectl_in(&self.namespace, ["get", resource, "--selector", &selector])
-                .args(["--show-managed-fields", "-o", "json"])
-                .run()
-                .ok()
-                .json();
-            for item in list["items"].as_array().into_iter().flatten() {
-                let name = item["metadata"]["name"].as_str().unwrap_or_default();
-                let key = name.rsplit('-').next().unwrap_or(name).to_owned();
-                found.insert(key, item.clone());
-            }
+        let resources = kinds::RESOURCES.join(",");
+        let list = self
+            .env
+            .kubectl_in(&self.namespace, ["get", &resources, "--selector", &selector])
+            .args(["--show-managed-fields", "-o", "json"])
+            .run()
+            .ok()
+            .json();
+        for item in list["items"].as_array().into_iter().flatten() {
+            let name = item["metadata"]["name"].as_str().unwrap_or_default();
+            let key = name.rsplit('-').next().unwrap_or(name).to_owned();
+            found.insert(key, item.clone());
         }
         found
     }
@@ -183,7 +182,7 @@ fn judge(upgraded: &Place<'_>, fresh: &Place<'_>, pairs: &[Pair]) -> Vec<String>
     let b = upgraded.values("b", pairs, |pair| &pair.after);
     upgraded.obs(&["install", &bundle, "--wait=none", "-f", &a]).ok();
     let installed = upgraded.live();
-    let upgrade = ["--wait=none", "--reset-values", "-f", &b];
+    let upgrade = ["--yes", "--wait=none", "--reset-values", "-f", &b];
     let preview = upgraded.obs(&[&["diff", "-o", "json", "--reset-values", "-f", &b][..]].concat());
     if preview.code > 1 {
         return vec![format!("diff fails: {preview}")];

@@ -39,23 +39,23 @@ fn they_never_become_values(env: &Env) {
         ["--set-file", "password=mask.txt"],
     ];
     for flag in flags {
-        for verb in [&["upgrade", "--wait=none"][..], &["upgrade", "--plan-out=p"], &["diff"]] {
+        for verb in [&["upgrade", "-y", "--wait=none"][..], &["upgrade", "--plan-out=p"], &["diff"]] {
             let code = if verb[0] == "diff" { 6 } else { 2 };
             env.obs(verb).args(flag).run().ends(code).says(why);
         }
         env.obs(["install", &sec, "--release=other"]).args(flag).run().ends(2).says(why);
     }
-    env.obs(["upgrade", "--plan-out=p", "--set", "text=there"]).run().ok();
-    env.obs(["upgrade", "--plan=p", "--wait=none", "-f", "masked.yaml"]).run().ends(2).says(why);
+    env.obs(["upgrade", "-y", "--plan-out=p", "--set", "text=there"]).run().ok();
+    env.obs(["upgrade", "-y", "--plan=p", "--wait=none", "-f", "masked.yaml"]).run().ends(2).says(why);
     assert_eq!((newest(env), password(env)), ((1, "deployed".into()), own.clone()), "nothing was done");
 
     // without the mask, and with the secret, it is a values file like any other
     env.write("rest.yaml", "text: there\n");
-    env.obs(["upgrade", "--wait=none", "-f", "rest.yaml"]).run().ok();
+    env.obs(["upgrade", "-y", "--wait=none", "-f", "rest.yaml"]).run().ok();
     assert_eq!(password(env), own);
     let whole = env.obs(["get", "values", "--show-secrets"]).run().ok();
     env.write("whole.yaml", &whole.stdout);
-    let same = env.obs(["upgrade", "--wait=none", "-f", "whole.yaml", "-o", "json"]).run().ok().json();
+    let same = env.obs(["upgrade", "-y", "--wait=none", "-f", "whole.yaml", "-o", "json"]).run().ok().json();
     assert_eq!(same["status"], "unchanged", "{same}");
     env.obs(["rollback", "-y", "--wait=none"]).run().ok();
     assert_eq!((password(env), newest(env).0), (own, 3));
