@@ -56,7 +56,9 @@ pub(super) async fn build(
     }
     config.auth_info = user;
     let exec = config.auth_info.exec.take();
-    let plugin = exec.filter(|_| matches!(target.credentials, Credentials::Plugin { .. })).map(Plugin::new);
+    let plugin = exec
+        .filter(|_| matches!(target.credentials, Credentials::Plugin { .. }))
+        .map(|exec| Plugin::new(exec, options.plugin_said.clone()));
     let tokens = match plugin {
         Some(plugin) => {
             let limit = options.request_timeout.filter(|limit| !limit.is_zero());

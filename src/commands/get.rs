@@ -11,7 +11,6 @@ use crate::error::Result;
 use crate::event::Silent;
 use crate::ops::get::{self, Got};
 use crate::release::{Entry, EntryState, Record};
-use crate::yaml;
 
 /// Prints what is recorded of a revision.
 pub async fn run(app: &App<'_>, args: &Get) -> Result<()> {
@@ -42,10 +41,10 @@ pub async fn run(app: &App<'_>, args: &Get) -> Result<()> {
 /// As a values file: what is printed can be given with `-f` again.
 fn values(app: &App<'_>, record: &Record, show_secrets: bool, format: Option<Document>) {
     let values = shown_values(app, record, show_secrets);
-    app.ui.data(&match format {
-        Some(Document::Json) => format!("{values:#}"),
-        Some(Document::Yaml) | None => yaml::to_string(&values),
-    });
+    match format {
+        Some(Document::Json) => app.ui.json(&values),
+        Some(Document::Yaml) | None => app.ui.yaml(&values),
+    }
 }
 
 fn shown_values(app: &App<'_>, record: &Record, show_secrets: bool) -> Value {

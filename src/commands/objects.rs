@@ -10,7 +10,7 @@ use super::App;
 use super::bundle::written;
 use crate::cli::Output;
 use crate::object::{Object, labels};
-use crate::{Result, words, yaml};
+use crate::{Result, escape, words, yaml};
 
 /// Stands for a value that is made at install time.
 const PLACEHOLDER: &str = "GENERATED-AT-INSTALL";
@@ -26,9 +26,13 @@ pub(super) fn write<'o>(
     let mut masked = 0;
     for (object, source) in objects {
         let text = match format {
-            Output::Name => format!("{}\n", object.id()),
-            Output::Json => format!("{}\n", shown(object, show_secrets, &mut masked)),
+            Output::Name => format!("{}\n", escape::line(&object.id().to_string())),
+            Output::Json => {
+                let value = shown(object, show_secrets, &mut masked).to_string();
+                format!("{}\n", escape::document(&value))
+            }
             Output::Yaml => {
+                let source = source.map(escape::line);
                 let source = source.map(|source| format!("# Source: {source}\n")).unwrap_or_default();
                 format!("---\n{source}{}", yaml::to_string(&shown(object, show_secrets, &mut masked)))
             }
