@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use kubectl_obs::cli::{Cli, Command};
 use kubectl_obs::ops::{Cancel, signalled};
-use kubectl_obs::{Error, commands, escape, ui};
+use kubectl_obs::{Error, commands, escape, ui, url};
 
 #[global_allocator]
 static ALLOCATOR: kubectl_obs::alloc::Allocator = kubectl_obs::alloc::Allocator;
@@ -25,7 +25,8 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // help goes to stdout with 0, mistakes to stderr with 2
-            let shown = args.iter().map(|arg| escape::line(&arg.to_string_lossy()).into_owned());
+            let shown =
+                args.iter().map(|arg| escape::line(&url::argument(&arg.to_string_lossy())).into_owned());
             match Cli::try_parse_from(shown) {
                 Err(again) => ui::usage(&again, true),
                 Ok(_) => ui::usage(&error, false),

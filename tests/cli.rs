@@ -24,6 +24,7 @@ mod cli {
     mod help;
     mod interrupts;
     mod mistakes;
+    mod passwords;
     mod streams;
     mod unreachable;
     mod values;
