@@ -93,6 +93,15 @@ impl Error {
         self
     }
 
+    /// The error with its texts replaced, for example without what is secret.
+    #[must_use]
+    pub fn with_texts(mut self, replace: impl Fn(&str) -> String) -> Self {
+        for text in std::iter::once(&mut self.message).chain(&mut self.details).chain(&mut self.hints) {
+            *text = replace(text);
+        }
+        self
+    }
+
     /// The same error with another exit code.
     #[must_use]
     pub fn with_exit(mut self, exit: Exit) -> Self {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::apply::PARALLEL;
-use super::{Context, ask, live, revision};
+use super::{Context, ask, get, live, revision};
 use crate::diff;
 use crate::error::Result;
 use crate::object::{Object, ObjectId};
@@ -129,7 +129,15 @@ pub async fn drift(ctx: &Context<'_>) -> Result<Report> {
         .try_collect()
         .await?;
     let orphans = live::orphans(ctx, desired, &record.inventory, &found);
-    let drifted: Vec<Drifted> = drifted.into_iter().chain(orphans.iter().map(orphan)).collect();
+    let mut drifted: Vec<Drifted> = drifted.into_iter().chain(orphans.iter().map(orphan)).collect();
+    let traces = get::traces(&record);
+    for field in drifted.iter_mut().flat_map(|one| &mut one.fields) {
+        let mut masked = 0;
+        for value in [&mut field.wanted, &mut field.live].into_iter().flatten() {
+            masked += traces.mask(value);
+        }
+        field.secret |= masked > 0 && field.wanted == field.live;
+    }
     Ok(Report {
         release: ctx.release.to_string(),
         namespace: ctx.namespace.to_string(),
