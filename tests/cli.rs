@@ -25,6 +25,7 @@ mod cli {
     mod interrupts;
     mod mistakes;
     mod passwords;
+    mod secrets;
     mod streams;
     mod unreachable;
     mod values;

@@ -165,7 +165,14 @@ pub fn lint(reference: &str, out: &mut dyn Write) -> Result<()> {
         Err(err) if findings.iter().all(|f| f.severity != Severity::Error) => return Err(err),
         Err(_) => {}
     }
+    for probe in lint::probes(&bundle) {
+        // what no other value may stand for says nothing
+        if let Ok(rendered) = opened.render(&probe.values, &facts) {
+            findings.extend(probe.findings(&rendered));
+        }
+    }
     findings.sort();
+    findings.dedup();
     for finding in &findings {
         written(writeln!(out, "{}", escape::line(&finding.to_string())))?;
     }
