@@ -51,8 +51,7 @@ pub fn well_formed(uri: &http::Uri) -> bool {
 /// From the host on. In `user:pass/word@host` the slash is part of the password, whatever the rules say; in
 /// `host/a@b` the sign is part of the path.
 fn host_on(rest: &str, with_scheme: bool) -> &str {
-    let Some(at) = rest.match_indices('@').map(|(at, _)| at).filter(|at| !is_digest(&rest[at + 1..])).last()
-    else {
+    let Some(at) = rest.match_indices('@').map(|(at, _)| at).rfind(|at| !is_digest(&rest[at + 1..])) else {
         return rest;
     };
     let authority = authority(rest);

@@ -86,7 +86,7 @@ fn verbs(command: &clap::Command, path: &str, found: &mut Vec<(String, Vec<Strin
     if below.is_empty() {
         let values = |id: &str| {
             let arg = command.get_arguments().find(|arg| arg.get_id() == id);
-            arg.map(|arg| arg.get_possible_values()).unwrap_or_default()
+            arg.map(clap::Arg::get_possible_values).unwrap_or_default()
         };
         let flag = |flag: &str, id: &str| {
             values(id).iter().map(|value| format!("--{flag}={}", value.get_name())).collect::<Vec<_>>()
