@@ -40,7 +40,7 @@ pub fn document(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// One character as [`text`] and [`line`] show it.
+/// One character as [`text()`] and [`line()`] show it.
 pub fn visible(c: char, out: &mut String) {
     // writing to a String cannot fail
     let _ = match c {
