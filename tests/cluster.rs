@@ -27,6 +27,7 @@ mod cluster {
     pub(crate) mod definitions;
     pub(crate) mod equal;
     pub(crate) mod forward;
+    pub(crate) mod gate;
     pub(crate) mod harness;
     pub(crate) mod health;
     pub(crate) mod immutable;
@@ -73,6 +74,7 @@ fn main() -> ExitCode {
         cluster::definitions::trials(),
         cluster::equal::trials(),
         cluster::forward::trials(),
+        cluster::gate::trials(),
         cluster::harness::trials(),
         cluster::health::trials(),
         cluster::immutable::trials(),

@@ -38,8 +38,7 @@ pub async fn run(app: &App<'_>, args: cli::Diff) -> Result<bool> {
     let Some(preview) = report.preview else { return Ok(false) };
     match args.output {
         Some(Output::Name) => {
-            let names = preview.changes.iter().map(|change| format!("{}\n", change.object));
-            app.ui.data(&names.collect::<String>());
+            app.ui.lines(preview.changes.iter().map(|change| change.object.to_string()));
         }
         Some(format) => app.document("ReleaseDiff", &preview, format)?,
         None => show(app, &preview, Sink::Data),

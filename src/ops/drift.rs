@@ -8,7 +8,7 @@ use serde_json::Value;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::apply::{PARALLEL, kind_of};
-use super::{Context, ask, live, revision};
+use super::{Context, ask, get, live, revision};
 use crate::diff;
 use crate::error::Result;
 use crate::object::{Object, ObjectId};
@@ -145,7 +145,17 @@ pub async fn drift(ctx: &Context<'_>) -> Result<Report> {
         .await?;
     let (drifted, rewritten): (Vec<_>, Vec<_>) = compared.into_iter().unzip();
     let orphans = live::orphans(ctx, &desired, &record.inventory, &found);
-    let drifted: Vec<Drifted> = drifted.into_iter().flatten().chain(orphans.iter().map(orphan)).collect();
+    let mut drifted: Vec<Drifted> = drifted.into_iter().flatten().chain(orphans.iter().map(orphan)).collect();
+    let mut rewritten: Vec<Rewritten> = rewritten.into_iter().flatten().collect();
+    let traces = get::traces(&record);
+    let fields = drifted.iter_mut().flat_map(|one| &mut one.fields);
+    for field in fields.chain(rewritten.iter_mut().flat_map(|one| &mut one.fields)) {
+        let mut masked = 0;
+        for value in [&mut field.wanted, &mut field.live].into_iter().flatten() {
+            masked += traces.mask(value);
+        }
+        field.secret |= masked > 0 && field.wanted == field.live;
+    }
     Ok(Report {
         release: ctx.release.to_string(),
         namespace: ctx.namespace.to_string(),
@@ -158,7 +168,7 @@ pub async fn drift(ctx: &Context<'_>) -> Result<Report> {
         compared: desired.len(),
         predicted: drifted.iter().filter(|one| one.predicted).count(),
         objects: drifted,
-        rewritten: rewritten.into_iter().flatten().collect(),
+        rewritten,
     })
 }
 

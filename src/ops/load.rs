@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::release::Record;
 use crate::render::{Facts, Rendered};
 use crate::values::set::SetFlag;
-use crate::values::{self, Layer, Pointer, Values};
+use crate::values::{self, Layer, Pointer, Traces, Values};
 
 /// A bundle with the values for it, checked against its schema.
 pub struct Loaded {
@@ -160,7 +160,20 @@ impl Loaded {
     /// Renders: in this process what is embedded, in a child with limits what is not.
     pub fn render(&self, facts: &Facts) -> Result<Rendered> {
         let rendered = self.opened.render(&self.values.tree, facts);
-        rendered.map_err(|error| self.for_want_of_what_was_deleted(&error, facts).unwrap_or(error))
+        let traces = self.traces();
+        match rendered {
+            Ok(rendered) => Ok(Rendered { notes: traces.text(&rendered.notes).into_owned(), ..rendered }),
+            Err(error) => {
+                let error = self.for_want_of_what_was_deleted(&error, facts).unwrap_or(error);
+                // a filter quotes what it cannot read
+                Err(error.with_texts(|text| traces.sentence(text)))
+            }
+        }
+    }
+
+    /// Its secrets, to be found where they were rendered into.
+    pub fn traces(&self) -> Traces {
+        Traces::of_values(&self.values, self.bundle.effective_schema())
     }
 
     /// Does it fail for want of values that a null deleted? Found out by rendering with them.

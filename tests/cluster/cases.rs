@@ -492,7 +492,8 @@ fn drift_after_a_failure(env: &Env) {
     };
     release(env, "install", &objects(0, "1"), &[]).ok();
     let file = env.write("b.yaml", &json!({ "objects": objects(1, "2") }).to_string()).display().to_string();
-    let failed = env.obs(["upgrade", "-y", "--reset-values", "-f", &file, "--wait=ready", "--timeout=4s"]).run();
+    let failed =
+        env.obs(["upgrade", "-y", "--reset-values", "-f", &file, "--wait=ready", "--timeout=4s"]).run();
     assert_ne!(failed.code, 0, "{failed}");
     let drift = env.obs(["drift"]).run().ends(1);
     assert!(drift.stdout.contains("obs-objects-map"), "{drift}");

@@ -168,7 +168,8 @@ fn what_is_to_be_kept(env: &Env) {
         env.bundle("keep", "1.0.0", "", &[("values.yaml", "maps: [a, b]\n"), ("templates/maps.yaml", &map)]);
     env.obs(["install", &bundle, "--wait=none"]).run().ok();
     env.kubectl(["annotate", "configmap", "obs-keep-a", "kubectl-obs.dev/keep=true"]).run().ok();
-    let report = env.obs(["upgrade", "-y", "--wait=none", "--set-json", "maps=[]", "-o", "json"]).run().ok().json();
+    let report =
+        env.obs(["upgrade", "-y", "--wait=none", "--set-json", "maps=[]", "-o", "json"]).run().ok().json();
     assert_eq!(report["pruned"], json!([format!("ConfigMap {}/obs-keep-b", env.namespace())]));
     assert_eq!(report["kept"], json!([format!("ConfigMap {}/obs-keep-a", env.namespace())]));
     let said = env.obs(["uninstall", "-y"]).run().ok();
@@ -325,7 +326,8 @@ fn jobs(env: &Env) {
     let uid = |env: &Env| env.get("job obs-once").map(|job| job["metadata"]["uid"].clone());
     let first = uid(env);
     let name = format!("Job {}/obs-once", env.namespace());
-    let report = env.obs(["upgrade", "-y", "--wait=none", "--set", "say=two", "-o", "json"]).run().ok().json();
+    let report =
+        env.obs(["upgrade", "-y", "--wait=none", "--set", "say=two", "-o", "json"]).run().ok().json();
     assert_eq!(report["recreated"], json!([name]), "without a question: {report}");
     assert_ne!(uid(env), first);
     // it is done and gone: nothing to do, and no drift
@@ -334,7 +336,8 @@ fn jobs(env: &Env) {
     assert_eq!(report["status"], "unchanged", "{report}");
     env.obs(["drift"]).run().ok();
     env.obs(["diff"]).run().ok();
-    let report = env.obs(["upgrade", "-y", "--wait=ready", "--set", "text=two", "-o", "json"]).run().ok().json();
+    let report =
+        env.obs(["upgrade", "-y", "--wait=ready", "--set", "text=two", "-o", "json"]).run().ok().json();
     assert_eq!(report["updated"], json!([format!("ConfigMap {}/obs-once", env.namespace())]), "{report}");
     assert_eq!(uid(env), None, "what it did is done");
     env.obs(["upgrade", "-y", "--wait=none", "--set", "say=three"]).run().ok();

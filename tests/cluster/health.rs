@@ -72,7 +72,8 @@ fn rolled_back(env: &Env) {
     assert_eq!(newest(env), (4, "failed".into()));
     env.obs(["upgrade", "-y", "--timeout=2m", "--set", "path=/nowhere", "--wait=ready"]).run().ok();
     // the time of the whole operation is shorter than that of the check
-    let late = env.obs(["upgrade", "-y", "--timeout=8s", "--set", "path=/elsewhere,deadline=3m"]).run().ends(7);
+    let late =
+        env.obs(["upgrade", "-y", "--timeout=8s", "--set", "path=/elsewhere,deadline=3m"]).run().ends(7);
     assert!(late.took < Duration::from_secs(20), "{late}");
     env.obs(["uninstall", "--delete-data", "-y"]).run().ok();
 }

@@ -187,9 +187,9 @@ fn a_manifest_is_read_back(env: &Env) {
     let folder = env.home().join("secret").display().to_string();
     env.obs(["install", &folder, "--wait=none"]).run().ok();
 
-    let masked = env.obs(["get", "manifest"]).run().ok().says("2 values of Secrets masked");
+    let masked = env.obs(["get", "manifest"]).run().ok().says("2 secret values masked");
     assert!(!masked.stdout.contains("hunter2") && masked.stdout.contains("********"), "{masked}");
-    let all = env.obs(["get", "all"]).run().ok().says("2 values of Secrets masked");
+    let all = env.obs(["get", "all"]).run().ok().says("2 secret values masked");
     assert!(!all.stdout.contains("hunter2"), "{all}");
     let names = env.obs(["get", "manifest", "-o", "name"]).run().ok();
     names.prints("obs-secret");

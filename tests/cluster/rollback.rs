@@ -66,8 +66,15 @@ fn a_missing_revision_is_named(env: &Env) {
 
 fn a_failed_upgrade_is_undone(env: &Env) {
     install(env, &["--set", "maps=2"]);
-    let args =
-        ["upgrade", "-y", "--wait=ready", "--timeout=8s", "--rollback-on-failure", "--set", "replicas=1,maps=4"];
+    let args = [
+        "upgrade",
+        "-y",
+        "--wait=ready",
+        "--timeout=8s",
+        "--rollback-on-failure",
+        "--set",
+        "replicas=1,maps=4",
+    ];
     let failed = env.obs(args).run();
     assert_eq!(failed.code, 7, "the first error stays the one that is reported: {failed}");
     assert!(failed.stderr.contains("rolled back: revision 3 has the content of revision 1"), "{failed}");

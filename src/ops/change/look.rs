@@ -14,11 +14,12 @@ use crate::error::{Error, Exit, Result};
 use crate::event::Event;
 use crate::object::{Object, ObjectId, builtin, split_api_version};
 use crate::ops::run::Run;
-use crate::ops::{Context, ask, live, namespace, preflight, who};
+use crate::ops::{Context, ask, get, live, namespace, preflight, who};
 use crate::plan::{Admission, Applied, Live, Plan, Rules, plan};
 use crate::release::record::merge_inventory;
 use crate::release::{Entry, Header, History, Metadata, Record, Revision, Status, Unusable};
 use crate::render::Facts;
+use crate::values::Traces;
 
 /// What was read at the beginning.
 pub struct Seen {
@@ -184,7 +185,23 @@ pub struct Look {
     pub plan: Plan,
 }
 
+/// The secrets of what is and of what is to be.
+pub fn traces(records: &[Record], target: &Target) -> Traces {
+    let next = match target {
+        Target::Bundle(loaded) => loaded.traces(),
+        Target::Record(record) => get::traces(record),
+    };
+    records.iter().map(get::traces).fold(next, Traces::and)
+}
+
 impl Look {
+    /// The same, to be found in what is shown of the plan.
+    pub fn traces(&self) -> Traces {
+        let secrets = self.goal.secret_values.as_deref().unwrap_or_default();
+        let next = Traces::of(&self.goal.values, secrets);
+        self.seen.records.iter().map(get::traces).fold(next, Traces::and)
+    }
+
     /// Is everything as it should be, in the records too?
     pub fn nothing_to_do(&self) -> bool {
         let deployed = self.seen.history.latest().is_some_and(|h| h.status == Some(Status::Deployed));

@@ -12,6 +12,7 @@ use crate::object::{ObjectId, labels};
 use crate::ops::who;
 use crate::plan::{Change, Conflict, Kept, Step, effects, reach};
 use crate::release::Revision;
+use crate::values::Traces;
 
 /// What will happen.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -196,6 +197,10 @@ impl Preview {
             .map(crate::release::Entry::id)
             .collect();
         changes.retain(|change| change.action != "keep" || !old.contains(&change.object));
+        let traces = look.traces();
+        for change in &mut changes {
+            change.hide(&traces);
+        }
         let stays = |change: &Change| matches!(change, Change::Unchanged | Change::Use);
         let stay = plan.steps.iter().filter(|step| stays(&step.change)).count();
         Self {
@@ -434,6 +439,21 @@ fn restart_note(pods: u64) -> String {
 }
 
 impl ObjectChange {
+    /// Masks what is secret in the fields, and in what the server says about them.
+    fn hide(&mut self, traces: &Traces) {
+        for field in &mut self.fields {
+            let mut masked = 0;
+            for value in [&mut field.from, &mut field.to].into_iter().flatten() {
+                masked += traces.mask(value);
+            }
+            // nothing but the secret differs
+            field.secret |= masked > 0 && field.from == field.to;
+        }
+        for text in self.note.iter_mut().chain(&mut self.hint) {
+            *text = traces.sentence(text);
+        }
+    }
+
     fn entry(&self) -> diff::Entry {
         let mark = match self.action {
             "create" => Mark::Create,
