@@ -9,6 +9,7 @@ use serde_yaml::granit_parser::{
 };
 
 use super::{Place, YamlError, scalar};
+use crate::values::pointer::MAX_BYTES as MAX_PATH_BYTES;
 use crate::values::{Pointer, pointer};
 
 /// Nesting of lists and maps. JSON readers stop at 128.
@@ -50,6 +51,8 @@ pub(super) struct Composer<'t> {
     /// Only when lines are wanted: the lines so far and the pointer to the current node.
     lines: Option<BTreeMap<Pointer, Place>>,
     path: String,
+    /// Of all pointers in `lines`.
+    path_bytes: usize,
 }
 
 impl<'t> Composer<'t> {
@@ -68,6 +71,7 @@ impl<'t> Composer<'t> {
             alias_bytes: 0,
             lines: None,
             path: String::new(),
+            path_bytes: 0,
         }
     }
 
@@ -222,6 +226,10 @@ impl<'t> Composer<'t> {
         let length = self.path.len();
         if self.lines.is_some() {
             pointer::push(&mut self.path, key);
+            self.path_bytes += self.path.len();
+            if self.path_bytes > MAX_PATH_BYTES {
+                return Err(error_at(at, "keys this long stand above too many values".into()));
+            }
             if let Some(lines) = &mut self.lines {
                 lines.insert(self.path.clone(), Place { line: line(at), typed });
             }
@@ -268,7 +276,13 @@ impl<'t> Composer<'t> {
     fn forget_lines_below(&mut self, key: &str) {
         if let Some(lines) = &mut self.lines {
             let below = pointer::join(&self.path, key) + "/";
-            lines.retain(|pointer, _| !pointer.starts_with(&below));
+            let gone: Vec<Pointer> = lines
+                .range(below.clone()..)
+                .map(|(pointer, _)| pointer)
+                .take_while(|pointer| pointer.starts_with(&below))
+                .cloned()
+                .collect();
+            gone.iter().for_each(|pointer| drop(lines.remove(pointer)));
         }
     }
 
