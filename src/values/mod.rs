@@ -31,13 +31,14 @@ pub use suggest::did_you_mean;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A JSON pointer (RFC 6901) into a tree of values, for example `/prometheus/retention/time`.
 pub type Pointer = String;
 
 /// Which layer a value comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Source {
     /// `values.yaml` of a bundle.
     Defaults {
@@ -75,7 +76,7 @@ impl Source {
 }
 
 /// Where one value was set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The layer.
     pub source: Source,
@@ -130,7 +131,7 @@ pub struct Layer {
 }
 
 /// Merged layers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Values {
     /// What templates see as `values`.
     pub tree: Value,
