@@ -16,7 +16,7 @@ use crate::values::{Pointer, pointer};
 const MAX_DEPTH: usize = 100;
 /// Nodes in one text, aliases expanded. All CRDs of the Prometheus operator have a fifth of that.
 const MAX_NODES: usize = 1_000_000;
-/// Bytes of scalars that aliases may add to a text.
+/// Bytes of scalars that aliases, and the copies that anchors keep for them, may add to a text.
 const MAX_ALIAS_BYTES: usize = 16 << 20;
 
 const CORE_TAGS: &str = "tag:yaml.org,2002:";
@@ -292,10 +292,7 @@ impl<'t> Composer<'t> {
         };
         let size = anchor.size;
         // Costs are checked before the copy is made: this is where a billion laughs stop.
-        self.alias_bytes += size.bytes;
-        if self.alias_bytes > MAX_ALIAS_BYTES {
-            return Err(error_at(span, "aliases make this text too large".into()));
-        }
+        self.count_alias_bytes(size.bytes, span)?;
         if depth + size.depth > MAX_DEPTH {
             return Err(error_at(span, format!("more than {MAX_DEPTH} levels of nesting")));
         }
@@ -315,9 +312,19 @@ impl<'t> Composer<'t> {
             return Ok(());
         }
         let size = measure(value);
-        self.count(size.nodes, span)?; // the copy that is kept
+        // the copy that is kept
+        self.count(size.nodes, span)?;
+        self.count_alias_bytes(size.bytes, span)?;
         let anchored = Anchor { value: value.clone(), text: text.map(str::to_owned), size };
         self.anchors.insert(anchor, anchored);
+        Ok(())
+    }
+
+    fn count_alias_bytes(&mut self, bytes: usize, span: Span) -> Result<(), YamlError> {
+        self.alias_bytes += bytes;
+        if self.alias_bytes > MAX_ALIAS_BYTES {
+            return Err(error_at(span, "aliases make this text too large".into()));
+        }
         Ok(())
     }
 

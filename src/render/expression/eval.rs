@@ -261,7 +261,7 @@ impl<'v> Evaluator<'v> {
         Self { name, value, steps, left: steps }
     }
 
-    pub(super) fn is_true(mut self, expr: &Expr) -> Result<bool, String> {
+    pub(super) fn holds(mut self, expr: &Expr) -> Result<bool, String> {
         self.eval(expr).map(|value| value.is_true())
     }
 

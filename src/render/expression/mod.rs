@@ -25,7 +25,7 @@ const STEPS: usize = 250_000;
 /// the expression.
 pub fn expression_is_true(expression: &str, name: &str, value: &Value) -> Result<bool, String> {
     let parsed = parse::parse(expression)?;
-    Evaluator::new(name, value, STEPS).is_true(&parsed)
+    Evaluator::new(name, value, STEPS).holds(&parsed)
 }
 
 /// Is it an expression, of which `name` is the one variable? The error says what is wrong with it.
@@ -34,6 +34,6 @@ pub fn check_expression(expression: &str, name: &str) -> Result<(), String> {
     match eval::unknown_name(&parsed, name) {
         Some(other) => Err(format!("`{other}` is not known here, only `{name}` is")),
         // what does not depend on the value is wrong here already
-        None => Evaluator::new(name, &Value::Null, STEPS).is_true(&parsed).map(drop),
+        None => Evaluator::new(name, &Value::Null, STEPS).holds(&parsed).map(drop),
     }
 }
