@@ -18,8 +18,9 @@ test: ## All tests; those that need a cluster start one (Linux, root) or use KUB
 chaos: ## Kills, faults, other operators and actors: a table, and target/chaos/report.json
 	@OBS_SOAK=1 scripts/test --test cluster -- chaos::
 
-soak: chaos ## The long tests: chaos, kills, repetitions, sizes (up to 45 minutes)
+soak: chaos ## The long tests: chaos, kills, repetitions, sizes, hostile inputs (up to 50 minutes)
 	@OBS_SOAK=1 scripts/test --test cluster -- soak::
+	@scripts/fuzz 30
 
 lint: ## Format, clippy, licences and sources of the dependencies, shell scripts
 	@scripts/lint

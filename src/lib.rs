@@ -28,6 +28,7 @@
 //! | [`diff`] | differences between objects, field by field |
 //! | [`event`] | what operations report; the one stream behind progress bars, plain lines and NDJSON |
 //! | [`ui`] | printer, progress, tables, prompts |
+//! | [`json`] | how much a JSON text becomes, told before it is read |
 //! | [`yaml`] | the only module that names the YAML crate |
 //! | [`url`] | addresses as they may be shown |
 //! | [`escape`] | text from outside made harmless for a terminal |
@@ -56,6 +57,7 @@ pub mod diff;
 pub mod error;
 pub mod escape;
 pub mod event;
+pub mod json;
 pub mod object;
 pub mod ops;
 pub mod plan;

@@ -4,9 +4,13 @@
 use serde_json::{Map, Value};
 
 use crate::error::Error;
+use crate::json::Size;
 use crate::object::type_name;
 use crate::values::pointer;
 use crate::{Result, yaml};
+
+/// Most values in a JSON file. The largest schemas that people write have a tenth of that.
+const MAX_VALUES: usize = 500_000;
 
 /// A YAML or JSON file of a bundle.
 #[derive(Debug, Clone)]
@@ -36,6 +40,9 @@ impl<'a> Document<'a> {
     /// Parses one JSON document.
     pub fn json(file: String, bytes: &'a [u8]) -> Result<Self> {
         let text = text(&file, bytes)?;
+        if Size::of(bytes).values > MAX_VALUES {
+            return Err(Error::usage(format!("{file}: more than {MAX_VALUES} values")));
+        }
         let root = serde_json::from_str(text).map_err(|err| {
             // the position is named already; serde_json's own text repeats it
             let message = err.to_string();
@@ -46,6 +53,9 @@ impl<'a> Document<'a> {
     }
 
     fn checked(self) -> Result<Self> {
+        if !pointer::fit(&self.root) {
+            return Err(Error::usage(format!("{}: keys this long stand above too many values", self.file)));
+        }
         if self.root.is_object() {
             return Ok(self);
         }

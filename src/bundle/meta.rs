@@ -310,8 +310,7 @@ fn health<'a>(document: &'a Document<'a>, at: String) -> Result<Value> {
 fn readiness<'a>(document: &'a Document<'a>, at: String) -> Result<ReadinessRule> {
     let fields = Fields::new(document, at, &["group", "kind", "ready", "failed"])?;
     let expression = |key: &str, text: &str| {
-        crate::render::expression_is_true(text, "object", &Value::Object(Map::new()))
-            .map(drop)
+        crate::render::check_expression(text, "object")
             .map_err(|why| fields.error(key, format!("is no expression: {why}")))
     };
     let rule = ReadinessRule {

@@ -192,6 +192,7 @@ mod tests {
                 {"manager": "kubectl-obs", "operation": "Apply", "time": applied}
             ]}}),
             text: Vec::new(),
+            size: crate::json::Size::default(),
             elapsed: Duration::from_secs(5),
         }
     }

@@ -75,7 +75,12 @@ impl Failure {
         let error = match &self.reason {
             Reason::Status(status) => status::error(target, subject, status),
             Reason::Foreign { code, body } => transport::foreign(target, *code, body),
-            Reason::Transport(transport) => transport.error(target),
+            Reason::Transport(transport) => match transport.what_is_unusable() {
+                Some(what) => unexpected(target, subject, what).hint(
+                    "somebody put an object there that is larger or deeper than any of Kubernetes' own",
+                ),
+                None => transport.error(target),
+            },
             Reason::LockLost(error) => return Error::clone(error),
             Reason::Deadline => {
                 return Error::deadline(format!(

@@ -17,6 +17,9 @@ use super::target::{Credentials, Target};
 use crate::Result;
 use crate::url::shown;
 
+/// Most bytes of a kubeconfig: hundreds of clusters with their certificates.
+const MAX_FILE: u64 = 16 << 20;
+
 /// What the kubeconfig and the flags say together.
 pub(super) struct Chosen {
     pub cluster: ClusterEntry,
@@ -45,10 +48,12 @@ impl Surroundings {
 /// Reads and merges the files. None: there is none, and nothing asked for one.
 pub(super) fn read(options: &ConnectOptions, around: &Surroundings) -> Result<Option<Kubeconfig>> {
     if let Some(path) = &options.kubeconfig {
+        errors::check_file(path, MAX_FILE)?;
         return Kubeconfig::read_from(path).map(Some).map_err(|e| errors::unusable(path, &e, true));
     }
     let mut merged: Option<Kubeconfig> = None;
     for path in candidates(around).into_iter().filter(|path| path.exists()) {
+        errors::check_file(&path, MAX_FILE)?;
         let next = Kubeconfig::read_from(&path).map_err(|e| errors::unusable(&path, &e, false))?;
         merged = Some(match merged {
             None => next,

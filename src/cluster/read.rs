@@ -4,6 +4,7 @@
 //! while the answer is read, so that thousands of objects cost little more than their labels.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -11,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::Cluster;
 use super::call::{Call, Subject, path, with_query};
-use super::errors::Failure;
+use super::errors::{Failure, Reason, Transport};
 use crate::Result;
 use crate::object::Kind;
 
@@ -19,6 +20,9 @@ const PAGE: &str = "500";
 /// Only metadata; servers of custom APIs that cannot do it send whole objects.
 const METADATA_OF_ONE: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+/// Most bytes and values of a list, all pages together: ten thousand pods have a fifth of that.
+const MAX_LIST: usize = 512 << 20;
+const MAX_VALUES: usize = 10_000_000;
 /// A list that outlives its snapshot on the server is begun anew, but not for ever.
 const RESTARTS: u32 = 3;
 
@@ -200,15 +204,34 @@ impl Cluster {
 
     async fn all_pages<T: DeserializeOwned>(&self, call: &Call) -> Result<Listed<T>, Failure> {
         let mut restarts = 0;
+        let (mut bytes, mut values) = (0, 0);
         let mut items = Vec::new();
         let mut token = String::new();
         loop {
             let page = Call { url: with_query(&call.url, &[("continue", &token)]), ..call.clone() };
             let page: Page<T> = match self.call_as(&page).await {
-                Ok(reply) => reply.value,
+                Ok(reply) => {
+                    bytes += reply.size.bytes;
+                    values += reply.size.values;
+                    if bytes > MAX_LIST || values > MAX_VALUES {
+                        let what = format!(
+                            "is larger than {} MiB or has more than {MAX_VALUES} values",
+                            MAX_LIST >> 20
+                        );
+                        let reason = Reason::Transport(Transport::unusable(what));
+                        return Err(Failure {
+                            reason,
+                            attempts: 1,
+                            elapsed: Duration::ZERO,
+                            uncertain: false,
+                        });
+                    }
+                    reply.value
+                }
                 // the snapshot that the pages come from was compacted
                 Err(failure) if failure.code() == 410 && restarts < RESTARTS => {
                     restarts += 1;
+                    (bytes, values) = (0, 0);
                     items.clear();
                     token.clear();
                     continue;
@@ -269,5 +292,41 @@ mod tests {
         assert!(cluster.list_metadata(&maps, Some("x"), "a=c").await.unwrap().is_empty());
         let path = "GET /api/v1/namespaces/x/configmaps?labelSelector=a%3Db&limit=500";
         assert_eq!(fake.lines()[..2], [path.to_owned(), format!("{path}&continue=t")]);
+    }
+
+    async fn refused(text: String) -> String {
+        let fake = Fake::new([Step::Text(200, text.leak())]);
+        let pods = Kind::namespaced("", "Pod", "pods");
+        fake.reached().list(&pods, Some("x"), "").await.unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_fills_memory_is_an_error_that_names_it() {
+        let hint = "hint: somebody put an object there that is larger or deeper than any of Kubernetes' own";
+        let list = |item: &str| format!("{{\"metadata\": {{}}, \"items\": [{item}]}}");
+        let deep = list(&format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000)));
+        let many = list(&"[],".repeat(5_000_001));
+        let large = list(&format!("\"{}\"", " ".repeat(20 << 20)));
+        for (text, why) in [
+            (deep, "is nested more than 128 levels deep"),
+            (many, "has more than 5000000 values"),
+            (large, "is larger than 20 MiB"),
+        ] {
+            let told = refused(text).await;
+            assert!(told.contains(&format!("the answer about Pods in namespace x {why}")), "{told}");
+            assert!(told.ends_with(hint), "{told}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_nobody_asked_for_may_be_as_deep_as_it_likes() {
+        let fields = format!("{}1{}", "{\"f:a\":".repeat(10_000), "}".repeat(10_000));
+        let item =
+            format!("{{\"metadata\":{{\"name\":\"a\",\"managedFields\":[{{\"fieldsV1\":{fields}}}]}}}}");
+        let text = format!("{{\"metadata\":{{}},\"items\":[{item}]}}");
+        let fake = Fake::new([Step::Text(200, text.leak())]);
+        let pods = Kind::namespaced("", "Pod", "pods");
+        let listed = fake.reached().list_metadata(&pods, Some("x"), "").await.unwrap();
+        assert_eq!(listed[0]["metadata"], json!({"name": "a"}));
     }
 }

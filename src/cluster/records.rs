@@ -12,6 +12,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::{Cluster, CreateError, DeleteOptions, MetadataPatch};
 use crate::error::{Error, Result};
@@ -22,6 +23,11 @@ use crate::release::{Entry, Found, Metadata, Record, Revision, Status, Unusable}
 
 /// Requests at a time.
 const PARALLEL: usize = 8;
+/// Records that are fetched at a time, and that are decoded at a time: their texts are held meanwhile.
+const READ_AHEAD: usize = 4;
+static DECODING: Semaphore = Semaphore::const_new(2);
+/// Values in all records that are read for one purpose; each has at most [`codec::MAX_VALUES`].
+const MAX_VALUES: usize = 4_000_000;
 /// Type of the Secret with the release's key.
 const KEY_TYPE: &str = "kubectl-obs.dev/key.v1";
 
@@ -133,7 +139,7 @@ impl Store {
     /// it used or made: the objects are not kept.
     pub async fn try_read_inventory(&self, revision: Revision) -> Result<Result<Made, Unusable>> {
         #[derive(Deserialize)]
-        struct Stored {
+        struct Content {
             inventory: Vec<Entry>,
             objects: Vec<Named>,
         }
@@ -146,14 +152,23 @@ impl Store {
         struct Name {
             name: String,
         }
-        let stored: Result<Stored, Unusable> = self.try_read_as(revision).await?;
-        Ok(stored.map(|Stored { inventory, objects }| {
+        let content: Result<Content, Unusable> = self.try_read_as(revision).await?;
+        Ok(content.map(|Content { inventory, objects }| {
             let definitions = objects.into_iter().filter(|object| object.kind == "CustomResourceDefinition");
             Made { inventory, definitions: definitions.map(|object| object.metadata.name).collect() }
         }))
     }
 
-    async fn try_read_as<T: DeserializeOwned>(&self, revision: Revision) -> Result<Result<T, Unusable>> {
+    async fn try_read_as<T: DeserializeOwned + Send + 'static>(
+        &self,
+        revision: Revision,
+    ) -> Result<Result<T, Unusable>> {
+        let stored = self.fetch(revision).await?;
+        Ok(unpack(stored).await?.map(|(decoded, _)| decoded))
+    }
+
+    /// A record as it is stored.
+    async fn fetch(&self, revision: Revision) -> Result<Result<Stored, Unusable>> {
         let Some(header) = self.get(&history::secret_name(&self.release, revision)).await? else {
             return Ok(Err(Unusable::Gone));
         };
@@ -166,12 +181,33 @@ impl Store {
                 }))
                 .await?;
         }
-        Ok(decode(&header, &metadata, &parts))
+        Ok(stored(&header, &metadata, &parts))
     }
 
-    /// Reads several records at once, in their order.
+    /// Reads several records, in their order. The newest are read first: older ones for which there is
+    /// no room any more cannot be used.
     pub async fn read_all(&self, headers: &[Header]) -> Vec<Result<Result<Record, Unusable>>> {
-        futures::future::join_all(headers.iter().map(|header| self.try_read(header.revision))).await
+        let mut fetched =
+            stream::iter(headers.iter().rev()).map(|header| self.fetch(header.revision)).buffered(READ_AHEAD);
+        let mut left = MAX_VALUES;
+        let mut records = Vec::new();
+        while let Some(fetched) = fetched.next().await {
+            let unpacked = match fetched {
+                Ok(stored) => unpack(stored).await,
+                Err(error) => Err(error),
+            };
+            records.push(unpacked.map(|unpacked| {
+                let (record, values) = unpacked?;
+                left = left.checked_sub(values).ok_or_else(|| {
+                    Unusable::Damaged(format!(
+                        "it and the newer ones have more than {MAX_VALUES} values together"
+                    ))
+                })?;
+                Ok(record)
+            }));
+        }
+        records.reverse();
+        records
     }
 
     /// Writes a record: chunks first, the header last. Fails when the revision exists.
@@ -354,12 +390,14 @@ impl Store {
     }
 }
 
+/// A record's bytes, and what they are said to be.
+struct Stored {
+    bytes: Vec<u8>,
+    sha256: String,
+}
+
 /// The record in its header, or in its chunks.
-fn decode<T: DeserializeOwned>(
-    header: &Value,
-    metadata: &Metadata,
-    parts: &[Option<Value>],
-) -> Result<T, Unusable> {
+fn stored(header: &Value, metadata: &Metadata, parts: &[Option<Value>]) -> Result<Stored, Unusable> {
     let damaged = Unusable::Damaged;
     let chunks = metadata.chunks().map_err(damaged)?;
     let sha256 = data(header, "sha256").map_err(damaged)?;
@@ -371,7 +409,22 @@ fn decode<T: DeserializeOwned>(
         let part = part.as_ref().ok_or_else(|| damaged(missing(n, chunks)))?;
         bytes.extend(data(part, "chunk").map_err(damaged)?);
     }
-    codec::decode_as(&bytes, &String::from_utf8_lossy(&sha256))
+    Ok(Stored { bytes, sha256: String::from_utf8_lossy(&sha256).into_owned() })
+}
+
+/// Decodes where nobody waits: somebody else may have written the record, and it may take long.
+async fn unpack<T: DeserializeOwned + Send + 'static>(
+    stored: Result<Stored, Unusable>,
+) -> Result<Result<(T, usize), Unusable>> {
+    let Stored { bytes, sha256 } = match stored {
+        Ok(stored) => stored,
+        Err(why) => return Ok(Err(why)),
+    };
+    // never closed
+    let _one_of_few = DECODING.acquire().await;
+    tokio::task::spawn_blocking(move || codec::decode_measured(&bytes, &sha256))
+        .await
+        .map_err(|_| Error::failed("a record could not be decoded"))
 }
 
 fn missing(n: usize, chunks: usize) -> String {

@@ -23,6 +23,7 @@ use super::call::Call;
 use super::errors::{Failure, Reason, Transport, is_invalid, webhook_is_away};
 use super::lease::Fence;
 use super::send::{self, Answer};
+use crate::json::Size;
 
 /// Delay before the second attempt.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
@@ -37,6 +38,9 @@ const SHORTEST_LIMIT: Duration = Duration::from_secs(5);
 /// A server that fails without saying why means it when it has said so this often.
 const BELIEVED: u32 = 5;
 
+/// Most values in one answer: about a gigabyte when read. A page of 500 pods has half a million.
+const MAX_VALUES: usize = 5_000_000;
+
 /// A successful answer; `T` is what its body is read as.
 #[derive(Debug)]
 pub(super) struct Reply<T = Value> {
@@ -48,6 +52,8 @@ pub(super) struct Reply<T = Value> {
     pub value: T,
     /// The body of a text answer.
     pub text: Vec<u8>,
+    /// How large the body was; nothing for text.
+    pub size: Size,
     /// May an earlier attempt have been carried out without our seeing its answer?
     pub uncertain: bool,
     /// From the first attempt to the answer.
@@ -229,14 +235,23 @@ fn judge<T: DeserializeOwned + Default>(answer: Answer, call: &Call) -> Outcome<
         return refused(answer, call);
     }
     let Answer { status, date, body, .. } = answer;
-    let reply = |value, text| Reply { status, date, value, text, uncertain: false, elapsed: Duration::ZERO };
+    let size = if call.text { Size::default() } else { Size::of(&body) };
+    let reply =
+        |value, text| Reply { status, date, value, text, size, uncertain: false, elapsed: Duration::ZERO };
     if call.text {
         return Outcome::Done(reply(T::default(), body));
+    }
+    if size.values > MAX_VALUES {
+        return lost(Transport::unusable(format!("has more than {MAX_VALUES} values")));
     }
     match serde_json::from_slice(&body) {
         Ok(value) => Outcome::Done(reply(value, Vec::new())),
         // JSON that ends too early was cut off by something on the way
         Err(error) if error.is_eof() && !body.is_empty() => lost(Transport::cut_off()),
+        // the reader's own limit; what is skipped has none
+        Err(error) if error.to_string().starts_with("recursion limit") => {
+            lost(Transport::unusable("is nested more than 128 levels deep"))
+        }
         Err(_) => {
             let body = String::from_utf8_lossy(&body).into_owned();
             let reason = Reason::Foreign { code: status, body };

@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, DATE, RETRY_AFTER};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kube::client::Body;
 use kube::core::Status;
 use serde_json::Value;
 
 use super::call::Call;
 use super::errors::Transport;
+
+/// Most bytes of one answer, unpacked: a page of 500 objects of half the size that etcd takes. Tests
+/// would fill memory with it.
+const MAX_ANSWER: usize = if cfg!(test) { 20 << 20 } else { 256 << 20 };
 
 /// What the server answered.
 #[derive(Debug)]
@@ -96,7 +100,16 @@ async fn exchange(client: &kube::Client, call: &Call) -> Result<Answer, Transpor
 async fn read(response: http::Response<Body>) -> Result<Answer, Transport> {
     let (parts, body) = response.into_parts();
     let text = |name| parts.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let body = body.collect().await.map_err(|e| Transport::truncated(&e))?.to_bytes();
+    let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            return Transport::unusable(format!("is larger than {} MiB", MAX_ANSWER >> 20));
+        }
+        match error.downcast::<kube::Error>() {
+            Ok(error) => Transport::truncated(&error),
+            Err(_) => Transport::cut_off(),
+        }
+    })?;
+    let body = body.to_bytes();
     Ok(Answer {
         status: parts.status.as_u16(),
         date: text(DATE)

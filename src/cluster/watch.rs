@@ -17,9 +17,10 @@ use tokio::time::Instant;
 
 use super::Cluster;
 use super::call::{Call, Subject, path, with_query};
-use super::errors::{Failure, Reason};
+use super::errors::{Failure, Reason, Transport};
 use super::read::{list_call, with_type};
 use super::retry;
+use crate::json::Size;
 use crate::object::Kind;
 use crate::{Error, Result};
 
@@ -30,6 +31,10 @@ const WATCH_SECONDS: u64 = 40;
 const IDLE_LIMIT: Duration = Duration::from_secs(WATCH_SECONDS + 10);
 /// A watch that ends before this led nowhere.
 const SHORT_LIVED: Duration = Duration::from_secs(5);
+
+/// Most bytes and values of one event: an object has at most 3 MiB, which etcd takes as JSON or smaller.
+const LONGEST_EVENT: usize = if cfg!(test) { 1 << 20 } else { 32 << 20 };
+const MOST_VALUES: usize = 2_000_000;
 
 /// A change.
 #[derive(Debug, Clone, PartialEq)]
@@ -163,16 +168,24 @@ impl Watcher {
             self.failures += u32::from(self.opened.elapsed() < SHORT_LIVED);
             return Phase::Open { from };
         };
+        let looked = buffer.len();
         buffer.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
-        let Some(end) = buffer.iter().rposition(|byte| *byte == b'\n') else {
+        let Some(end) = buffer[looked..].iter().rposition(|byte| *byte == b'\n') else {
+            if buffer.len() > LONGEST_EVENT {
+                return self.too_much();
+            }
             return Phase::Reading { from, body, buffer };
         };
-        let rest = buffer.split_off(end + 1);
+        let rest = buffer.split_off(looked + end + 1);
         for line in buffer.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            self.failures = 0;
+            if Size::of(line).values > MOST_VALUES {
+                return self.too_much();
+            }
             let Ok(mut event) = serde_json::from_slice::<Value>(line) else {
+                self.failures += 1;
                 return Phase::List;
             };
+            self.failures = 0;
             let object = event["object"].take();
             if event["type"] == "ERROR" {
                 return self.refused(object);
@@ -196,6 +209,15 @@ impl Watcher {
             }
         }
         Phase::Reading { from, body, buffer: rest }
+    }
+
+    /// An event that is larger than any object can be.
+    fn too_much(&mut self) -> Phase {
+        let subject = Subject::new("watch", &self.kind, self.namespace.as_deref(), None);
+        let transport = Transport::unusable("has an object that is too large".to_owned());
+        let reason = Reason::Transport(transport);
+        let failure = Failure { reason, attempts: 1, elapsed: Duration::ZERO, uncertain: false };
+        self.failed(failure.into_error(&self.cluster.inner.target, &subject))
     }
 
     /// The watch itself reports an error; mostly that its history was compacted.

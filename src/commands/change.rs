@@ -1,5 +1,6 @@
 //! `kubectl obs install`, `upgrade`, `rollback` and `rollout undo`: one operation with four aims.
 
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -161,12 +162,21 @@ fn helm_left(helm: &Helm) -> Vec<String> {
     lines
 }
 
+/// Most bytes of a plan file: its text has a line for each field that changes.
+const MAX_PLAN: u64 = 16 << 20;
+
 fn read_plan(path: &Path) -> Result<PlanFile> {
     let failed = |why: String| {
         Error::usage(format!("plan {} cannot be read: {why}", path.display()))
             .hint("make one with kubectl obs upgrade --plan-out FILE")
     };
-    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_PLAN + 1).read_to_string(&mut text))
+        .map_err(|error| failed(error.to_string()))?;
+    if text.len() as u64 > MAX_PLAN {
+        return Err(failed(format!("it is larger than {} MiB", MAX_PLAN >> 20)));
+    }
     PlanFile::parse(&text).map_err(failed)
 }
 

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::source::Opened;
 use super::{Context, revision, source};
-use crate::bundle::{Bundle, Digest, archive, embedded};
+use crate::bundle::{Bundle, Digest, embedded};
 use crate::error::{Error, Result};
 use crate::object::Object;
 use crate::release::{BundleRef, Header, Record, Revision};
-use crate::values::{Traces, schema};
+use crate::values::{Pointer, Traces, schema};
 use crate::words::count;
 
 /// A revision.
@@ -47,17 +48,22 @@ pub fn objects(record: &Record) -> Result<Vec<Object>> {
 
 /// The user's values as they may be shown, and what a person should know of what is masked.
 pub fn values(record: &Record, show_secrets: bool) -> (Value, Option<String>) {
+    shown(record, show_secrets, &|known| known.opened.secrets(&known.bundle, &record.values).ok())
+}
+
+/// `judge` says where secrets are in the values of a record, by the very bundle that it is of.
+fn shown(
+    record: &Record,
+    show_secrets: bool,
+    judge: &dyn Fn(&Known) -> Option<Vec<Pointer>>,
+) -> (Value, Option<String>) {
     if show_secrets {
         return (record.values.clone(), None);
     }
     let BundleRef { name, version, .. } = &record.bundle;
     let by_record = record.secret_values.clone();
     let known = if by_record.is_some() { None } else { known(record) };
-    let by_schema = || {
-        let (bundle, _) = known.as_ref().filter(|(_, same)| *same)?;
-        let secrets = bundle.effective_schema().map(|schema| schema::secrets(schema, &record.values));
-        Some(secrets.unwrap_or_default())
-    };
+    let by_schema = || known.as_ref().filter(|known| known.same).and_then(judge);
     if let Some(secrets) = by_record.or_else(by_schema) {
         let note = format!(
             "{} masked: to use this output as values, print it with --show-secrets",
@@ -66,16 +72,17 @@ pub fn values(record: &Record, show_secrets: bool) -> (Value, Option<String>) {
         return (schema::mask_at(&secrets, &record.values), (!secrets.is_empty()).then_some(note));
     }
     let (shown, masked, note) = match known {
-        Some((known, _)) => {
-            let (shown, masked) = schema::mask_unjudged(known.effective_schema(), &record.values);
-            let ours = &known.meta().version;
+        // what is not the very same came with this program
+        Some(Known { bundle, same: false, .. }) => {
+            let (shown, masked) = schema::mask_unjudged(bundle.effective_schema(), &record.values);
+            let ours = &bundle.meta().version;
             let note = format!(
                 "what bundle {name} {ours} of this plugin does not know counts as secret (the record is of {version}); \
                  --show-secrets prints it"
             );
             (shown, masked, note)
         }
-        None => {
+        _ => {
             let (shown, masked) = schema::mask_unjudged(None, &record.values);
             let note = format!(
                 "the record does not say which values of bundle {name} {version} are secret; --show-secrets prints them"
@@ -90,27 +97,37 @@ pub fn values(record: &Record, show_secrets: bool) -> (Value, Option<String>) {
 /// values are secret, there are none to look for.
 pub fn traces(record: &Record) -> Traces {
     let by_schema = || {
-        let (bundle, _) = known(record)?;
-        Some(schema::secrets(bundle.effective_schema()?, &record.values))
+        let known = known(record)?;
+        known.opened.secrets(&known.bundle, &record.values).ok()
     };
     let secrets = record.secret_values.clone().or_else(by_schema).unwrap_or_default();
     Traces::of(&record.values, &secrets)
 }
 
-/// The bundle inside this program, or on this machine, that the record is of, and whether it is the
-/// very same. Nothing is downloaded.
-fn known(record: &Record) -> Option<(Bundle, bool)> {
+/// A bundle that a record is of.
+struct Known {
+    opened: Opened,
+    bundle: Bundle,
+    /// Is it the very same?
+    same: bool,
+}
+
+/// The bundle inside this program, or on this machine, that the record is of. Nothing is downloaded.
+fn known(record: &Record) -> Option<Known> {
     let BundleRef { name, digest, source, .. } = &record.bundle;
+    let load = |opened: Opened| {
+        let same = opened.digest.to_string() == *digest;
+        Some(Known { bundle: Bundle::load(&opened.files).ok()?, opened, same })
+    };
     if let Some(bytes) = embedded::archive(name) {
         let same = Digest::of(bytes).to_string() == *digest;
         if same || *source == format!("embedded {name}") {
-            return Some((Bundle::load(&archive::unpack(bytes).ok()?).ok()?, same));
+            return load(source::open(name).ok()?);
         }
     }
     let path = Path::new(source).is_absolute();
     let opened = path.then(|| source::open(source).ok()).flatten()?;
-    let same = opened.digest.to_string() == *digest;
-    same.then(|| Bundle::load(&opened.files).ok()).flatten().map(|bundle| (bundle, true))
+    load(opened).filter(|known| known.same)
 }
 
 #[cfg(test)]
@@ -119,6 +136,7 @@ mod tests {
 
     use super::*;
     use crate::object::MASK;
+    use crate::ops::sandbox;
     use crate::release::record::FORMAT;
 
     fn record(source: &str, digest: &str) -> Record {
@@ -162,9 +180,14 @@ mod tests {
         let mut record = record(folder, &digest);
         record.bundle.name = "sec".into();
         record.values = json!({"password": "x", "text": "t"});
-        assert_eq!(values(&record, false).0, json!({"password": MASK, "text": "t"}));
+        // the program of this test has no child that judges
+        let values = |record: &Record| {
+            let judge = |known: &Known| Some(sandbox::schema_secrets(&known.bundle, &record.values));
+            shown(record, false, &judge).0
+        };
+        assert_eq!(values(&record), json!({"password": MASK, "text": "t"}));
         record.bundle.digest = "sha256:0".into();
-        assert_eq!(values(&record, false).0, json!({"password": MASK, "text": MASK}), "it is another one");
+        assert_eq!(values(&record), json!({"password": MASK, "text": MASK}), "it is another one");
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub struct Loaded {
     opened: Opened,
     bundle: Bundle,
     values: Values,
+    /// Where in the user's own values secrets are.
+    secrets: Vec<Pointer>,
     warnings: Vec<String>,
     profile: Option<String>,
     over_record: bool,
@@ -53,11 +55,9 @@ impl Loaded {
         let (values, mut warnings) = merge(&bundle, flags, profile.as_deref(), previous.as_ref())?;
         warnings.extend(moved);
         values::refuse_masks(&values)?;
-        if let Some(schema) = bundle.effective_schema() {
-            values::schema::check(schema, &values, &format!("bundle {}", title(&bundle)))?;
-        }
+        let secrets = opened.check(&bundle, &values)?;
         let from_record = false;
-        Ok(Self { opened, bundle, values, warnings, profile, over_record, from_record })
+        Ok(Self { opened, bundle, values, secrets, warnings, profile, over_record, from_record })
     }
 
     /// The same, when nobody named the bundle: a record did.
@@ -124,8 +124,7 @@ impl Loaded {
     /// Where in them secrets are, as the bundle's schema says: recorded beside them, since a record
     /// has no schema. A bundle without one calls nothing secret.
     pub fn secret_values(&self) -> Vec<Pointer> {
-        let schema = self.bundle.effective_schema();
-        schema.map(|schema| values::schema::secrets(schema, &self.values.user)).unwrap_or_default()
+        self.secrets.clone()
     }
 
     /// The facts for rendering, with a new random key.
@@ -201,11 +200,9 @@ impl Loaded {
         let names = needed.iter().map(place).collect::<Vec<_>>().join(", ");
         let told =
             Error::usage(format!("the bundle needs what was deleted: {names}")).detail(error.message());
-        let secret = self
-            .bundle
-            .effective_schema()
-            .map(|schema| values::schema::secrets(schema, &values.with_defaults_at(needed.iter().copied())));
-        let shown = needed.iter().filter(|at| !secret.iter().flatten().any(|s| s.starts_with(at.as_str())));
+        let secret =
+            self.opened.secrets(&self.bundle, &values.with_defaults_at(needed.iter().copied())).ok()?;
+        let shown = needed.iter().filter(|at| !secret.iter().any(|s| s.starts_with(at.as_str())));
         Some(shown.filter_map(|at| values.undelete_hint(at)).fold(told, Error::hint))
     }
 

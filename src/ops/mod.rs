@@ -164,12 +164,17 @@ fn leave_when_told<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
             Ok(result) => return Ok(result),
             Err(RecvTimeoutError::Disconnected) => return Err(Error::failed("a thread ended early")),
             Err(RecvTimeoutError::Timeout) => {
-                if let Some(terminated) = SIGNALLED.get() {
-                    return Err(interrupted(*terminated));
+                if let Some(interrupted) = told() {
+                    return Err(interrupted);
                 }
             }
         }
     }
+}
+
+/// The error to end with, if a signal came.
+fn told() -> Option<Error> {
+    SIGNALLED.get().map(|terminated| interrupted(*terminated))
 }
 
 /// How often a signal is looked for.

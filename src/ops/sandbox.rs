@@ -1,7 +1,7 @@
-//! Renders bundles that did not come with the binary in a child process: `kubectl-obs __render`
-//! reads a request on stdin, renders it under a memory limit, and answers on stdout. The parent
-//! ends it after a second. A template can thereby neither hang nor fill the machine, nor crash the
-//! operation that renders it.
+//! Renders bundles that did not come with the binary in a child process, and checks values against
+//! their schemas there: `kubectl-obs __render` reads a request on stdin, carries it out under a memory
+//! limit, and answers on stdout. The parent ends it after a second, or on a signal. A template or a
+//! schema can thereby neither hang nor fill the machine, nor crash the operation that needs it.
 //!
 //! Both directions are frames: a length as 8 bytes, little endian, then that many bytes. The
 //! request is one frame of JSON and one for each file; the answer is one frame of JSON.
@@ -12,15 +12,17 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::{LOOK_EVERY, told};
 use crate::bundle::{Bundle, Files, archive};
 use crate::error::Error;
 use crate::object::Object;
 use crate::render::{self, Component, Facts, Rendered};
+use crate::values::{self, Pointer, Values};
 use crate::{Exit, Result, alloc};
 
 /// The hidden subcommand.
@@ -43,17 +45,55 @@ const STACK: usize = 64 << 20;
 
 #[derive(Serialize, Deserialize)]
 struct Request {
-    values: Value,
-    release: String,
-    namespace: String,
-    node_namespace: String,
-    kubernetes: String,
-    hmac_key: Vec<u8>,
+    task: Task,
     paths: Vec<String>,
+}
+
+/// What the child does with a bundle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Task {
+    Render {
+        values: Value,
+        facts: Facts,
+    },
+    /// Are the values valid, and where in the user's are secrets?
+    Check {
+        values: Values,
+    },
+    /// Where are secrets in these values?
+    Secrets {
+        values: Value,
+    },
+}
+
+impl Task {
+    /// How errors call it.
+    fn words(&self) -> Words {
+        match self {
+            Self::Render { .. } => Words {
+                subject: "the templates",
+                slow: "a loop in them is too large",
+                large: "a template builds a text or list that is too large, or the bundle's files are",
+            },
+            Self::Check { .. } | Self::Secrets { .. } => Words {
+                subject: "the values or the schema",
+                slow: "branches of the schema multiply, or the values are very large",
+                large: "the values are very large, or branches or choices of the schema multiply with them",
+            },
+        }
+    }
+}
+
+/// What is at fault when a limit is met, fits "… of bundle x"; and why it can be too slow or too large.
+struct Words {
+    subject: &'static str,
+    slow: &'static str,
+    large: &'static str,
 }
 
 #[derive(Serialize, Deserialize)]
 enum Answer {
+    Secrets(Vec<Pointer>),
     Rendered {
         objects: Vec<Value>,
         sources: Vec<String>,
@@ -67,11 +107,6 @@ enum Answer {
         details: Vec<String>,
         hints: Vec<String>,
     },
-}
-
-/// Renders in a child process with the limits above.
-pub fn render_untrusted(files: &Files, values: &Value, facts: &Facts) -> Result<Rendered> {
-    Sandbox::new()?.render(files, values, facts)
 }
 
 /// How the child is started.
@@ -96,9 +131,25 @@ impl Sandbox {
 
     /// Renders; an error names the bundle and the limit that was reached.
     pub fn render(&self, files: &Files, values: &Value, facts: &Facts) -> Result<Rendered> {
+        let task = Task::Render { values: values.clone(), facts: facts.clone() };
+        rendered(self.carry_out(files, task)?)
+    }
+
+    /// Checks values against the bundle's schema; gives where in the user's own secrets are.
+    pub fn check(&self, files: &Files, values: &Values) -> Result<Vec<Pointer>> {
+        secrets(self.carry_out(files, Task::Check { values: values.clone() })?)
+    }
+
+    /// Where in `values` secrets are, by the bundle's schema.
+    pub fn secrets(&self, files: &Files, values: &Value) -> Result<Vec<Pointer>> {
+        secrets(self.carry_out(files, Task::Secrets { values: values.clone() })?)
+    }
+
+    fn carry_out(&self, files: &Files, task: Task) -> Result<Answer> {
         let name = Bundle::load(files)?.name().to_owned();
+        let words = task.words();
         let broken = |what: &str, e: std::io::Error| {
-            Error::failed(format!("cannot {what} the process that renders bundle {name}: {e}"))
+            Error::failed(format!("cannot {what} the process that works on bundle {name}: {e}"))
         };
         let mut child = Command::new(&self.program)
             .arg(SUBCOMMAND)
@@ -110,29 +161,53 @@ impl Sandbox {
         let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Error::failed("the process that renders has no pipes"));
         };
-        let request = request(files, values, facts)?;
+        let request = request(files, task)?;
         // a child that ended early breaks the pipe; its status says why
         thread::spawn(move || drop(stdin.write_all(&request)));
         let (send, answer) = mpsc::channel();
         thread::spawn(move || drop(send.send(read_answer(stdout))));
-        let answer = answer.recv_timeout(self.timeout);
-        if answer.is_err() {
+        let answer = wait_for(&answer, self.timeout);
+        if !matches!(answer, Waited::Done(_)) {
             // it may have ended by itself just now
             drop(child.kill());
         }
         let status = child.wait().map_err(|e| broken("wait for", e))?;
-        let Ok(answer) = answer else {
-            let seconds = self.timeout.as_secs_f32();
-            return Err(Error::usage(format!(
-                "the templates of bundle {name} did not end within {seconds} s"
-            ))
-            .hint(format!(
-                "a loop in them is too large; on a slow machine set {TIMEOUT_VARIABLE} to more seconds"
-            )));
-        };
         match answer {
-            Some(answer) if status.success() => rendered(answer),
-            _ => Err(ended(&name, status)),
+            Waited::Done(Some(answer)) if status.success() => Ok(answer),
+            Waited::Done(_) => Err(ended(&name, &words, status)),
+            Waited::Told(interrupted) => Err(interrupted),
+            Waited::TooLong => {
+                let seconds = self.timeout.as_secs_f32();
+                Err(Error::usage(format!(
+                    "{} of bundle {name} did not end within {seconds} s",
+                    words.subject
+                ))
+                .hint(format!("{}; on a slow machine set {TIMEOUT_VARIABLE} to more seconds", words.slow)))
+            }
+        }
+    }
+}
+
+enum Waited {
+    Done(Option<Answer>),
+    /// A signal came.
+    Told(Error),
+    TooLong,
+}
+
+/// Waits for the answer; looks now and then whether a signal came.
+fn wait_for(answer: &mpsc::Receiver<Option<Answer>>, timeout: Duration) -> Waited {
+    let begun = Instant::now();
+    loop {
+        let left = timeout.saturating_sub(begun.elapsed());
+        match answer.recv_timeout(left.min(LOOK_EVERY)) {
+            Ok(answer) => return Waited::Done(answer),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Waited::Done(None),
+            Err(mpsc::RecvTimeoutError::Timeout) => match told() {
+                Some(interrupted) => return Waited::Told(interrupted),
+                None if left.is_zero() => return Waited::TooLong,
+                None => {}
+            },
         }
     }
 }
@@ -167,11 +242,10 @@ pub fn serve() -> u8 {
     if std::io::stdin().lock().read_to_end(&mut request).is_err() {
         return Exit::Failed.code();
     }
-    let Some((files, values, facts)) = parse_request(&request) else { return Exit::Usage.code() };
+    let Some((files, task)) = parse_request(&request) else { return Exit::Usage.code() };
     drop(request);
     alloc::arm(MEMORY);
-    let work =
-        move || answer(Bundle::load(&files).and_then(|bundle| render::render(&bundle, &values, &facts)));
+    let work = move || Bundle::load(&files).and_then(|bundle| perform(&bundle, task)).unwrap_or_else(failed);
     let thread = thread::Builder::new().stack_size(STACK).spawn(work);
     let Some(Ok(answer)) = thread.ok().map(thread::JoinHandle::join) else { return Exit::Failed.code() };
     let Ok(bytes) = serde_json::to_vec(&answer) else { return Exit::Failed.code() };
@@ -190,27 +264,25 @@ fn timeout(variable: Option<OsString>) -> Result<Duration> {
 }
 
 /// Why a child ended without an answer.
-fn ended(name: &str, status: ExitStatus) -> Error {
+fn ended(name: &str, words: &Words, status: ExitStatus) -> Error {
     match status.code() {
         Some(alloc::OVER_LIMIT) => {
-            Error::usage(format!("the templates of bundle {name} used more than {} MB", MEMORY >> 20))
-                .hint("a template builds a text or list that is too large, or the bundle's files are")
+            let limit = MEMORY >> 20;
+            Error::usage(format!("{} of bundle {name} used more than {limit} MB", words.subject))
+                .hint(words.large)
         }
         // a stack that is used up ends the process by a signal
-        _ => Error::usage(format!("the process that renders bundle {name} ended unexpectedly ({status})"))
-            .hint("a template of it nests values without end, or the machine ran out of memory"),
+        _ => Error::usage(format!("the process that works on bundle {name} ended unexpectedly ({status})"))
+            .hint("a template or the schema nests without end, or the machine ran out of memory"),
     }
 }
 
-fn request(files: &Files, values: &Value, facts: &Facts) -> Result<Vec<u8>> {
+fn request(files: &Files, task: Task) -> Result<Vec<u8>> {
     let size: usize = files.values().map(Vec::len).sum();
     if files.len() > archive::MAX_FILES || size as u64 > archive::MAX_TOTAL {
         return Err(Error::usage("the bundle is too large").hint("at most 5,000 files and 64 MiB"));
     }
-    let Facts { release, namespace, node_namespace, kubernetes, hmac_key } = facts.clone();
-    let paths = files.keys().cloned().collect();
-    let head =
-        Request { values: values.clone(), release, namespace, node_namespace, kubernetes, hmac_key, paths };
+    let head = Request { task, paths: files.keys().cloned().collect() };
     let head =
         serde_json::to_vec(&head).map_err(|e| Error::failed(format!("cannot encode the values: {e}")))?;
     let mut out = Vec::with_capacity(size + head.len() + 8 * (files.len() + 1));
@@ -221,12 +293,11 @@ fn request(files: &Files, values: &Value, facts: &Facts) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-fn parse_request(bytes: &[u8]) -> Option<(Files, Value, Facts)> {
+fn parse_request(bytes: &[u8]) -> Option<(Files, Task)> {
     let mut frames = frames(bytes);
-    let Request { values, release, namespace, node_namespace, kubernetes, hmac_key, paths } =
-        serde_json::from_slice(frames.next()?).ok()?;
+    let Request { task, paths } = serde_json::from_slice(frames.next()?).ok()?;
     let files = paths.into_iter().map(|path| Some((path, frames.next()?.to_vec()))).collect::<Option<_>>()?;
-    Some((files, values, Facts { release, namespace, node_namespace, kubernetes, hmac_key }))
+    Some((files, task))
 }
 
 /// The complete frames in `bytes`.
@@ -239,40 +310,78 @@ fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-fn answer(result: Result<Rendered>) -> Answer {
-    match result {
-        Ok(Rendered { objects, sources, components, component_values, notes }) => Answer::Rendered {
-            objects: objects.into_iter().map(Object::into_value).collect(),
-            sources,
-            components: components.into_iter().map(component_to_json).collect(),
-            component_values,
-            notes,
-        },
-        Err(err) => Answer::Failed {
-            usage: err.exit() == Exit::Usage,
-            message: err.message().to_owned(),
-            details: err.details().to_vec(),
-            hints: err.hints().to_vec(),
-        },
+/// The child's work.
+fn perform(bundle: &Bundle, task: Task) -> Result<Answer> {
+    Ok(match task {
+        Task::Render { values, facts } => {
+            let Rendered { objects, sources, components, component_values, notes } =
+                render::render(bundle, &values, &facts)?;
+            Answer::Rendered {
+                objects: objects.into_iter().map(Object::into_value).collect(),
+                sources,
+                components: components.into_iter().map(component_to_json).collect(),
+                component_values,
+                notes,
+            }
+        }
+        Task::Check { values } => Answer::Secrets(check(bundle, &values)?),
+        Task::Secrets { values } => Answer::Secrets(schema_secrets(bundle, &values)),
+    })
+}
+
+/// Checks values against the bundle's schema, in this process; gives where in the user's own secrets
+/// are. A bundle without a schema takes everything and calls nothing secret.
+pub fn check(bundle: &Bundle, values: &Values) -> Result<Vec<Pointer>> {
+    if let Some(schema) = bundle.effective_schema() {
+        let title = format!("bundle {} {}", bundle.name(), bundle.meta().version);
+        values::schema::check(schema, values, &title)?;
+    }
+    Ok(schema_secrets(bundle, &values.user))
+}
+
+/// Where in `values` secrets are, by the bundle's schema; in this process.
+pub fn schema_secrets(bundle: &Bundle, values: &Value) -> Vec<Pointer> {
+    let schema = bundle.effective_schema();
+    schema.map(|schema| values::schema::secrets(schema, values)).unwrap_or_default()
+}
+
+fn failed(error: Error) -> Answer {
+    Answer::Failed {
+        usage: error.exit() == Exit::Usage,
+        message: error.message().to_owned(),
+        details: error.details().to_vec(),
+        hints: error.hints().to_vec(),
+    }
+}
+
+/// What the child answered, where it is no failure.
+fn succeeded(answer: Answer) -> Result<Answer> {
+    let Answer::Failed { usage, message, details, hints } = answer else { return Ok(answer) };
+    let error = if usage { Error::usage(message) } else { Error::failed(message) };
+    let error = details.into_iter().fold(error, Error::detail);
+    Err(hints.into_iter().fold(error, Error::hint))
+}
+
+fn unreadable() -> Error {
+    Error::failed("the process that renders answered unreadably")
+}
+
+fn secrets(answer: Answer) -> Result<Vec<Pointer>> {
+    match succeeded(answer)? {
+        Answer::Secrets(pointers) => Ok(pointers),
+        _ => Err(unreadable()),
     }
 }
 
 fn rendered(answer: Answer) -> Result<Rendered> {
-    match answer {
-        Answer::Rendered { objects, sources, components, component_values, notes } => {
-            let objects =
-                objects.into_iter().map(Object::new).collect::<Result<_, _>>().map_err(Error::failed)?;
-            let components = components.into_iter().map(component_from_json).collect::<Option<_>>();
-            let components =
-                components.ok_or_else(|| Error::failed("the process that renders answered unreadably"))?;
-            Ok(Rendered { objects, sources, components, component_values, notes })
-        }
-        Answer::Failed { usage, message, details, hints } => {
-            let err = if usage { Error::usage(message) } else { Error::failed(message) };
-            let err = details.into_iter().fold(err, Error::detail);
-            Err(hints.into_iter().fold(err, Error::hint))
-        }
-    }
+    let Answer::Rendered { objects, sources, components, component_values, notes } = succeeded(answer)?
+    else {
+        return Err(unreadable());
+    };
+    let objects = objects.into_iter().map(Object::new).collect::<Result<_, _>>().map_err(Error::failed)?;
+    let components = components.into_iter().map(component_from_json).collect::<Option<_>>();
+    let components = components.ok_or_else(unreadable)?;
+    Ok(Rendered { objects, sources, components, component_values, notes })
 }
 
 fn component_to_json(component: Component) -> Value {
@@ -339,10 +448,9 @@ mod tests {
             kubernetes: "1.34.0".into(),
             hmac_key: vec![0, 255],
         };
-        let bytes = request(&files, &serde_json::json!({"k": 1}), &facts).unwrap();
-        let (read, values, read_facts) = parse_request(&bytes).unwrap();
-        assert_eq!((read, values), (files, serde_json::json!({"k": 1})));
-        assert_eq!(read_facts.hmac_key, facts.hmac_key);
+        let task = Task::Render { values: serde_json::json!({"k": 1}), facts };
+        let bytes = request(&files, task.clone()).unwrap();
+        assert_eq!(parse_request(&bytes).unwrap(), (files, task));
         assert!((0..bytes.len()).all(|end| parse_request(&bytes[..end]).is_none()));
     }
 }

@@ -8,10 +8,11 @@ use ureq::tls::RootCerts;
 
 use crate::bundle::{Bundle, Digest, Files, archive, embedded};
 use crate::error::Error;
-use crate::ops::{download, folder, leave_when_told, sandbox};
+use crate::ops::sandbox::{self, Sandbox};
+use crate::ops::{download, folder, leave_when_told};
 use crate::render::{self, Facts, Rendered};
 use crate::url::{reached, shown};
-use crate::values::did_you_mean;
+use crate::values::{Pointer, Values, did_you_mean};
 use crate::{Result, yaml};
 
 /// A bundle's files and where they are from.
@@ -34,10 +35,30 @@ impl Opened {
         if self.trusted {
             render::render(&Bundle::load(&self.files)?, values, facts)
         } else {
-            sandbox::render_untrusted(&self.files, values, facts)
+            Sandbox::new()?.render(&self.files, values, facts)
+        }
+    }
+
+    /// Checks values against the bundle's schema, under the same rule; gives where in the user's own
+    /// secrets are. Values of a size that nobody types are checked in the child as well.
+    pub fn check(&self, bundle: &Bundle, values: &Values) -> Result<Vec<Pointer>> {
+        match self.trusted && values.origins.len() <= USUAL_VALUES {
+            true => sandbox::check(bundle, values),
+            false => Sandbox::new()?.check(&self.files, values),
+        }
+    }
+
+    /// Where in `values` secrets are, by the bundle's schema, under the same rule.
+    pub fn secrets(&self, bundle: &Bundle, values: &serde_json::Value) -> Result<Vec<Pointer>> {
+        match self.trusted {
+            true => Ok(sandbox::schema_secrets(bundle, values)),
+            false => Sandbox::new()?.secrets(&self.files, values),
         }
     }
 }
+
+/// So many values are checked in this process against a schema that came with the binary.
+const USUAL_VALUES: usize = 20_000;
 
 /// Opens what a person typed: an embedded bundle's name, a folder, a `.tgz` file or
 /// `https://…#sha256:<digest>`.
@@ -89,7 +110,12 @@ fn from_folder(root: &Path) -> Result<Files> {
         let err = Error::usage(format!("{}: not found", file.display()));
         return Err(err.hint("a bundle is a folder with a file bundle.yaml at its top"));
     }
-    let text = fs::read_to_string(&file).map_err(|e| Error::usage(format!("{}: {e}", file.display())))?;
+    let failed = |e: std::io::Error| Error::usage(format!("{}: {e}", file.display()));
+    if fs::metadata(&file).map_err(failed)?.len() > archive::MAX_FILE {
+        let limit = archive::MAX_FILE >> 20;
+        return Err(Error::usage(format!("{}: larger than {limit} MiB", file.display())));
+    }
+    let text = fs::read_to_string(&file).map_err(failed)?;
     // what is wrong with the file is for Bundle::load to say
     let meta = yaml::parse(&text).unwrap_or_default();
     let list = meta.get("components").and_then(|list| list.as_array()).into_iter().flatten();

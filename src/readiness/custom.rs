@@ -19,12 +19,29 @@ pub(super) fn resource(object: &Value) -> Readiness {
 
 /// Does the bundle say when objects of this kind are ready?
 pub(super) fn has_own_rule(object: &Value) -> bool {
-    object["metadata"]["annotations"][labels::READY_WHEN].is_string()
+    rule(object, labels::READY_WHEN).is_some()
+}
+
+/// An expression that stands in an annotation, if the release put it there: what anybody else says of
+/// an object, or of one of theirs, is not evaluated.
+fn rule<'o>(object: &'o Value, key: &str) -> Option<&'o str> {
+    let metadata = &object["metadata"];
+    let label = |key: &str| metadata["labels"][key].as_str().unwrap_or_default();
+    let ours = label(labels::MANAGED_BY) == labels::MANAGER && !label(labels::RELEASE).is_empty();
+    let by_us = match metadata["managedFields"].as_array() {
+        Some(entries) => entries.iter().any(|entry| {
+            let annotations = &entry["fieldsV1"]["f:metadata"]["f:annotations"];
+            entry["manager"] == labels::MANAGER && annotations.get(format!("f:{key}")).is_some()
+        }),
+        // what was rendered, and not yet applied
+        None => true,
+    };
+    metadata["annotations"][key].as_str().filter(|_| ours && by_us)
 }
 
 /// The bundle's own rule: expressions over the object, which stand in its annotations.
 pub(super) fn own_rule(object: &Value) -> Readiness {
-    let expression = |key: &str| object["metadata"]["annotations"][key].as_str();
+    let expression = |key: &str| rule(object, key);
     let holds = |expression: &str| {
         expression_is_true(expression, "object", object)
             .map_err(|why| Readiness::Failed(format!("its readiness rule is wrong: {why}")))
@@ -90,7 +107,8 @@ mod tests {
         }
         json!({
             "apiVersion": "example.com/v1", "kind": "Widget",
-            "metadata": {"name": "w", "generation": 1, "annotations": annotations},
+            "metadata": {"name": "w", "generation": 1, "annotations": annotations,
+                "labels": {labels::MANAGED_BY: labels::MANAGER, labels::RELEASE: "obs"}},
             "status": {"phase": phase, "observedGeneration": 1},
         })
     }
@@ -102,6 +120,35 @@ mod tests {
         assert_eq!(readiness(&widget(ready, failed, "Starting")), Progressing(format!("waits for {ready}")));
         assert!(matches!(readiness(&widget(ready, failed, "Broken")), Readiness::Failed(_)));
         assert!(matches!(readiness(&widget("object.", None, "Running")), Readiness::Failed(_)));
+    }
+
+    #[test]
+    fn a_rule_that_the_release_did_not_write_is_not_evaluated() {
+        let ours = widget("object.", None, "Running");
+        assert!(matches!(readiness(&ours), Readiness::Failed(_)), "it was evaluated");
+        for change in [
+            |object: &mut Value| object["metadata"]["labels"][labels::MANAGED_BY] = json!("Helm"),
+            |object: &mut Value| drop(object["metadata"]["labels"].take()),
+            |object: &mut Value| {
+                let fields =
+                    json!({"f:metadata": {"f:annotations": {format!("f:{}", labels::READY_WHEN): {}}}});
+                object["metadata"]["managedFields"] = json!([
+                    {"manager": "kubectl-annotate", "fieldsV1": fields},
+                    {"manager": labels::MANAGER, "fieldsV1": {"f:metadata": {"f:labels": {}}}},
+                ]);
+            },
+        ] {
+            let mut foreign = ours.clone();
+            change(&mut foreign);
+            assert_eq!(readiness(&foreign), Ready, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_rule_that_makes_gigabytes_is_a_wrong_rule() {
+        let rule = format!("('x'{}) | length > 0", " | replace('x', 'xxxxxxxxxx')".repeat(12));
+        let Readiness::Failed(why) = readiness(&widget(&rule, None, "Running")) else { panic!() };
+        assert_eq!(why, "its readiness rule is wrong: it takes more than 250000 steps");
     }
 
     #[test]

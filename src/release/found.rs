@@ -7,11 +7,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Revision;
+use super::codec::MAX_CHUNKS;
 use super::history::{CHUNKS, Header, RECORD, REVISION, STATUS, secret_name};
 use crate::object::labels;
-
-/// Most chunks that a record can have: it is small enough to be unpacked.
-const MAX_CHUNKS: usize = 1_000;
 
 /// The metadata of a Secret, as far as records need it.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -53,7 +51,8 @@ impl Metadata {
     pub fn chunks(&self) -> Result<usize, String> {
         match self.annotation(CHUNKS).parse() {
             Ok(chunks) if chunks <= MAX_CHUNKS => Ok(chunks),
-            _ => Err("it does not say how many chunks it has".into()),
+            Ok(chunks) => Err(format!("it says that it has {chunks} chunks, and {MAX_CHUNKS} is the most")),
+            Err(_) => Err("it does not say how many chunks it has".into()),
         }
     }
 }
@@ -172,7 +171,7 @@ mod tests {
             (|m| m["annotations"] = json!({}), Some("it does not say how many chunks it has")),
             (
                 |m| m["annotations"][CHUNKS] = json!("4000000000"),
-                Some("it does not say how many chunks it has"),
+                Some("it says that it has 4000000000 chunks, and 75 is the most"),
             ),
         ];
         for (change, damage) in cases {

@@ -21,6 +21,7 @@ mod snippet;
 use std::collections::BTreeMap;
 
 use minijinja::value::Value as TemplateValue;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::bundle::Bundle;
@@ -29,12 +30,12 @@ use crate::object::{Object, ObjectId};
 use crate::{Result, yaml};
 pub(crate) use engine::Engine;
 use engine::NOTES;
-pub use expression::expression_is_true;
+pub use expression::{check_expression, expression_is_true};
 use finish::{Finisher, Owner, version_label};
 use parts::{Part, Parts};
 
 /// What templates may know besides values.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// The release's name.
     pub release: String,

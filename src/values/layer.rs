@@ -56,6 +56,10 @@ impl Layer {
 
 fn object(source: &Source, tree: Value) -> Result<Value> {
     match tree {
+        Value::Object(_) if !pointer::fit(&tree) => {
+            let place = Origin::of(source.clone());
+            Err(Error::usage(format!("{place}: keys this long stand above too many values")))
+        }
         Value::Object(_) => Ok(tree),
         Value::Null => Ok(Value::Object(Map::new())),
         other => {
@@ -113,6 +117,25 @@ mod tests {
         assert_eq!(origin("/c"), "v.yaml:3");
         assert_eq!(origin("/c/b/0"), "v.yaml:3");
         assert_eq!(origin(""), "v.yaml");
+    }
+
+    #[test]
+    fn a_long_key_is_not_copied_for_every_value_below_it() {
+        let (key, items) = ("k".repeat(1 << 20), vec![1; 10_000]);
+        let told = "keys this long stand above too many values";
+        let file = format!("? {key}\n: {items:?}\n");
+        assert_eq!(Layer::file("v.yaml", &file).unwrap_err().message(), format!("v.yaml:2: {told}"));
+        let error = Layer::previous(3, json!({ key: items })).unwrap_err();
+        assert_eq!(error.message(), format!("values of revision 3: {told}"));
+    }
+
+    #[test]
+    fn a_key_that_replaces_merged_ones_costs_what_stands_below_it() {
+        let many: String = (0..30_000).map(|i| format!("k{i}: {{x: 1}}, ")).collect();
+        let file = format!("a: &a {{{many}}}\nb: {{<<: *a, {many}}}\n");
+        let begun = std::time::Instant::now();
+        assert_eq!(Layer::file("v.yaml", &file).unwrap().tree["b"]["k7"]["x"], 1);
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
     }
 
     #[test]

@@ -34,13 +34,14 @@ pub use traces::Traces;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A JSON pointer (RFC 6901) into a tree of values, for example `/prometheus/retention/time`.
 pub type Pointer = String;
 
 /// Which layer a value comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Source {
     /// `values.yaml` of a bundle.
     Defaults {
@@ -78,7 +79,7 @@ impl Source {
 }
 
 /// Where one value was set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The layer.
     pub source: Source,
@@ -133,7 +134,7 @@ pub struct Layer {
 }
 
 /// Merged layers.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Values {
     /// What templates see as `values`.
     pub tree: Value,

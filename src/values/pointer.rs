@@ -6,6 +6,26 @@ use serde_json::Value;
 
 use super::Pointer;
 
+/// Most bytes of the pointers to all values of one tree: a key of a megabyte above many values would be
+/// copied for each of them. A million values with paths of a hundred characters have room.
+pub const MAX_BYTES: usize = 128 << 20;
+
+/// Is there room for a pointer to every value of `tree`?
+pub fn fit(tree: &Value) -> bool {
+    fn spend(value: &Value, length: usize, left: &mut usize) -> bool {
+        match left.checked_sub(length) {
+            Some(rest) => *left = rest,
+            None => return false,
+        }
+        match value {
+            Value::Array(items) => items.iter().all(|item| spend(item, length + 2, left)),
+            Value::Object(map) => map.iter().all(|(key, value)| spend(value, length + 1 + key.len(), left)),
+            _ => true,
+        }
+    }
+    spend(tree, 0, &mut MAX_BYTES.clone())
+}
+
 /// Appends one key or index.
 pub fn push(pointer: &mut Pointer, token: &str) {
     pointer.push('/');

@@ -9,13 +9,14 @@ use serde_yaml::granit_parser::{
 };
 
 use super::{Place, YamlError, scalar};
+use crate::values::pointer::MAX_BYTES as MAX_PATH_BYTES;
 use crate::values::{Pointer, pointer};
 
 /// Nesting of lists and maps. JSON readers stop at 128.
 const MAX_DEPTH: usize = 100;
 /// Nodes in one text, aliases expanded. All CRDs of the Prometheus operator have a fifth of that.
 const MAX_NODES: usize = 1_000_000;
-/// Bytes of scalars that aliases may add to a text.
+/// Bytes of scalars that aliases, and the copies that anchors keep for them, may add to a text.
 const MAX_ALIAS_BYTES: usize = 16 << 20;
 
 const CORE_TAGS: &str = "tag:yaml.org,2002:";
@@ -50,6 +51,8 @@ pub(super) struct Composer<'t> {
     /// Only when lines are wanted: the lines so far and the pointer to the current node.
     lines: Option<BTreeMap<Pointer, Place>>,
     path: String,
+    /// Of all pointers in `lines`.
+    path_bytes: usize,
 }
 
 impl<'t> Composer<'t> {
@@ -68,6 +71,7 @@ impl<'t> Composer<'t> {
             alias_bytes: 0,
             lines: None,
             path: String::new(),
+            path_bytes: 0,
         }
     }
 
@@ -222,6 +226,10 @@ impl<'t> Composer<'t> {
         let length = self.path.len();
         if self.lines.is_some() {
             pointer::push(&mut self.path, key);
+            self.path_bytes += self.path.len();
+            if self.path_bytes > MAX_PATH_BYTES {
+                return Err(error_at(at, "keys this long stand above too many values".into()));
+            }
             if let Some(lines) = &mut self.lines {
                 lines.insert(self.path.clone(), Place { line: line(at), typed });
             }
@@ -268,7 +276,13 @@ impl<'t> Composer<'t> {
     fn forget_lines_below(&mut self, key: &str) {
         if let Some(lines) = &mut self.lines {
             let below = pointer::join(&self.path, key) + "/";
-            lines.retain(|pointer, _| !pointer.starts_with(&below));
+            let gone: Vec<Pointer> = lines
+                .range(below.clone()..)
+                .map(|(pointer, _)| pointer)
+                .take_while(|pointer| pointer.starts_with(&below))
+                .cloned()
+                .collect();
+            gone.iter().for_each(|pointer| drop(lines.remove(pointer)));
         }
     }
 
@@ -278,10 +292,7 @@ impl<'t> Composer<'t> {
         };
         let size = anchor.size;
         // Costs are checked before the copy is made: this is where a billion laughs stop.
-        self.alias_bytes += size.bytes;
-        if self.alias_bytes > MAX_ALIAS_BYTES {
-            return Err(error_at(span, "aliases make this text too large".into()));
-        }
+        self.count_alias_bytes(size.bytes, span)?;
         if depth + size.depth > MAX_DEPTH {
             return Err(error_at(span, format!("more than {MAX_DEPTH} levels of nesting")));
         }
@@ -301,9 +312,19 @@ impl<'t> Composer<'t> {
             return Ok(());
         }
         let size = measure(value);
-        self.count(size.nodes, span)?; // the copy that is kept
+        // the copy that is kept
+        self.count(size.nodes, span)?;
+        self.count_alias_bytes(size.bytes, span)?;
         let anchored = Anchor { value: value.clone(), text: text.map(str::to_owned), size };
         self.anchors.insert(anchor, anchored);
+        Ok(())
+    }
+
+    fn count_alias_bytes(&mut self, bytes: usize, span: Span) -> Result<(), YamlError> {
+        self.alias_bytes += bytes;
+        if self.alias_bytes > MAX_ALIAS_BYTES {
+            return Err(error_at(span, "aliases make this text too large".into()));
+        }
         Ok(())
     }
 

@@ -195,6 +195,10 @@ fn depth_and_size_are_bounded() {
     heavy.push_str(&"- *a\n".repeat(20));
     assert_eq!(parse(&heavy).unwrap_err().message, "aliases make this text too large");
 
+    let anchors: String = (0..20).map(|i| format!("&a{i} [")).collect();
+    let kept = format!("{anchors}\"{}\"{}", "x".repeat(1 << 20), "]".repeat(20));
+    assert_eq!(parse(&kept).unwrap_err().message, "aliases make this text too large");
+
     let mut nested = String::from("a0: &a0 [1]\n");
     for i in 1..120 {
         nested.push_str(&format!("a{i}: &a{i} [*a{}]\n", i - 1));

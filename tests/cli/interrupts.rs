@@ -62,6 +62,23 @@ fn a_download_ends_with_ctrl_c() {
     }
 }
 
+/// The schema's branches multiply, without a limit of memory to end it.
+#[test]
+fn a_check_of_values_in_a_child_ends_with_ctrl_c() {
+    let home = Home::new();
+    let bundle = support::plugin::fixture("bundles/branches");
+    for (signal, code) in [(Running::interrupt as fn(&Running), 130), (Running::terminate, 143)] {
+        let running = support::plugin::obs(home.path(), ["template", &bundle])
+            .env("KUBECTL_OBS_RENDER_TIMEOUT", "100")
+            .start();
+        std::thread::sleep(Duration::from_secs(2));
+        signal(&running);
+        let output = running.wait().ends(code);
+        assert_eq!(output.stderr, "error: interrupted\n", "{output}");
+        assert!(output.took < Duration::from_secs(20), "{output}");
+    }
+}
+
 /// A kubeconfig whose credential plugin never answers.
 fn with_a_plugin_that_hangs(home: &Home) {
     home.write(

@@ -1,5 +1,6 @@
 //! Everything that can be wrong with a kubeconfig before any request is made.
 
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use kube::client::RustlsTlsError;
@@ -7,7 +8,7 @@ use kube::config::KubeconfigError;
 
 use super::super::target::Target;
 use super::credentials::plain;
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, Result};
 use crate::values::did_you_mean;
 
 const HOW_TO_GET_ONE: &str = "name one with --kubeconfig FILE; managed clusters write it for you: aws eks update-kubeconfig, gcloud container clusters get-credentials, az aks get-credentials";
@@ -22,6 +23,18 @@ pub(in crate::cluster) fn none_found(looked_at: &[PathBuf], from_env: bool) -> E
         (_, false) => format!("KUBECONFIG is not set and {files} does not exist"),
     };
     Error::unreachable(format!("no kubeconfig found: {why}")).hint(HOW_TO_GET_ONE)
+}
+
+/// Is there an end to this file before `limit`? Pipes are the business of who made them.
+pub(in crate::cluster) fn check_file(path: &Path, limit: u64) -> Result<()> {
+    let Ok(file) = std::fs::metadata(path) else { return Ok(()) };
+    let device = file.file_type().is_char_device() || file.file_type().is_block_device();
+    let why = match () {
+        () if device => "it is a device".to_owned(),
+        () if file.len() > limit => format!("it is larger than {} MiB", limit >> 20),
+        () => return Ok(()),
+    };
+    Err(Error::usage(format!("cannot read the kubeconfig {}: {why}", path.display())).hint(HOW_TO_GET_ONE))
 }
 
 /// A file that cannot be read or understood. With `by_flag` it is the command line that is wrong.

@@ -38,6 +38,8 @@ pub(in crate::cluster) enum Kind {
     Credentials(credentials::Trouble),
     /// Answered, but not in HTTP.
     NotHttp,
+    /// Answered with something that we do not take; fits "the answer about x …".
+    Unusable(String),
     Other(String),
 }
 
@@ -53,6 +55,19 @@ impl Transport {
 
     pub fn other(message: impl Into<String>) -> Self {
         Self { kind: Kind::Other(message.into()), sent: false }
+    }
+
+    /// An answer that is too large or too deep.
+    pub fn unusable(what: impl Into<String>) -> Self {
+        Self { kind: Kind::Unusable(what.into()), sent: true }
+    }
+
+    /// What is wrong with an answer that came.
+    pub fn what_is_unusable(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Unusable(what) => Some(what),
+            _ => None,
+        }
     }
 
     /// An answer that ends in the middle.
@@ -103,7 +118,7 @@ impl Transport {
             | Kind::NoAnswer(_)
             | Kind::Broken => true,
             Kind::Proxy(message) => !message.contains("authorization"),
-            Kind::Tls(_) | Kind::Credentials(_) | Kind::NotHttp | Kind::Other(_) => false,
+            Kind::Tls(_) | Kind::Credentials(_) | Kind::NotHttp | Kind::Unusable(_) | Kind::Other(_) => false,
         }
     }
 
@@ -147,6 +162,7 @@ impl Transport {
             Kind::NotHttp => "what answers there does not speak HTTP".into(),
             Kind::Tls(tls) => tls.why(target.host()),
             Kind::Credentials(_) => String::new(),
+            Kind::Unusable(what) => format!("its answer {what}"),
             Kind::Other(message) => message.clone(),
         }
     }
@@ -155,7 +171,7 @@ impl Transport {
         if let Kind::Tls(tls) = &self.kind {
             return Some(tls.hint(target));
         }
-        if matches!(self.kind, Kind::NotHttp | Kind::Other(_)) {
+        if matches!(self.kind, Kind::NotHttp | Kind::Unusable(_) | Kind::Other(_)) {
             return None;
         }
         if let Some(proxy) = &target.proxy {

@@ -50,6 +50,22 @@ fn missing_files_of_a_list_are_passed_over_and_the_first_wins() {
 }
 
 #[test]
+fn a_file_without_end_is_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let large = dir.path().join("large");
+    // it takes no room on the disk
+    std::fs::File::create(&large).unwrap().set_len(1 << 30).unwrap();
+    for (path, why) in
+        [(large.as_path(), "it is larger than 16 MiB"), (Path::new("/dev/zero"), "it is a device")]
+    {
+        let told = format!("cannot read the kubeconfig {}: {why}", path.display());
+        let named = ConnectOptions { kubeconfig: Some(path.to_owned()), ..ConnectOptions::default() };
+        assert_eq!(read(&named, &around(&[])).unwrap_err().message(), told);
+        assert_eq!(read(&ConnectOptions::default(), &around(&[path])).unwrap_err().message(), told);
+    }
+}
+
+#[test]
 fn a_broken_file_is_named_with_its_line_and_without_its_content() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config");

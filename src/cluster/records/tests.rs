@@ -22,7 +22,10 @@ async fn damage_is_told_with_the_way_out() {
         (header("0", json!({"sha256": sha256, "record": "%%%"})), "its data \"record\" is not base64"),
         (header("0", json!({"sha256": sha256})), "it has no data \"record\""),
         (header("many", json!({"sha256": sha256})), "it does not say how many chunks it has"),
-        (header("4000000000", json!({"sha256": sha256})), "it does not say how many chunks it has"),
+        (
+            header("4000000000", json!({"sha256": sha256})),
+            "it says that it has 4000000000 chunks, and 75 is the most",
+        ),
     ] {
         assert_eq!(
             read(header, []).await,
@@ -36,6 +39,33 @@ async fn damage_is_told_with_the_way_out() {
     let gone = Step::Json(404, crate::cluster::fake::status(404, "NotFound", "no"));
     let error = read(header("2", json!({"sha256": sha256})), [chunk, gone]).await;
     assert!(error.contains("its chunk 2 of 2 is missing"), "{error}");
+}
+
+/// A record of which the values are a list of so many.
+fn large(revision: Revision, values: usize) -> Value {
+    let record = Record { values: json!(vec![0; values]), ..Record::sample(revision) };
+    let encoded = codec::encode(&record).unwrap();
+    let data = json!({"sha256": base64(encoded.sha256.as_bytes()), "record": base64(&encoded.parts[0])});
+    header("0", data)
+}
+
+#[tokio::test]
+async fn records_are_not_larger_together_than_a_command_can_hold() {
+    let third = MAX_VALUES / 3 - 1_000;
+    let headers: Vec<Header> = (1..=4)
+        .map(|revision| {
+            let name = history::secret_name("a", revision);
+            let metadata = json!({"name": name, "namespace": "x",
+                "labels": {labels::RELEASE: "a", history::RECORD: "header"}});
+            Header::from_metadata(&serde_json::from_value(metadata).unwrap()).unwrap()
+        })
+        .collect();
+    let answers = (1..=4).rev().map(|revision| Step::Json(200, large(revision, third)));
+    let fake = Fake::new(answers);
+    let read = Store::new(&fake.reached(), "x", "a").read_all(&headers).await;
+    let read: Vec<_> = read.into_iter().map(|record| record.unwrap().map(|record| record.revision)).collect();
+    let why = "it and the newer ones have more than 4000000 values together".to_owned();
+    assert_eq!(read, [Err(Unusable::Damaged(why)), Ok(2), Ok(3), Ok(4)]);
 }
 
 #[tokio::test]

@@ -39,6 +39,20 @@ async fn first(fake: &Fake, count: usize) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_that_fills_memory_is_an_error_and_the_watch_goes_on() {
+    let endless = "x".repeat(LONGEST_EVENT + 1).leak();
+    let many = format!("{{\"type\":\"ADDED\",\"object\":[{}]}}\n", "0,".repeat(MOST_VALUES + 1)).leak();
+    for text in [endless, many] {
+        let fake = Fake::new([list("5", &[("a", "3")]), Step::Text(200, text), list("6", &[("b", "6")])]);
+        let told = "the answer about ConfigMaps in namespace ns has an object that is too large";
+        let events = first(&fake, 6).await;
+        assert_eq!(events[..2], ["ConfigMap a 3", "synced"]);
+        assert!(events[2].ends_with(told), "{events:?}");
+        assert_eq!(events[3..], ["ConfigMap b 6", "a gone", "synced"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_broken_watch_goes_on_where_it_was() {
     let fake = Fake::new([
         list("5", &[("a", "3")]),

@@ -20,7 +20,7 @@ use crate::words::count;
 
 /// Begins to put the next revision's record into the form in which it is stored, beside what else is
 /// done.
-pub fn draft(run: &Run<'_>, look: &Look) -> JoinHandle<Encoded> {
+pub fn draft(run: &Run<'_>, look: &Look) -> JoinHandle<Result<Encoded, String>> {
     let record = look.goal.record(&run.ctx, look.seen.history.next(), look.plan.inventory());
     tokio::task::spawn_blocking(move || codec::encode(&record))
 }
@@ -31,14 +31,18 @@ pub async fn intent(
     run: &Run<'_>,
     look: &Look,
     options: &Options,
-    draft: JoinHandle<Encoded>,
+    draft: JoinHandle<Result<Encoded, String>>,
 ) -> Result<Header> {
     let ctx = &run.ctx;
+    let encoded = draft.await.map_err(|_| Error::failed("the record could not be put together"))?;
+    let encoded = encoded.map_err(|why| {
+        Error::usage(format!("the record of this revision {why}; nothing was changed"))
+            .hint("values and objects are in it: install some components as a release of their own")
+    })?;
     if look.seen.key.is_none() {
         run.lock.still_held()?;
         run.store.write_key(&look.facts.hmac_key).await?;
     }
-    let encoded = draft.await.map_err(|_| Error::failed("the record could not be put together"))?;
     let now = who::now();
     let status = look.verb.pending();
     let description = options.description.clone().unwrap_or_else(|| describe::describe(look));

@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::json;
 use crate::object::builtin;
 use crate::ops::{Context, live};
 
 /// Longest time for one try.
 pub const TRY: Duration = Duration::from_secs(10);
+
+/// Most values in an answer: the targets of thousands of nodes with all their labels.
+pub const MAX_VALUES: usize = 3_000_000;
 
 /// One port of a pod.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,10 +79,10 @@ pub async fn get(
 /// `data` of an answer of Prometheus' API.
 pub async fn api(ctx: &Context<'_>, place: &Place, path: &str) -> Result<Value, String> {
     let (status, body) = get(ctx, &place.namespace, &place.pod, place.port, path).await?;
-    let Ok(mut body) = serde_json::from_str::<Value>(&body) else {
+    let Some(mut body) = json::read(body.as_bytes(), MAX_VALUES) else {
         let path = path.split('?').next().unwrap_or_default();
         return Err(match status {
-            200 => format!("{path} does not answer JSON"),
+            200 => format!("{path} does not answer JSON of at most {MAX_VALUES} values"),
             _ => format!("{path} answers {status}"),
         });
     };

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::reload::Reloaded;
 use super::{Context, live};
 use crate::error::{Error, Exit, Result};
+use crate::json;
 use crate::release::ComponentRef;
 use crate::words::count;
 use ask::{Place, TRY};
@@ -308,7 +309,8 @@ async fn http(ctx: &Context<'_>, place: &Place, http: &Value) -> Result<(), Stri
         return Err(format!("{path} answers {status} instead of {wanted}: {line}"));
     }
     let Some(expression) = http["json"].as_str() else { return Ok(()) };
-    let body: Value = serde_json::from_str(&body).map_err(|_| format!("{path} does not answer JSON"))?;
+    let body = json::read(body.as_bytes(), ask::MAX_VALUES)
+        .ok_or_else(|| format!("{path} does not answer JSON of at most {} values", ask::MAX_VALUES))?;
     match crate::render::expression_is_true(expression, "body", &body) {
         Ok(true) => Ok(()),
         Ok(false) => Err(format!("{path} answers, but {expression} does not hold")),

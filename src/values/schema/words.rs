@@ -8,6 +8,8 @@ use super::super::type_word;
 
 /// Longer texts are cut.
 const MAX_TEXT: usize = 40;
+/// Longer choices are cut: what is to be typed should still be whole.
+const MAX_CHOICE: usize = 200;
 /// Longer lists of choices are cut.
 const MAX_CHOICES: usize = 8;
 
@@ -61,19 +63,30 @@ pub(super) fn types(kind: &TypeKind) -> Vec<&'static str> {
 
 /// Choices as a person types them: strings without quotes.
 pub(super) fn choices(options: &[Value]) -> String {
-    let mut words: Vec<String> = options.iter().take(MAX_CHOICES).map(choice).collect();
-    if options.len() > MAX_CHOICES {
-        words.push(format!("… ({} in all)", options.len()));
+    few(options.iter().map(choice).collect()).join(", ")
+}
+
+/// As many words as a list of choices has at most.
+pub(super) fn few(mut words: Vec<String>) -> Vec<String> {
+    if words.len() > MAX_CHOICES {
+        let all = words.len();
+        words.truncate(MAX_CHOICES);
+        words.push(format!("… ({all} in all)"));
     }
-    words.join(", ")
+    words
 }
 
 /// One choice.
 pub(super) fn choice(option: &Value) -> String {
-    match option {
+    let mut text = match option {
         Value::String(s) if !s.is_empty() => s.clone(),
         other => other.to_string(),
+    };
+    if let Some((end, _)) = text.char_indices().nth(MAX_CHOICE) {
+        text.truncate(end);
+        text.push('…');
     }
+    text
 }
 
 /// `a, b or c`

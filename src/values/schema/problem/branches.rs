@@ -35,7 +35,7 @@ impl Explainer<'_> {
             return vec![self.problem(at, message, show)];
         }
         if branches.iter().all(|errors| errors.iter().any(|e| wrong_kind(e, at))) {
-            let expected = words::either(&expected(branches, at));
+            let expected = words::either(&words::few(expected(branches, at)));
             let message = format!("expected {expected}, got {}", words::found(error.instance(), show));
             return vec![self.problem(at, message + &self.condition(error), show)];
         }
