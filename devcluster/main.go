@@ -35,7 +35,7 @@ Commands:
   logs [--name N] [COMPONENT]               print a component's log; without one, list them
   images                                    list the images on the node
   load IMAGE.tar                            import an image into the node
-  tool {helm,promtool,kubectl}              build a tool if needed; prints its path
+  tool {amtool,helm,kubectl,pint,promtool}   build a tool if needed; prints its path
   build                                     build everything now
   selftest [--no-node | --lifecycle] [-- GO TEST FLAGS...]
                                             test devcluster itself
