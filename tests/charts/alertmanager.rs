@@ -49,8 +49,11 @@ fn routes(amtool: &Tool) {
     let groups = yaml::parse(&read("charts/alertmanager/tests/routes.yaml")).unwrap();
     let mut cases = 0;
     for (i, group) in groups.as_array().unwrap().iter().enumerate() {
-        let values =
-            if group["values"].is_string() { everything()["alertmanager"].clone() } else { group["values"].clone() };
+        let values = if group["values"].is_string() {
+            everything()["alertmanager"].clone()
+        } else {
+            group["values"].clone()
+        };
         let config = written(&merged(&defaults, &values), &format!("routes-{i}"));
         for case in group["cases"].as_array().unwrap() {
             cases += 1;
@@ -113,8 +116,7 @@ fn messages(amtool: &Tool) {
     let defaults = bundle("alertmanager").effective_defaults().clone();
     let long = "is <b>bad</b> & \"worse\" ".repeat(40);
     for (i, external) in ["", "https://alerts.shop.test"].into_iter().enumerate() {
-        let config =
-            written(&merged(&defaults, &json!({"externalUrl": external})), &format!("messages-{i}"));
+        let config = written(&merged(&defaults, &json!({"externalUrl": external})), &format!("messages-{i}"));
         let render = |template, html, alerts: &[Value]| message(amtool, &config, template, html, alerts);
         let many: Vec<Value> = (0..200).map(|i| alert(i, "firing", &long)).collect();
         let few = [alert(1, "firing", "is *bad* <now>"), alert(2, "resolved", "was bad")];
@@ -127,11 +129,16 @@ fn messages(amtool: &Tool) {
             let text = render(template, html, &many);
             assert!(text.chars().count() <= limit, "{template}: {}", text.chars().count());
             assert!(text.contains("and 190 more"), "{template}: {text}");
-            assert_eq!(text.matches("of pod").count() + text.matches("pod 1 is").count(), 1, "{template}: {text}");
+            assert_eq!(
+                text.matches("of pod").count() + text.matches("pod 1 is").count(),
+                1,
+                "{template}: {text}"
+            );
             let text = render(template, html, &few);
             assert!(text.contains("pod 1") && !text.contains("pod 2"), "{template}: {text}");
             assert!(text.contains("runbooks/Long.md"), "{template}: {text}");
-            let silence = if external.is_empty() { "kubectl obs alerts silence" } else { "/#/silences/new?filter=" };
+            let silence =
+                if external.is_empty() { "kubectl obs alerts silence" } else { "/#/silences/new?filter=" };
             assert!(text.contains(silence), "{template}: {text}");
             let text = render(template, html, &over);
             assert!(text.contains("pod 3") && !text.contains("ilence"), "{template}: {text}");
@@ -160,10 +167,7 @@ fn messages(amtool: &Tool) {
     command.arg(format!("--template.glob={}", config.with_file_name("*.tmpl").display()));
     command.arg(format!("--template.data={}", config.with_file_name("data.json").display()));
     let text = run(&mut command, "quotes");
-    assert_eq!(
-        text.trim(),
-        r#"kubectl obs alerts silence 'namespace="a'\''; reboot; '\''"' --for 2h"#
-    );
+    assert_eq!(text.trim(), r#"kubectl obs alerts silence 'namespace="a'\''; reboot; '\''"' --for 2h"#);
 }
 
 /// A label of `equal` that both sides lack counts as equal: so each rule of ours demands of both sides
@@ -199,8 +203,16 @@ fn secrets_are_files() {
     let rendered = rendered(&bundle, &values);
     let config = data(&rendered, "obs-alertmanager-config").unwrap()["alertmanager.yml"].as_str().unwrap();
     for key in [
-        "api_url:", "webhook_url:", "auth_password:", "routing_key:", "service_key:", "api_key:", "bot_token:",
-        "credentials:", "password:", "app_token:",
+        "api_url:",
+        "webhook_url:",
+        "auth_password:",
+        "routing_key:",
+        "service_key:",
+        "api_key:",
+        "bot_token:",
+        "credentials:",
+        "password:",
+        "app_token:",
     ] {
         let plain = config.lines().filter(|line| line.trim_start().trim_start_matches("- ").starts_with(key));
         // Opsgenie's address is none

@@ -46,46 +46,137 @@ fn bad_values() {
     let secret = json!({"name": "alerting", "key": "url"});
     let chat = json!({"name": "chat", "slack": [{"secret": secret}]});
     let pager = json!({"name": "pager", "pagerduty": [{"secret": secret}]});
-    let alertmanager = |receivers: Value, route: Value| json!({"alertmanager": {"receivers": receivers, "route": route}});
+    let alertmanager =
+        |receivers: Value, route: Value| json!({"alertmanager": {"receivers": receivers, "route": route}});
     let at = "alertmanager.receivers[0]";
     let cases: Vec<(Value, String)> = vec![
         // secrets in values, wherever guides put them
-        (receiver("slack", json!({"api_url": format!("https://hooks.slack.com/services/{PLANTED}")})), format!("{at}.slack[0].api_url")),
+        (
+            receiver("slack", json!({"api_url": format!("https://hooks.slack.com/services/{PLANTED}")})),
+            format!("{at}.slack[0].api_url"),
+        ),
         (receiver("slack", json!({"secret": secret, "url": PLANTED})), format!("{at}.slack[0].url")),
-        (receiver("pagerduty", json!({"secret": secret, "routing_key": PLANTED})), format!("{at}.pagerduty[0].routing_key")),
-        (receiver("telegram", json!({"secret": secret, "chatId": 1, "bot_token": PLANTED})), format!("{at}.telegram[0].bot_token")),
-        (receiver("email", json!({"to": "a@b.test", "from": "c@b.test", "smarthost": "m.b.test:25", "password": PLANTED})), format!("{at}.email[0].password")),
-        (receiver("webhook", json!({"url": format!("https://hooks.slack.com/services/{PLANTED}")})), format!("{at}.webhook[0].url")),
-        (receiver("webhook", json!({"url": format!("https://discord.com/api/webhooks/1/{PLANTED}")})), format!("{at}.webhook[0].url")),
-        (receiver("webhook", json!({"url": format!("https://me:{PLANTED}@b.test/")})), format!("{at}.webhook[0].url")),
-        (receiver("webhook", json!({"url": format!("https://b.test/?token={PLANTED}")})), format!("{at}.webhook[0].url")),
+        (
+            receiver("pagerduty", json!({"secret": secret, "routing_key": PLANTED})),
+            format!("{at}.pagerduty[0].routing_key"),
+        ),
+        (
+            receiver("telegram", json!({"secret": secret, "chatId": 1, "bot_token": PLANTED})),
+            format!("{at}.telegram[0].bot_token"),
+        ),
+        (
+            receiver(
+                "email",
+                json!({"to": "a@b.test", "from": "c@b.test", "smarthost": "m.b.test:25", "password": PLANTED}),
+            ),
+            format!("{at}.email[0].password"),
+        ),
+        (
+            receiver("webhook", json!({"url": format!("https://hooks.slack.com/services/{PLANTED}")})),
+            format!("{at}.webhook[0].url"),
+        ),
+        (
+            receiver("webhook", json!({"url": format!("https://discord.com/api/webhooks/1/{PLANTED}")})),
+            format!("{at}.webhook[0].url"),
+        ),
+        (
+            receiver("webhook", json!({"url": format!("https://me:{PLANTED}@b.test/")})),
+            format!("{at}.webhook[0].url"),
+        ),
+        (
+            receiver("webhook", json!({"url": format!("https://b.test/?token={PLANTED}")})),
+            format!("{at}.webhook[0].url"),
+        ),
         // placeholders
         (receiver("webhook", json!({"url": "https://YOUR_WEBHOOK_URL"})), format!("{at}.webhook[0].url")),
         (receiver("webhook", json!({"url": "https://alerts.example.com/"})), format!("{at}.webhook[0].url")),
-        (receiver("email", json!({"to": "you@example.com", "from": "c@b.test", "smarthost": "m.b.test:25"})), format!("{at}.email[0].to")),
-        (receiver("email", json!({"to": "a@b.test", "from": "c@b.test", "smarthost": "smtp.example.com:587"})), format!("{at}.email[0].smarthost")),
-        (receiver("slack", json!({"secret": secret, "channel": "#<your-channel>"})), format!("{at}.slack[0].channel")),
+        (
+            receiver(
+                "email",
+                json!({"to": "you@example.com", "from": "c@b.test", "smarthost": "m.b.test:25"}),
+            ),
+            format!("{at}.email[0].to"),
+        ),
+        (
+            receiver(
+                "email",
+                json!({"to": "a@b.test", "from": "c@b.test", "smarthost": "smtp.example.com:587"}),
+            ),
+            format!("{at}.email[0].smarthost"),
+        ),
+        (
+            receiver("slack", json!({"secret": secret, "channel": "#<your-channel>"})),
+            format!("{at}.slack[0].channel"),
+        ),
         // incomplete
         (receiver("slack", json!({})), format!("{at}.slack[0].secret")),
         (receiver("slack", json!({"secret": {"name": "alerting"}})), format!("{at}.slack[0].secret.key")),
         (receiver("webhook", json!({})), format!("{at}.webhook[0]")),
-        (receiver("email", json!({"to": "a@b.test", "from": "c@b.test", "smarthost": "m.b.test"})), format!("{at}.email[0].smarthost")),
-        (receiver("email", json!({"to": "a@b.test", "from": "c@b.test", "smarthost": "m.b.test:25", "username": "me"})), format!("{at}.email[0]")),
+        (
+            receiver("email", json!({"to": "a@b.test", "from": "c@b.test", "smarthost": "m.b.test"})),
+            format!("{at}.email[0].smarthost"),
+        ),
+        (
+            receiver(
+                "email",
+                json!({"to": "a@b.test", "from": "c@b.test", "smarthost": "m.b.test:25", "username": "me"}),
+            ),
+            format!("{at}.email[0]"),
+        ),
         (receiver("telegram", json!({"secret": secret, "chatId": 0})), format!("{at}.telegram[0].chatId")),
         (receiver("carrier-pigeon", json!({})), format!("{at}.carrier-pigeon")),
         // routes
-        (alertmanager(json!([chat]), json!({"default": "chta"})), "alertmanager.route.default: there is no receiver \"chta\"".into()),
-        (alertmanager(json!([chat]), json!({"critical": "pager"})), "alertmanager.route.critical: there is no receiver".into()),
+        (
+            alertmanager(json!([chat]), json!({"default": "chta"})),
+            "alertmanager.route.default: there is no receiver \"chta\"".into(),
+        ),
+        (
+            alertmanager(json!([chat]), json!({"critical": "pager"})),
+            "alertmanager.route.critical: there is no receiver".into(),
+        ),
         (alertmanager(json!([chat, chat]), json!({})), "alertmanager.receivers[1].name".into()),
-        (alertmanager(json!([chat]), json!({"default": "chat", "critical": "chat"})), "alertmanager.route.critical".into()),
+        (
+            alertmanager(json!([chat]), json!({"default": "chat", "critical": "chat"})),
+            "alertmanager.route.critical".into(),
+        ),
         (alertmanager(json!([pager]), json!({"default": "pager"})), "alertmanager.route.default".into()),
-        (alertmanager(json!([chat]), json!({"routes": [{"matchers": ["team=\"a\""], "receiver": "b"}]})), "alertmanager.route.routes[0].receiver".into()),
-        (alertmanager(json!([chat]), json!({"routes": [{"matchers": ["team=a"], "receiver": "chat"}]})), "alertmanager.route.routes[0].matchers[0]".into()),
-        (alertmanager(json!([chat]), json!({"routes": [{"matchers": ["team~\"a\""], "receiver": "chat"}]})), "alertmanager.route.routes[0].matchers[0]".into()),
-        (alertmanager(json!([chat]), json!({"routes": [{"matchers": ["team=\"a\""], "receiver": "chat", "muteTimes": ["night"]}]})), "alertmanager.route.routes[0].muteTimes".into()),
-        (alertmanager(json!([pager]), json!({"critical": "pager", "routes": [{"matchers": ["severity=\"critical\"", "team=\"a\""], "receiver": "pager"}]})), "alertmanager.route.routes[0].receiver".into()),
-        (json!({"alertmanager": {"replicas": 3, "route": {"groupInterval": "30s"}}}), "alertmanager.route.groupInterval".into()),
-        (json!({"alertmanager": {"inhibit": {"extra": [{"source_matchers": ["a=\"b\""], "target_matchers": ["c=\"d\""], "equal": []}]}}}), "alertmanager.inhibit.extra[0].equal".into()),
+        (
+            alertmanager(json!([chat]), json!({"routes": [{"matchers": ["team=\"a\""], "receiver": "b"}]})),
+            "alertmanager.route.routes[0].receiver".into(),
+        ),
+        (
+            alertmanager(json!([chat]), json!({"routes": [{"matchers": ["team=a"], "receiver": "chat"}]})),
+            "alertmanager.route.routes[0].matchers[0]".into(),
+        ),
+        (
+            alertmanager(
+                json!([chat]),
+                json!({"routes": [{"matchers": ["team~\"a\""], "receiver": "chat"}]}),
+            ),
+            "alertmanager.route.routes[0].matchers[0]".into(),
+        ),
+        (
+            alertmanager(
+                json!([chat]),
+                json!({"routes": [{"matchers": ["team=\"a\""], "receiver": "chat", "muteTimes": ["night"]}]}),
+            ),
+            "alertmanager.route.routes[0].muteTimes".into(),
+        ),
+        (
+            alertmanager(
+                json!([pager]),
+                json!({"critical": "pager", "routes": [{"matchers": ["severity=\"critical\"", "team=\"a\""], "receiver": "pager"}]}),
+            ),
+            "alertmanager.route.routes[0].receiver".into(),
+        ),
+        (
+            json!({"alertmanager": {"replicas": 3, "route": {"groupInterval": "30s"}}}),
+            "alertmanager.route.groupInterval".into(),
+        ),
+        (
+            json!({"alertmanager": {"inhibit": {"extra": [{"source_matchers": ["a=\"b\""], "target_matchers": ["c=\"d\""], "equal": []}]}}}),
+            "alertmanager.inhibit.extra[0].equal".into(),
+        ),
         // apps
         (two(json!({"namespace": "other"})), "apps[1].name: \"orders\" is the name of apps[0]".into()),
         (two(json!({"name": "b"})), "apps[1].selector: takes pods that apps[0] (orders) takes".into()),
@@ -95,24 +186,57 @@ fn bad_values() {
         (app(json!({"port": 70000})), "apps[0].port".into()),
         (app(json!({"path": "metrics"})), "apps[0].path".into()),
         (app(json!({"preset": "fastpai"})), "apps[0].preset".into()),
-        (app(json!({"alerts": {"highErrorRate": {"threshold": 10}}})), "apps[0].alerts.highErrorRate.threshold".into()),
-        (app(json!({"alerts": {"highErrorRate": {"threshold": 0}}})), "apps[0].alerts.highErrorRate.threshold".into()),
-        (app(json!({"alerts": {"slowResponseTime": {"quantile": 0.42}}})), "apps[0].alerts.slowResponseTime.quantile".into()),
+        (
+            app(json!({"alerts": {"highErrorRate": {"threshold": 10}}})),
+            "apps[0].alerts.highErrorRate.threshold".into(),
+        ),
+        (
+            app(json!({"alerts": {"highErrorRate": {"threshold": 0}}})),
+            "apps[0].alerts.highErrorRate.threshold".into(),
+        ),
+        (
+            app(json!({"alerts": {"slowResponseTime": {"quantile": 0.42}}})),
+            "apps[0].alerts.slowResponseTime.quantile".into(),
+        ),
         (app(json!({"alerts": {"highCpuUsage": {}}})), "apps[0].alerts.highCpuUsage".into()),
         (app(json!({"slo": {"availability": 100}})), "apps[0].slo.availability".into()),
-        (app(json!({"slo": {"latency": {"quantile": 95, "threshold": 1}}})), "apps[0].slo.latency.quantile".into()),
+        (
+            app(json!({"slo": {"latency": {"quantile": 95, "threshold": 1}}})),
+            "apps[0].slo.latency.quantile".into(),
+        ),
         (app(json!({"slo": {"latency": {"quantile": 0.95}}})), "apps[0].slo.latency.threshold".into()),
         (app(json!({"notify": {"team": "a b"}})), "apps[0].notify.team".into()),
         // exporters
-        (json!({"postgresExporter": {"databases": [{"name": "a", "host": "h"}]}}), "postgresExporter.databases[0].secret".into()),
-        (json!({"postgresExporter": {"databases": [{"name": "a", "host": format!("postgres://me:{PLANTED}@h"), "secret": {"name": "x"}}]}}), "postgresExporter.databases[0].host".into()),
-        (json!({"redisExporter": {"databases": [{"name": "a", "host": "h"}, {"name": "a", "host": "i"}]}}), "redisExporter.databases[1].name".into()),
-        (json!({"redisExporter": {"databases": [{"name": "a", "host": "h", "password": PLANTED}]}}), "redisExporter.databases[0].password".into()),
-        (json!({"blackboxExporter": {"probes": [{"name": "a", "url": "h:1", "module": "tcpp"}]}}), "blackboxExporter.probes[0].module".into()),
-        (json!({"blackboxExporter": {"probes": [{"name": "a", "url": "h"}]}}), "blackboxExporter.probes[0].url".into()),
+        (
+            json!({"postgresExporter": {"databases": [{"name": "a", "host": "h"}]}}),
+            "postgresExporter.databases[0].secret".into(),
+        ),
+        (
+            json!({"postgresExporter": {"databases": [{"name": "a", "host": format!("postgres://me:{PLANTED}@h"), "secret": {"name": "x"}}]}}),
+            "postgresExporter.databases[0].host".into(),
+        ),
+        (
+            json!({"redisExporter": {"databases": [{"name": "a", "host": "h"}, {"name": "a", "host": "i"}]}}),
+            "redisExporter.databases[1].name".into(),
+        ),
+        (
+            json!({"redisExporter": {"databases": [{"name": "a", "host": "h", "password": PLANTED}]}}),
+            "redisExporter.databases[0].password".into(),
+        ),
+        (
+            json!({"blackboxExporter": {"probes": [{"name": "a", "url": "h:1", "module": "tcpp"}]}}),
+            "blackboxExporter.probes[0].module".into(),
+        ),
+        (
+            json!({"blackboxExporter": {"probes": [{"name": "a", "url": "h"}]}}),
+            "blackboxExporter.probes[0].url".into(),
+        ),
         // Prometheus
         (json!({"prometheus": {"image": {"tag": "v3.9.1"}}}), "prometheus.image.tag".into()),
-        (json!({"prometheus": {"rules": {"disable": ["NodeHighCpu"]}}}), "prometheus.rules.disable[0]".into()),
+        (
+            json!({"prometheus": {"rules": {"disable": ["NodeHighCpu"]}}}),
+            "prometheus.rules.disable[0]".into(),
+        ),
     ];
     for (i, (values, expected)) in cases.iter().enumerate() {
         let (good, text) = said(values, &i.to_string());
@@ -154,8 +278,12 @@ fn references_only() {
                 }
                 references += 1;
                 assert!(
-                    path.ends_with("/secret/name") || path.ends_with("/secret/secretName") || path.ends_with("/secretKeyRef/name"),
-                    "{} {}: {path}: {text}", object.kind(), object.name()
+                    path.ends_with("/secret/name")
+                        || path.ends_with("/secret/secretName")
+                        || path.ends_with("/secretKeyRef/name"),
+                    "{} {}: {path}: {text}",
+                    object.kind(),
+                    object.name()
                 );
             }
             if text.starts_with("key-") {
@@ -169,7 +297,9 @@ fn references_only() {
 fn walk(value: &Value, path: &str, see: &mut dyn FnMut(&str, &str)) {
     match value {
         Value::Object(map) => map.iter().for_each(|(key, value)| walk(value, &format!("{path}/{key}"), see)),
-        Value::Array(list) => list.iter().enumerate().for_each(|(i, value)| walk(value, &format!("{path}/{i}"), see)),
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(i, value)| walk(value, &format!("{path}/{i}"), see))
+        }
         Value::String(text) => see(path, text),
         _ => {}
     }

@@ -7,7 +7,9 @@ use kubectl_obs::yaml;
 use libtest_mimic::Trial;
 use serde_json::{Map, Value, json};
 
-use crate::support::{Tool, bundle, data, everything, folder, merged, read, rendered, run, tool_trial, variants};
+use crate::support::{
+    Tool, bundle, data, everything, folder, merged, read, rendered, run, tool_trial, variants,
+};
 
 pub fn trials() -> Vec<Trial> {
     vec![

@@ -127,7 +127,6 @@ pub fn variants(bundle: &Bundle) -> Vec<(String, Value)> {
     out
 }
 
-
 /// Values of the stack that use all of it: every component, every kind of receiver, two apps.
 pub fn everything() -> Value {
     yaml::parse(include_str!("everything.yaml")).unwrap()
