@@ -143,11 +143,11 @@ func logs(_ context.Context, f flags, args []string) error {
 
 func tool(_ context.Context, _ flags, args []string) error {
 	if len(args) != 1 {
-		return talk.Failf("devcluster tool takes one name").Hinted("one of helm, promtool, kubectl")
+		return talk.Failf("devcluster tool takes one name").Hinted("one of %s", strings.Join(recipe.Tools(), ", "))
 	}
 	target, known := recipe.Tool(args[0])
 	if !known {
-		return talk.Failf("there is no tool %q", args[0]).Hinted("one of helm, promtool, kubectl")
+		return talk.Failf("there is no tool %q", args[0]).Hinted("one of %s", strings.Join(recipe.Tools(), ", "))
 	}
 	built, err := recipe.One(target)
 	if err != nil {

@@ -86,6 +86,52 @@ var All = []Image{
 		},
 		Config: Config{User: "nobody", WorkingDir: "/", Entrypoint: []string{"/bin/node_exporter"}, Ports: ports("9100/tcp")},
 	},
+	{
+		Name:    "quay.io/prometheus/alertmanager:v0.34.2",
+		Targets: []recipe.Target{recipe.Alertmanager},
+		Files: func(b []recipe.Built) ([]File, error) {
+			return root(
+				program("/bin/alertmanager", b[0].Program("alertmanager")),
+				File{Path: "/etc/alertmanager/alertmanager.yml", Text: alertmanagerConfig},
+				File{Path: "/alertmanager", Dir: true, Mode: 0o755, UID: nobody, GID: nobody},
+			), nil
+		},
+		Config: Config{
+			User: "nobody", WorkingDir: "/alertmanager", Ports: ports("9093/tcp"), Volumes: ports("/alertmanager"),
+			Entrypoint: []string{"/bin/alertmanager"},
+			Cmd:        []string{"--config.file=/etc/alertmanager/alertmanager.yml", "--storage.path=/alertmanager"},
+		},
+	},
+	{
+		Name:    "quay.io/prometheuscommunity/postgres-exporter:v0.19.1",
+		Targets: []recipe.Target{recipe.PostgresExporter},
+		Files: func(b []recipe.Built) ([]File, error) {
+			return root(program("/bin/postgres_exporter", b[0].Program("postgres_exporter"))), nil
+		},
+		Config: Config{User: "nobody", WorkingDir: "/", Entrypoint: []string{"/bin/postgres_exporter"}, Ports: ports("9187/tcp")},
+	},
+	{
+		Name:    "quay.io/oliver006/redis_exporter:v1.88.0",
+		Targets: []recipe.Target{recipe.RedisExporter},
+		Files: func(b []recipe.Built) ([]File, error) {
+			return root(program("/redis_exporter", b[0].Program("redis_exporter"))), nil
+		},
+		Config: Config{User: "59000:59000", WorkingDir: "/", Entrypoint: []string{"/redis_exporter"}, Ports: ports("9121/tcp")},
+	},
+	{
+		Name:    "quay.io/prometheus/blackbox-exporter:v0.28.0",
+		Targets: []recipe.Target{recipe.BlackboxExporter},
+		Files: func(b []recipe.Built) ([]File, error) {
+			return root(
+				program("/bin/blackbox_exporter", b[0].Program("blackbox_exporter")),
+				File{Path: "/etc/blackbox_exporter/config.yml", Text: "modules: {http_2xx: {prober: http}}\n"},
+			), nil
+		},
+		Config: Config{
+			WorkingDir: "/", Ports: ports("9115/tcp"), Entrypoint: []string{"/bin/blackbox_exporter"},
+			Cmd: []string{"--config.file=/etc/blackbox_exporter/config.yml"},
+		},
+	},
 }
 
 const (
@@ -100,6 +146,10 @@ scrape_configs:
 - job_name: prometheus
   static_configs:
   - targets: [localhost:9090]
+`
+
+	alertmanagerConfig = `route: {receiver: nobody}
+receivers: [{name: nobody}]
 `
 )
 

@@ -54,9 +54,14 @@ func (t Target) build(source, position, partial string) error {
 			Hinted("install Go 1.26 or newer, and put it on PATH")
 	}
 	started := time.Now()
+	modfile, err := t.complete(source, partial+".source")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(partial + ".source")
 	progress := startProgress(t, position)
 	for _, program := range t.Programs {
-		if err := t.compile(source, program, filepath.Join(partial, program.File), progress); err != nil {
+		if err := t.compile(source, modfile, program, filepath.Join(partial, program.File), progress); err != nil {
 			progress.stop()
 			return err
 		}
@@ -71,8 +76,11 @@ func (t Target) build(source, position, partial string) error {
 	return nil
 }
 
-func (t Target) compile(source string, program Program, output string, progress *progress) error {
+func (t Target) compile(source, modfile string, program Program, output string, progress *progress) error {
 	args := append([]string{"build", "-v"}, t.flags()...)
+	if modfile != "" {
+		args = append(args, "-modfile="+modfile)
+	}
 	cmd := exec.Command("go", append(args, "-o", output, program.Package)...)
 	cmd.Dir = filepath.Join(source, t.Module)
 	// A person's GOFLAGS or go.work must not decide what is built.

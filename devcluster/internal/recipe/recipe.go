@@ -28,6 +28,7 @@ type Target struct {
 	Sources  string // folder inside the module that alone decides; "" for all of it
 	Programs []Program
 	Set      map[string]string // package variables set by the linker
+	Lacks    Lacks             // what a published module lacks to be built
 	Roles    []string          // symlinks to the first program
 	Packages int               // how many packages a cold build compiles
 	Seconds  int               // how long that takes on two cores
@@ -35,6 +36,13 @@ type Target struct {
 
 // Program is a main package and the file it becomes.
 type Program struct{ Package, File string }
+
+// Lacks names files that a module embeds and does not have where it is published.
+// The module is copied, and what is built uses the copy.
+type Lacks struct {
+	Module string
+	Files  map[string]string // path in the module → content
+}
 
 // Built is where the programs of a target are.
 type Built struct {
@@ -102,6 +110,9 @@ func (t Target) locate(source string) (Built, error) {
 func (t Target) hash(source string) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s/%s\n%s\n%q\n%q\n", runtime.GOOS, runtime.GOARCH, strings.Join(t.flags(), " "), t.Programs, t.Roles)
+	for _, file := range sortedKeys(t.Lacks.Files) {
+		fmt.Fprintf(sum, "%s %s %q\n", t.Lacks.Module, file, t.Lacks.Files[file])
+	}
 	module := filepath.Join(source, t.Module)
 	err := filepath.WalkDir(filepath.Join(module, t.Sources), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || !slices.Contains([]string{".go", ".mod", ".sum"}, filepath.Ext(path)) ||
@@ -151,7 +162,7 @@ func Prune() {
 	}
 }
 
-func sortedKeys(m map[string]string) []string {
+func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for key := range m {
 		keys = append(keys, key)

@@ -53,6 +53,46 @@ var (
 		Set:      prometheusVersion("1.12.1"),
 		Packages: 400, Seconds: 15,
 	}
+	// The server embeds its web UI, which the published module does not have: an empty page stands in.
+	Alertmanager = Target{
+		Name: "alertmanager", Version: "v0.34.2", Module: "components/alertmanager",
+		Programs: []Program{{Package: "github.com/prometheus/alertmanager/cmd/alertmanager", File: "alertmanager"}},
+		Set:      prometheusVersion("0.34.2"),
+		Lacks: Lacks{Module: "github.com/prometheus/alertmanager", Files: map[string]string{
+			"ui/app/dist/index.html": "<!doctype html><title>Alertmanager</title>the web UI is not built here\n",
+		}},
+		Packages: 650, Seconds: 45,
+	}
+	Amtool = Target{
+		Name: "amtool", Version: "v0.34.2", Module: "components/alertmanager",
+		Programs: []Program{{Package: "github.com/prometheus/alertmanager/cmd/amtool", File: "amtool"}},
+		Set:      prometheusVersion("0.34.2"),
+		Packages: 650, Seconds: 40,
+	}
+	PostgresExporter = Target{
+		Name: "postgres_exporter", Version: "v0.19.1", Module: "components/postgres_exporter",
+		Programs: []Program{{Package: "github.com/prometheus-community/postgres_exporter/cmd/postgres_exporter", File: "postgres_exporter"}},
+		Set:      prometheusVersion("0.19.1"),
+		Packages: 350, Seconds: 7,
+	}
+	RedisExporter = Target{
+		Name: "redis_exporter", Version: "v1.88.0", Module: "components/redis_exporter",
+		Programs: []Program{{Package: "github.com/oliver006/redis_exporter", File: "redis_exporter"}},
+		Set:      map[string]string{"main.BuildVersion": "v1.88.0"},
+		Packages: 250, Seconds: 4,
+	}
+	BlackboxExporter = Target{
+		Name: "blackbox_exporter", Version: "v0.28.0", Module: "components/blackbox_exporter",
+		Programs: []Program{{Package: "github.com/prometheus/blackbox_exporter", File: "blackbox_exporter"}},
+		Set:      prometheusVersion("0.28.0"),
+		Packages: 450, Seconds: 15,
+	}
+	Pint = Target{
+		Name: "pint", Version: "v0.87.0", Module: "components/pint",
+		Programs: []Program{{Package: "github.com/cloudflare/pint/cmd/pint", File: "pint"}},
+		Set:      map[string]string{"main.version": "0.87.0"},
+		Packages: 900, Seconds: 60,
+	}
 	Helm = Target{
 		Name: "helm", Version: "v4.3.1", Module: "components/helm",
 		Programs: []Program{{Package: "helm.sh/helm/v4/cmd/helm", File: "helm"}},
@@ -71,14 +111,21 @@ var (
 )
 
 // All is what `devcluster build` builds.
-var All = []Target{Kubernetes, Pause, CoreDNS, NodeExporter, KubeStateMetrics, Prometheus, Helm}
+var All = []Target{Kubernetes, Pause, CoreDNS, NodeExporter, KubeStateMetrics, Prometheus, Alertmanager,
+	PostgresExporter, RedisExporter, BlackboxExporter, Amtool, Pint, Helm}
+
+var tools = map[string]Target{
+	"amtool": Amtool, "helm": Helm, "kubectl": Kubernetes, "pint": Pint, "promtool": Prometheus,
+}
 
 // Tool finds a program that people and tests call by name.
 func Tool(name string) (Target, bool) {
-	tools := map[string]Target{"helm": Helm, "promtool": Prometheus, "kubectl": Kubernetes}
 	target, ok := tools[name]
 	return target, ok
 }
+
+// Tools are their names.
+func Tools() []string { return sortedKeys(tools) }
 
 func prometheusVersion(version string) map[string]string {
 	return map[string]string{
