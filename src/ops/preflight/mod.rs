@@ -119,7 +119,7 @@ fn into_result(mut problems: Vec<Problem>) -> Result<()> {
                 }
             }
         }
-        if shared { first.into_iter().fold(error, |error, hint| error.hint(hint)) } else { error }
+        if shared { first.into_iter().fold(error, Error::hint) } else { error }
     };
     error = error.with_exit(crate::Exit::Failed);
     Err(error)
