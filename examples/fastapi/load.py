@@ -129,9 +129,10 @@ def run(target, options, stop, say=lambda result: None):
     started = said = time.monotonic()
     number = 0
     while not stop.is_set():
-        due = started + number / options.rate
-        if options.duration and due - started >= options.duration:
+        # compared before the clock is added, which would round it
+        if options.duration and number / options.rate >= options.duration:
             break
+        due = started + number / options.rate
         stop.wait(max(due - time.monotonic(), 0))
         if stop.is_set():
             break
