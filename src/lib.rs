@@ -30,6 +30,8 @@
 //! | [`ui`] | printer, progress, tables, prompts |
 //! | [`json`] | how much a JSON text becomes, told before it is read |
 //! | [`yaml`] | the only module that names the YAML crate |
+//! | [`url`] | addresses as they may be shown |
+//! | [`escape`] | text from outside made harmless for a terminal |
 //! | [`words`] | counts in a person's words |
 //! | [`error`] | one error type with exit code and hints |
 //!
@@ -53,6 +55,7 @@ pub mod cluster;
 pub mod commands;
 pub mod diff;
 pub mod error;
+pub mod escape;
 pub mod event;
 pub mod json;
 pub mod object;
@@ -62,6 +65,7 @@ pub mod readiness;
 pub mod release;
 pub mod render;
 pub mod ui;
+pub mod url;
 pub mod values;
 pub mod words;
 pub mod yaml;

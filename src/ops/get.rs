@@ -12,7 +12,7 @@ use crate::bundle::{Bundle, Digest, embedded};
 use crate::error::{Error, Result};
 use crate::object::Object;
 use crate::release::{BundleRef, Header, Record, Revision};
-use crate::values::{Pointer, schema};
+use crate::values::{Pointer, Traces, schema};
 use crate::words::count;
 
 /// A revision.
@@ -91,6 +91,17 @@ fn shown(
         }
     };
     (shown, (masked > 0).then(|| format!("{} masked: {note}", count(masked, "value"))))
+}
+
+/// The secrets of a record, to be found in its objects. Where neither the record nor its bundle says which
+/// values are secret, there are none to look for.
+pub fn traces(record: &Record) -> Traces {
+    let by_schema = || {
+        let known = known(record)?;
+        known.opened.secrets(&known.bundle, &record.values).ok()
+    };
+    let secrets = record.secret_values.clone().or_else(by_schema).unwrap_or_default();
+    Traces::of(&record.values, &secrets)
 }
 
 /// A bundle that a record is of.
