@@ -8,8 +8,8 @@ use kubectl_obs::values::{Layer, Values};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
-/// Shorter secrets may be part of any word.
-const SHORTEST: usize = 8;
+/// What no message has in it by itself: a secret is looked for when it holds this.
+const MARKER: &str = "correct-horse";
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -23,11 +23,10 @@ fuzz_target!(|data: &[u8]| {
     for pointer in pointers {
         let Some(Value::String(secret)) = values.tree.pointer(&pointer) else { continue };
         // what stands elsewhere, too, is no secret
-        let times = |text: &str| text.matches(secret.as_str()).count();
-        if secret.chars().count() < SHORTEST || times(yaml) != 1 || times(json) != 0 {
+        if !secret.contains(MARKER) || yaml.matches(MARKER).count() != 1 || json.contains(MARKER) {
             continue;
         }
-        assert!(!shown.to_string().contains(secret.as_str()), "{pointer} is shown");
-        assert!(!told.contains(secret.as_str()), "{pointer} is told: {told}");
+        assert!(!shown.to_string().contains(MARKER), "{pointer} is shown");
+        assert!(!told.contains(MARKER), "{pointer} is told: {told}");
     }
 });

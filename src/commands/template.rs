@@ -11,7 +11,7 @@ use crate::cli;
 use crate::ops::load::Loaded;
 use crate::ops::source::Opened;
 use crate::render::{Facts, Rendered};
-use crate::values::{Traces, schema};
+use crate::values::Traces;
 
 /// What to render.
 pub struct TemplateOptions<'a> {
@@ -48,8 +48,7 @@ pub fn run(app: &App<'_>, args: &cli::Template) -> Result<()> {
 pub fn template(options: &TemplateOptions, out: &mut dyn Write) -> Result<usize> {
     let rendered = options.bundle.render(options.values, options.facts)?;
     let bundle = Bundle::load(&options.bundle.files)?;
-    let secrets = bundle.effective_schema().map(|schema| schema::secrets(schema, options.values));
-    let traces = Traces::of(options.values, &secrets.unwrap_or_default());
+    let traces = Traces::of(options.values, &options.bundle.secrets(&bundle, options.values)?);
     print(rendered, cli::Output::Yaml, (!options.show_secrets).then_some(&traces), out)
 }
 

@@ -6,6 +6,7 @@ use std::io::Read;
 use serde_json::Value;
 
 use super::Context;
+use super::sandbox::Secrets;
 use super::source::{self, Opened};
 use crate::bundle::Bundle;
 use crate::cli;
@@ -20,8 +21,8 @@ pub struct Loaded {
     opened: Opened,
     bundle: Bundle,
     values: Values,
-    /// Where in the user's own values secrets are.
-    secrets: Vec<Pointer>,
+    /// Where secrets are in them.
+    secrets: Secrets,
     warnings: Vec<String>,
     profile: Option<String>,
     over_record: bool,
@@ -124,7 +125,7 @@ impl Loaded {
     /// Where in them secrets are, as the bundle's schema says: recorded beside them, since a record
     /// has no schema. A bundle without one calls nothing secret.
     pub fn secret_values(&self) -> Vec<Pointer> {
-        self.secrets.clone()
+        self.secrets.user.clone()
     }
 
     /// The facts for rendering, with a new random key.
@@ -172,7 +173,7 @@ impl Loaded {
 
     /// Its secrets, to be found where they were rendered into.
     pub fn traces(&self) -> Traces {
-        Traces::of_values(&self.values, self.bundle.effective_schema())
+        Traces::of(&self.values.tree, &self.secrets.tree)
     }
 
     /// Does it fail for want of values that a null deleted? Found out by rendering with them.

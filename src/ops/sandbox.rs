@@ -84,6 +84,15 @@ impl Task {
     }
 }
 
+/// Where secrets are.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Secrets {
+    /// In the user's own values: recorded with them.
+    pub user: Vec<Pointer>,
+    /// In the effective values: what is looked for where they were rendered into.
+    pub tree: Vec<Pointer>,
+}
+
 /// What is at fault when a limit is met, fits "… of bundle x"; and why it can be too slow or too large.
 struct Words {
     subject: &'static str,
@@ -93,6 +102,7 @@ struct Words {
 
 #[derive(Serialize, Deserialize)]
 enum Answer {
+    Checked(Secrets),
     Secrets(Vec<Pointer>),
     Rendered {
         objects: Vec<Value>,
@@ -135,14 +145,20 @@ impl Sandbox {
         rendered(self.carry_out(files, task)?)
     }
 
-    /// Checks values against the bundle's schema; gives where in the user's own secrets are.
-    pub fn check(&self, files: &Files, values: &Values) -> Result<Vec<Pointer>> {
-        secrets(self.carry_out(files, Task::Check { values: values.clone() })?)
+    /// Checks values against the bundle's schema; gives where secrets are in them.
+    pub fn check(&self, files: &Files, values: &Values) -> Result<Secrets> {
+        match succeeded(self.carry_out(files, Task::Check { values: values.clone() })?)? {
+            Answer::Checked(secrets) => Ok(secrets),
+            _ => Err(unreadable()),
+        }
     }
 
     /// Where in `values` secrets are, by the bundle's schema.
     pub fn secrets(&self, files: &Files, values: &Value) -> Result<Vec<Pointer>> {
-        secrets(self.carry_out(files, Task::Secrets { values: values.clone() })?)
+        match succeeded(self.carry_out(files, Task::Secrets { values: values.clone() })?)? {
+            Answer::Secrets(pointers) => Ok(pointers),
+            _ => Err(unreadable()),
+        }
     }
 
     fn carry_out(&self, files: &Files, task: Task) -> Result<Answer> {
@@ -324,19 +340,19 @@ fn perform(bundle: &Bundle, task: Task) -> Result<Answer> {
                 notes,
             }
         }
-        Task::Check { values } => Answer::Secrets(check(bundle, &values)?),
+        Task::Check { values } => Answer::Checked(check(bundle, &values)?),
         Task::Secrets { values } => Answer::Secrets(schema_secrets(bundle, &values)),
     })
 }
 
-/// Checks values against the bundle's schema, in this process; gives where in the user's own secrets
-/// are. A bundle without a schema takes everything and calls nothing secret.
-pub fn check(bundle: &Bundle, values: &Values) -> Result<Vec<Pointer>> {
+/// Checks values against the bundle's schema, in this process; gives where secrets are in them. A bundle
+/// without a schema takes everything and calls nothing secret.
+pub fn check(bundle: &Bundle, values: &Values) -> Result<Secrets> {
     if let Some(schema) = bundle.effective_schema() {
         let title = format!("bundle {} {}", bundle.name(), bundle.meta().version);
         values::schema::check(schema, values, &title)?;
     }
-    Ok(schema_secrets(bundle, &values.user))
+    Ok(Secrets { user: schema_secrets(bundle, &values.user), tree: schema_secrets(bundle, &values.tree) })
 }
 
 /// Where in `values` secrets are, by the bundle's schema; in this process.
@@ -364,13 +380,6 @@ fn succeeded(answer: Answer) -> Result<Answer> {
 
 fn unreadable() -> Error {
     Error::failed("the process that renders answered unreadably")
-}
-
-fn secrets(answer: Answer) -> Result<Vec<Pointer>> {
-    match succeeded(answer)? {
-        Answer::Secrets(pointers) => Ok(pointers),
-        _ => Err(unreadable()),
-    }
 }
 
 fn rendered(answer: Answer) -> Result<Rendered> {

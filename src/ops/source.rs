@@ -8,7 +8,7 @@ use ureq::tls::RootCerts;
 
 use crate::bundle::{Bundle, Digest, Files, archive, embedded};
 use crate::error::Error;
-use crate::ops::sandbox::{self, Sandbox};
+use crate::ops::sandbox::{self, Sandbox, Secrets};
 use crate::ops::{download, folder, leave_when_told};
 use crate::render::{self, Facts, Rendered};
 use crate::url::{reached, shown};
@@ -39,9 +39,9 @@ impl Opened {
         }
     }
 
-    /// Checks values against the bundle's schema, under the same rule; gives where in the user's own
-    /// secrets are. Values of a size that nobody types are checked in the child as well.
-    pub fn check(&self, bundle: &Bundle, values: &Values) -> Result<Vec<Pointer>> {
+    /// Checks values against the bundle's schema, under the same rule; gives where secrets are in them.
+    /// Values of a size that nobody types are checked in the child as well.
+    pub fn check(&self, bundle: &Bundle, values: &Values) -> Result<Secrets> {
         match self.trusted && values.origins.len() <= USUAL_VALUES {
             true => sandbox::check(bundle, values),
             false => Sandbox::new()?.check(&self.files, values),

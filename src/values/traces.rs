@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Pointer, Values, schema};
+use super::Pointer;
 use crate::object::MASK;
 
 /// From so many characters on a secret is looked for within words.
@@ -34,12 +34,6 @@ impl Traces {
         let mut traces = Self::default();
         secrets.iter().filter_map(|at| tree.pointer(at)).for_each(|secret| traces.value(secret));
         traces
-    }
-
-    /// The secrets that a schema names, in effective values.
-    pub fn of_values(values: &Values, schema: Option<&Value>) -> Self {
-        let secrets = schema.map(|schema| schema::secrets(schema, &values.tree)).unwrap_or_default();
-        Self::of(&values.tree, &secrets)
     }
 
     /// Both.

@@ -137,7 +137,11 @@ fn the_child_checks_what_this_process_checks() {
     let slow = Sandbox { timeout: Duration::from_secs(30), ..sandbox() };
     let bundle = Bundle::load(&files).unwrap();
     let good = values("password: correct-horse\nport: 80\n");
-    assert_eq!(slow.check(&files, &good).unwrap(), ["/password"]);
+    let secrets = slow.check(&files, &good).unwrap();
+    assert_eq!(
+        (secrets.user.as_slice(), &secrets.user),
+        (["/password".to_owned()].as_slice(), &secrets.tree)
+    );
     assert_eq!(slow.secrets(&files, &good.tree).unwrap(), ["/password"]);
     let wrong = values("password: 5\nport: x\nprot: 80\n");
     let here = sandbox::check(&bundle, &wrong).unwrap_err().to_string();
