@@ -29,7 +29,7 @@ pub struct Operation {
     #[arg(long, value_name = "FORMAT")]
     pub events: Option<Events>,
     /// Answer yes to every question
-    #[arg(short = 'y', long)]
+    #[arg(short = 'y', long, overrides_with = "yes")]
     pub yes: bool,
 }
 
