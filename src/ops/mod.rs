@@ -48,7 +48,7 @@ use crate::event::Observer;
 use crate::release::{Namespace, ReleaseName};
 
 /// How long is looked for the cause when the deadline has passed.
-const LAST_LOOK: Duration = Duration::from_secs(2);
+const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// What every operation needs.
 #[derive(Clone, Copy)]

@@ -43,8 +43,10 @@ fn cases(verb: &str, world: &World) -> Vec<Vec<String>> {
     match verb {
         "install" => with(&[bundle, "--release=third"], changing),
         "upgrade" => {
-            let mut all =
-                with(&[], &[&["--set", "port=2", "--wait=none", "--force-conflicts", quick[0], quick[1]]]);
+            let mut all = with(
+                &[],
+                &[&["-y", "--set", "port=2", "--wait=none", "--force-conflicts", quick[0], quick[1]]],
+            );
             all.extend(with(&[bundle], changing));
             all
         }
@@ -180,7 +182,7 @@ fn server_and_plugin(env: &Env) {
     });
     let command = || {
         proxy
-            .obs(env, ["upgrade", "--set", "port=4", "--wait=none", "--force-conflicts"])
+            .obs(env, ["upgrade", "-y", "--set", "port=4", "--wait=none", "--force-conflicts"])
             .env("TERM", "xterm")
     };
     for output in [shown(command(), Colours::None), on_terminal(&command(), "upgrade that is refused")] {

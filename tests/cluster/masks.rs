@@ -141,7 +141,7 @@ fn wherever_it_was_rendered(env: &Env) {
         silent(&[&["drift"][..], format].concat(), &[1]);
         silent(&[&["diff", "--set", &other, "--force-conflicts"][..], format].concat(), &[1]);
     }
-    silent(&["upgrade", "--wait=none", "--force-conflicts", "--events=json", "--set", &other], &[0]);
+    silent(&["upgrade", "-y", "--wait=none", "--force-conflicts", "--events=json", "--set", &other], &[0]);
     silent(&["rollback", "--dry-run=server"], &[0]);
     silent(&["status"], &[0, 1]);
     // what was printed without it is no value again

@@ -1,5 +1,6 @@
 //! Everything that can be wrong with a kubeconfig before any request is made.
 
+use std::io::Read;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
@@ -28,12 +29,18 @@ pub(in crate::cluster) fn none_found(looked_at: &[PathBuf], from_env: bool) -> E
 /// Is there an end to this file before `limit`? Pipes are the business of who made them.
 pub(in crate::cluster) fn check_file(path: &Path, limit: u64) -> Result<()> {
     let Ok(file) = std::fs::metadata(path) else { return Ok(()) };
-    let device = file.file_type().is_char_device() || file.file_type().is_block_device();
-    let why = match () {
-        () if device => "it is a device".to_owned(),
-        () if file.len() > limit => format!("it is larger than {} MiB", limit >> 20),
-        () => return Ok(()),
+    // a device does not say how much there is; /dev/null, which stands for no kubeconfig, has nothing
+    let is_device = file.file_type().is_char_device() || file.file_type().is_block_device();
+    let length = match is_device {
+        true => std::fs::File::open(path)
+            .and_then(|file| std::io::copy(&mut file.take(limit + 1), &mut std::io::sink()))
+            .unwrap_or_default(),
+        false => file.len(),
     };
+    if length <= limit {
+        return Ok(());
+    }
+    let why = format!("it is larger than {} MiB", limit >> 20);
     Err(Error::usage(format!("cannot read the kubeconfig {}: {why}", path.display())).hint(HOW_TO_GET_ONE))
 }
 

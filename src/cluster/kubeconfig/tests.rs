@@ -56,7 +56,7 @@ fn a_file_without_end_is_not_read() {
     // it takes no room on the disk
     std::fs::File::create(&large).unwrap().set_len(1 << 30).unwrap();
     for (path, why) in
-        [(large.as_path(), "it is larger than 16 MiB"), (Path::new("/dev/zero"), "it is a device")]
+        [(large.as_path(), "it is larger than 16 MiB"), (Path::new("/dev/zero"), "it is larger than 16 MiB")]
     {
         let told = format!("cannot read the kubeconfig {}: {why}", path.display());
         let named = ConnectOptions { kubeconfig: Some(path.to_owned()), ..ConnectOptions::default() };

@@ -183,7 +183,7 @@ fn forged(env: &Env) {
         each_request(tally, |i| {
             let (kubectl, evil) = (env.kubectl([""; 0]), evil.clone());
             let more = disturbed(&proxy, env, i, move || forge(&kubectl, &evil));
-            env.obs(["upgrade", "-y", "--wait=none"]).run();
+            env.obs(["upgrade", "--wait=none"]).run();
             let granted = env.get(&format!("clusterrolebinding {}", env.namespace()));
             assert!(granted.is_none(), "what a forged record says was granted");
             mended(env, &format!("text=m{i}"));
