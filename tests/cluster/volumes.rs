@@ -46,7 +46,7 @@ fn a_claim_grows(env: &Env) {
         template["spec"]["resources"]["requests"]["storage"].as_str().unwrap_or_default().to_owned()
     };
 
-    let grow = ["upgrade", "-y", "--wait=ready", "--timeout=2m", "--set", "size=64Mi"];
+    let grow = ["upgrade", "--wait=ready", "--timeout=2m", "--set", "size=64Mi"];
     let asked = env.obs(grow).run().ends(2);
     for part in ["claim data-obs-store-0 grows from 32Mi to 64Mi", "its pods and volumes stay", "pass -y"] {
         assert!(asked.stderr.contains(part), "{part} is missing in {asked}");
@@ -97,7 +97,7 @@ fn made_anew_when_named(env: &Env) {
     let uid = || env.get("service obs-face").expect("it is there")["metadata"]["uid"].clone();
     let first = uid();
     let upgrade = |extra: &[&str]| {
-        env.obs(["upgrade", "-y", "--wait=none", "--set", "headless=true"]).args(extra.iter().copied()).run()
+        env.obs(["upgrade", "--wait=none", "--set", "headless=true"]).args(extra.iter().copied()).run()
     };
     let refused = upgrade(&[]).ends(1);
     for part in ["clusterIP", "hint: --recreate Service/obs-face deletes it and makes it anew"] {
