@@ -11,7 +11,6 @@
 //! ```
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
@@ -155,19 +154,19 @@ async fn tidied(
     rules: &Rules<'_>,
 ) -> Result<Step> {
     let no_defaults = local::check(&step.object).is_some() && step.first.is_none();
-    let is_hollow = !plan::hollow(question.object.value(), after).is_empty();
-    let is_update = matches!(step.change, Change::Update(_)) || is_hollow;
+    let mut hollow = plan::hollow(question.object.value(), after);
+    let is_update = matches!(step.change, Change::Update(_)) || !hollow.is_empty();
     if !is_update || no_defaults || !step.obstacles().is_empty() || !plan::is_applied_at_all(live) {
         return Ok(step);
     }
     // where it would not be taken, nobody knows what the server would put there
     let Ok(fresh) = question.fresh().await else { return Ok(step) };
     step.kept.retain(|kept| kept.owner.is_some() || plan::is_leftover(kept, &fresh));
-    let hollow = hollow(question, after, &fresh);
+    hollow.retain(|change| diff::at(&fresh, &change.steps).is_none());
     if hollow.is_empty() && step.change == Change::Unchanged {
         return Ok(step);
     }
-    let mut leftovers = earlier_defaults(question, live, after, &fresh, None).await;
+    let mut leftovers = earlier_defaults(question, live, strays(question, live, after, &fresh)).await;
     if !leftovers.is_empty() {
         // what was kept may go with them; the apply tells
         step.kept.retain(|kept| kept.owner.is_some());
@@ -181,20 +180,12 @@ async fn tidied(
     Ok(step)
 }
 
-/// The server's own defaults for what we applied last, that would stay in `object`, and stand beside
-/// what the server complains of, if it does.
+/// Of what nobody owns in the object those that are the server's own defaults for what we applied last.
 async fn earlier_defaults(
     question: &Question<'_>,
     live: &Value,
-    object: &Value,
-    fresh: &Value,
-    complaints: Option<&[String]>,
+    mut leftovers: Vec<diff::Change>,
 ) -> Vec<diff::Change> {
-    let mut leftovers = plan::leftovers(question.object.value(), object, fresh, complaints.is_some());
-    leftovers.retain(|change| complaints.is_some() || !plan::is_applied(live, &change.steps));
-    if let Some(complaints) = complaints {
-        leftovers.retain(plan::complained_of(complaints));
-    }
     if leftovers.is_empty() {
         return leftovers;
     }
@@ -208,10 +199,10 @@ async fn earlier_defaults(
     leftovers
 }
 
-/// The empty lists in `object` that an install would not have.
-fn hollow(question: &Question<'_>, object: &Value, fresh: &Value) -> Vec<diff::Change> {
-    let mut found = plan::hollow(question.object.value(), object);
-    found.retain(|change| change.steps.iter().try_fold(fresh, |value, step| step.find(value)).is_none());
+/// What nobody owns, would stay in `object`, and would not be there after an install.
+fn strays(question: &Question<'_>, live: &Value, object: &Value, fresh: &Value) -> Vec<diff::Change> {
+    let mut found = plan::leftovers(question.object.value(), object, fresh, false);
+    found.retain(|change| !plan::is_applied(live, &change.steps));
     found
 }
 
@@ -261,13 +252,22 @@ async fn refused(
     if plan::blocked_by_hand(&mut step, live, &complaints) {
         return Ok(step);
     }
-    let mut leftovers = earlier_defaults(question, live, live, &fresh, Some(&complaints)).await;
-    if !leftovers.is_empty() {
+    let beside = plan::complained_of(&complaints);
+    let mut found = plan::leftovers(question.object.value(), live, &fresh, true);
+    found.retain(&beside);
+    if !found.is_empty() {
         // those that it would have kept without complaint go, too
-        let others = earlier_defaults(question, live, live, &fresh, None).await;
-        let known: BTreeSet<String> = leftovers.iter().map(|change| change.path.clone()).collect();
-        leftovers.extend(others.into_iter().filter(|change| !known.contains(&change.path)));
-        leftovers.extend(hollow(question, live, &fresh));
+        for stray in strays(question, live, live, &fresh) {
+            if !found.iter().any(|known| known.path == stray.path) {
+                found.push(stray);
+            }
+        }
+    }
+    let mut leftovers = earlier_defaults(question, live, found).await;
+    if leftovers.iter().any(beside) {
+        let mut hollow = plan::hollow(question.object.value(), live);
+        hollow.retain(|change| diff::at(&fresh, &change.steps).is_none());
+        leftovers.append(&mut hollow);
         plan::in_two_steps(&mut step, live, &fresh, leftovers, said, rules);
         return Ok(step);
     }

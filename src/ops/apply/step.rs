@@ -85,9 +85,7 @@ pub async fn apply_step(
 /// The earlier defaults that were to go and did not.
 fn kept_all_the_same<'s>(step: &'s Step, after: &Value) -> Vec<&'s str> {
     let fields = step.change.fields().iter().filter(|field| step.clears.contains(&field.steps));
-    let there = |field: &&diff::Change| {
-        field.steps.iter().try_fold(after, |value, step| step.find(value)) == field.from.as_ref()
-    };
+    let there = |field: &&diff::Change| diff::at(after, &field.steps) == field.from.as_ref();
     fields.filter(there).map(|field| field.path.as_str()).collect()
 }
 

@@ -22,6 +22,7 @@ use super::hollow::is_hollow;
 use super::owner::{Owner, entries};
 use crate::diff::Step;
 use crate::object::labels::MANAGER;
+use crate::values::pointer;
 
 /// kubectl's copy of the object as it was last applied from the client.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -115,10 +116,10 @@ pub fn claim(live: &Value, fields: &[Vec<Step>]) -> Option<Takeover> {
     let mut removals = Vec::new();
     for steps in fields {
         set.add(live, steps);
-        if let Some((pointer, value)) = pointer(live, steps)
+        if let Some((path, value)) = pointer_to(live, steps)
             && is_hollow(value)
         {
-            removals.push(json!({"op": "remove", "path": pointer}));
+            removals.push(json!({"op": "remove", "path": path}));
         }
     }
     ours["fieldsV1"] = set.to_value();
@@ -127,19 +128,17 @@ pub fn claim(live: &Value, fields: &[Vec<Step>]) -> Option<Takeover> {
     Some(Takeover { patch: exactly(live, changes), managers: Vec::new(), helm: None })
 }
 
-/// The field as a JSON pointer (RFC 6901) into the live object, with its value; None when it is not
-/// there.
-fn pointer<'v>(live: &'v Value, steps: &[Step]) -> Option<(String, &'v Value)> {
+/// The field as a JSON pointer into the live object, with its value; None when it is not there.
+fn pointer_to<'v>(live: &'v Value, steps: &[Step]) -> Option<(String, &'v Value)> {
     let (mut out, mut value) = (String::new(), live);
     for step in steps {
         let child = step.find(value)?;
         let key = match (step, value) {
-            (Step::Key(key), _) => key.replace('~', "~0").replace('/', "~1"),
+            (Step::Key(key), _) => key.clone(),
             (_, Value::Array(items)) => items.iter().position(|item| std::ptr::eq(item, child))?.to_string(),
             _ => return None,
         };
-        out.push('/');
-        out.push_str(&key);
+        pointer::push(&mut out, &key);
         value = child;
     }
     Some((out, value))
@@ -222,9 +221,8 @@ fn managed_fields(live: &Value, goes_over: impl Fn(&Owner) -> bool) -> Option<(V
     Some((others, managers))
 }
 
-/// RFC 6901: `~` is `~0`, `/` is `~1`.
 fn annotation_pointer(key: &str) -> String {
-    format!("/metadata/annotations/{}", key.replace('~', "~0").replace('/', "~1"))
+    pointer::join("/metadata/annotations", key)
 }
 
 #[cfg(test)]
