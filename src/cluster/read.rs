@@ -136,35 +136,34 @@ impl Cluster {
 
     /// The same for kinds that may be gone or out of reach: nothing of a kind that is no longer served
     /// (its definition was deleted a moment ago), None where the caller may not look.
-    pub async fn list_if_possible(
-        &self,
-        kind: &Kind,
-        namespace: Option<&str>,
-        labels: &str,
-    ) -> Result<Option<Vec<Value>>> {
-        self.possible(kind, &list_call(kind, namespace, labels)).await
-    }
-
-    /// The same, but only apiVersion, kind and metadata of each object.
     pub async fn list_metadata_if_possible(
         &self,
         kind: &Kind,
         namespace: Option<&str>,
         labels: &str,
     ) -> Result<Option<Vec<Value>>> {
-        self.possible(kind, &list_call(kind, namespace, labels).accept(METADATA)).await
-    }
-
-    async fn possible(&self, kind: &Kind, call: &Call) -> Result<Option<Vec<Value>>> {
-        match self.list_pages(kind, call).await {
+        let call = list_call(kind, namespace, labels).accept(METADATA);
+        match self.list_pages(kind, &call).await {
             Ok(listed) => Ok(Some(listed.items)),
             Err(failure) if failure.code() == 404 => Ok(Some(Vec::new())),
             Err(failure) if failure.code() == 403 => Ok(None),
-            Err(failure) => Err(self.error(failure, call)),
+            Err(failure) => Err(self.error(failure, &call)),
         }
     }
 
-    /// All objects, but only apiVersion, kind and metadata without managedFields of each: cheap
+    /// All objects of a kind, in one namespace or (None) in the whole cluster; None where the caller may
+    /// not look.
+    pub async fn list_if_possible(&self, kind: &Kind, namespace: Option<&str>) -> Result<Option<Vec<Value>>> {
+        let call = list_call(kind, namespace, "");
+        match self.list_pages(kind, &call).await {
+            Ok(listed) => Ok(Some(listed.items)),
+            Err(failure) if failure.code() == 404 => Ok(Some(Vec::new())),
+            Err(failure) if failure.code() == 403 => Ok(None),
+            Err(failure) => Err(self.error(failure, &call)),
+        }
+    }
+
+    /// Only apiVersion, kind and metadata without managedFields of each object: cheap
     /// even for Secrets with megabytes of data.
     pub async fn list_metadata(
         &self,

@@ -21,6 +21,7 @@ pub mod template;
 mod uninstall;
 mod version;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -32,7 +33,7 @@ use crate::error::{Exit, Result};
 use crate::event::Observer;
 use crate::ops::{Cancel, Context, parse_duration};
 use crate::release::{Namespace, ReleaseName};
-use crate::ui::Ui;
+use crate::ui::{self, Ui};
 
 /// Namespace of a release when none is given.
 pub const NAMESPACE: &str = "observability";
@@ -136,6 +137,7 @@ impl App<'_> {
             insecure_skip_tls_verify: global.insecure_skip_tls_verify,
             disable_compression: global.disable_compression,
             request_timeout,
+            plugin_said: Some(Arc::new(ui::relay)),
         };
         let waiting = |plugin: &str| {
             self.ui.warn(&format!("waiting for the credential plugin \"{plugin}\""));
@@ -175,17 +177,14 @@ impl App<'_> {
             document.extend(body);
         }
         match format {
-            Output::Json => {
-                let text = serde_json::to_string_pretty(&document).unwrap_or_default();
-                self.ui.data(&text);
-            }
-            Output::Yaml | Output::Name => self.ui.data(&crate::yaml::to_string(&document)),
+            Output::Json => self.ui.json(&document),
+            Output::Yaml | Output::Name => self.ui.yaml(&document),
         }
         Ok(())
     }
 }
 
-/// `releases.kubectl-obs.dev/NAME`, as `-o name` prints it.
+/// `release.kubectl-obs.dev/NAME`, as `-o name` prints it.
 fn release_name(name: &str) -> String {
-    format!("release.kubectl-obs.dev/{name}\n")
+    format!("release.kubectl-obs.dev/{name}")
 }

@@ -65,7 +65,7 @@ fn it_arrives_and_goes(env: &Env) {
 
     let status = env.obs(["status", "-o", "json"]).run().ok().json();
     let components = status["components"].as_array().expect("components");
-    assert_eq!(components.len(), if shared { 2 } else { 3 }, "{status}");
+    assert_eq!(components.len(), if shared { 3 } else { 4 }, "{status}");
     assert!(components.iter().all(|c| c["state"] == "ready"), "{status}");
 
     eventually(Duration::from_secs(120), || {
@@ -92,7 +92,7 @@ fn it_arrives_and_goes(env: &Env) {
     // data stays unless told otherwise, and the next install takes it over
     env.obs(["uninstall", "-y"]).run().ok();
     let claims = env.list("persistentvolumeclaims");
-    assert_eq!(claims.len(), 1, "{claims:?}");
+    assert_eq!(claims.len(), 2, "prometheus and alertmanager keep theirs: {claims:?}");
     assert!(env.list("pods").is_empty(), "pods are gone when uninstall ends");
     env.obs(["uninstall", "--delete-data", "-y"]).run().ok();
     gone(env);
@@ -109,7 +109,7 @@ fn on_screen(env: &Env, args: &[&str], code: i32) -> String {
 fn a_changed_configuration_is_reloaded(env: &Env) {
     let pod = |env: &Env| env.get("pod obs-prometheus-0").expect("it is there")["metadata"]["uid"].clone();
     let before = pod(env);
-    let args = ["upgrade", "--wait=ready", "--timeout=4m", "--set", "prometheus.retention.time=20d"];
+    let args = ["upgrade", "-y", "--wait=ready", "--timeout=4m", "--set", "prometheus.retention.time=20d"];
     let output = env.obs(args).run().ok();
     let path = format!(
         "/api/v1/namespaces/{}/services/obs-prometheus:9090/proxy/api/v1/status/config",
@@ -138,7 +138,7 @@ fn a_component_alone(env: &Env) {
     assert!(!types.contains(&"usual"), "nobody knows yet: {output}");
     assert!(output.stderr.is_empty(), "{output}");
     // what it took is what is usual the next time
-    let again = ["upgrade", "--timeout=3m", "--events=json", "--set", "resources.limits.memory=300Mi"];
+    let again = ["upgrade", "-y", "--timeout=3m", "--events=json", "--set", "resources.limits.memory=300Mi"];
     let output = env.obs(again).run().ok();
     let usual =
         output.stdout.lines().position(|line| line.contains(r#""type":"usual","name":"kube-state-metrics""#));

@@ -134,8 +134,8 @@ fn scraped(data: &Value) -> BTreeSet<(String, String)> {
 async fn around(ctx: &Context<'_>, record: &Record) -> Result<(Seen, Vec<String>)> {
     let kinds = ctx.cluster.kinds().await?;
     let mut warnings = Vec::new();
-    let mut pods = ctx.cluster.list_if_possible(&builtin::pods(), None, "").await?;
-    let mut services = ctx.cluster.list_if_possible(&builtin::services(), None, "").await?;
+    let mut pods = ctx.cluster.list_if_possible(&builtin::pods(), None).await?;
+    let mut services = ctx.cluster.list_if_possible(&builtin::services(), None).await?;
     if pods.is_none() || services.is_none() {
         let named = record.values["apps"].as_array().into_iter().flatten();
         let named = named.filter_map(|app| app["namespace"].as_str());
@@ -143,7 +143,7 @@ async fn around(ctx: &Context<'_>, record: &Record) -> Result<(Seen, Vec<String>
         for (kind, found) in [(builtin::pods(), &mut pods), (builtin::services(), &mut services)] {
             let mut all = Vec::new();
             for namespace in &namespaces {
-                all.extend(ctx.cluster.list_if_possible(&kind, Some(namespace), "").await?.unwrap_or_default());
+                all.extend(ctx.cluster.list_if_possible(&kind, Some(namespace)).await?.unwrap_or_default());
             }
             found.get_or_insert(all);
         }
@@ -156,7 +156,7 @@ async fn around(ctx: &Context<'_>, record: &Record) -> Result<(Seen, Vec<String>
         let kinds: Vec<Kind> = names.iter().filter_map(|name| kinds.preferred(OPERATOR, name)).collect();
         let mut all = Vec::new();
         for kind in kinds {
-            all.extend(ctx.cluster.list_if_possible(&kind, None, "").await?.unwrap_or_default());
+            all.extend(ctx.cluster.list_if_possible(&kind, None).await?.unwrap_or_default());
         }
         Ok::<_, Error>(all)
     };
