@@ -7,7 +7,7 @@ use crate::cli::{self, AlertsCommand, Output};
 use crate::error::{Error, Result};
 use crate::event::Silent;
 use crate::ops::alerts::notified::{Answer, Outcome};
-use crate::ops::alerts::shown::{Alert, Silence, State};
+use crate::ops::alerts::shown::{Alert, Silence, State, abouts};
 use crate::ops::alerts::{self, silences, trial};
 use crate::ops::{Context, parse_duration, who};
 use crate::readiness::spans;
@@ -34,7 +34,8 @@ pub async fn run(app: &App<'_>, args: cli::Alerts) -> Result<()> {
         _ => None,
     };
     let cluster = app.connect().await?;
-    let by = app.global.as_user.clone().or_else(|| cluster.user().map(str::to_owned)).unwrap_or_else(who::who);
+    let by =
+        app.global.as_user.clone().or_else(|| cluster.user().map(str::to_owned)).unwrap_or_else(who::who);
     let ctx = app.context(&cluster, &namespace, &release, &Silent, patience);
     match args.command {
         None => ctx.or(list(app, &ctx, args.output)).await,
@@ -83,7 +84,9 @@ async fn list(app: &App<'_>, ctx: &Context<'_>, output: Option<Output>) -> Resul
             let told = report.untold.is_none();
             let mut headers = vec!["ALERT", "SEVERITY", "STATE", "SINCE", "TO", "ABOUT"];
             headers.retain(|header| told || *header != "TO");
-            let rows: Vec<Vec<String>> = report.alerts.iter().map(|alert| row(alert, told)).collect();
+            let abouts = abouts(&report.alerts);
+            let rows = report.alerts.iter().zip(abouts).map(|(alert, about)| row(alert, about, told));
+            let rows: Vec<Vec<String>> = rows.collect();
             app.ui.outline(&headers, &rows);
             for line in quiet(&report.alerts) {
                 app.ui.data(&line);
@@ -93,7 +96,7 @@ async fn list(app: &App<'_>, ctx: &Context<'_>, output: Option<Output>) -> Resul
     }
 }
 
-fn row(alert: &Alert, told: bool) -> Vec<String> {
+fn row(alert: &Alert, about: String, told: bool) -> Vec<String> {
     let or_none = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
     let state = match alert.state {
         State::Pending => "pending",
@@ -110,9 +113,13 @@ fn row(alert: &Alert, told: bool) -> Vec<String> {
     let mut cells = vec![alert.name.clone(), or_none(&alert.severity), state.to_owned(), since];
     if told {
         let to = alert.receivers.as_deref().unwrap_or_default().join(", ");
-        cells.push(if alert.missing_in_alertmanager { "not in alertmanager".to_owned() } else { or_none(&to) });
+        cells.push(if alert.missing_in_alertmanager {
+            "not in alertmanager".to_owned()
+        } else {
+            or_none(&to)
+        });
     }
-    cells.push(alert.about());
+    cells.push(about);
     cells
 }
 
@@ -156,7 +163,11 @@ fn short(silence: &Silence) -> &str {
 
 fn silenced(app: &App<'_>, made: &silences::Made) {
     let ends = who::local(&made.silence.ends_at);
-    app.ui.data(&format!("silence {} until {ends}: {}\n", short(&made.silence), made.silence.matchers.join(" ")));
+    app.ui.data(&format!(
+        "silence {} until {ends}: {}\n",
+        short(&made.silence),
+        made.silence.matchers.join(" ")
+    ));
     if made.mutes.is_empty() {
         app.ui.data("no alert that fires now matches it\n");
     } else {

@@ -78,16 +78,6 @@ fn row(one: &figures::App) -> Vec<String> {
         Some(left) => Some(format!("{}% left", number(left * 100.0))),
         None => one.has_slo.then(|| "not known".to_owned()),
     };
-    let alerts: Vec<String> = one
-        .alerts
-        .iter()
-        .map(|alert| {
-            let since = who::ago(&alert.since);
-            let since = since.trim_end_matches(" ago");
-            let state = if alert.state == State::Pending { "pending " } else { "" };
-            format!("{} ({}, {state}{since})", alert.name, alert.severity)
-        })
-        .collect();
     vec![
         one.name.clone(),
         one.namespace.clone(),
@@ -96,8 +86,31 @@ fn row(one: &figures::App) -> Vec<String> {
         or_none(one.error_ratio.map(|ratio| format!("{}%", number(ratio * 100.0)))),
         or_none(one.p95_seconds.map(span)),
         or_none(budget),
-        or_none(Some(alerts.join(", ")).filter(|text| !text.is_empty())),
+        or_none(Some(alerts(&one.alerts)).filter(|text| !text.is_empty())),
     ]
+}
+
+/// What fires and then what is pending; those of one name are one.
+fn alerts(all: &[figures::Firing]) -> String {
+    let mut shown: Vec<(&figures::Firing, usize)> = Vec::new();
+    for alert in all {
+        let same = |known: &&mut (&figures::Firing, usize)| {
+            (&known.0.name, &known.0.severity, known.0.state) == (&alert.name, &alert.severity, alert.state)
+        };
+        match shown.iter_mut().find(same) {
+            Some((_, number)) => *number += 1,
+            None => shown.push((alert, 1)),
+        }
+    }
+    shown.sort_by_key(|(alert, _)| alert.state);
+    let text = |(alert, number): (&figures::Firing, usize)| {
+        let since = who::ago(&alert.since);
+        let since = since.trim_end_matches(" ago");
+        let state = if alert.state == State::Pending { "pending " } else { "" };
+        let times = if number > 1 { format!(" ×{number}") } else { String::new() };
+        format!("{}{times} ({}, {state}{since})", alert.name, alert.severity)
+    };
+    shown.into_iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
 /// `180ms`, `1.9s`

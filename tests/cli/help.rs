@@ -19,6 +19,8 @@ fn of_the_plugin() {
       diff          Show what an upgrade or a rollback would change
       drift         Show what somebody else changed in the objects of a release
       status        Show each component of a release, and why it is not ready
+      alerts        Show which alerts fire, since when, and who was told; silence them, test receivers
+      apps          Show how the watched applications do, and what serves metrics and is not watched
       port-forward  Reach the UIs of a release from this machine, for as long as it runs
       open          Open the UI of a component in a browser
       logs          Print the logs of components, merged; -f survives restarts
@@ -594,4 +596,17 @@ fn of_bundle_lint() {
     Options:
       -h, --help  Print help (see more with '--help')
     ");
+}
+
+#[test]
+fn of_alerts() {
+    assert_snapshot!(help("alerts"), @"");
+    assert_snapshot!(help("alerts silence"), @"");
+    assert_snapshot!(help("alerts unsilence"), @"");
+    assert_snapshot!(help("alerts test"), @"");
+}
+
+#[test]
+fn of_apps() {
+    assert_snapshot!(help("apps"), @"");
 }

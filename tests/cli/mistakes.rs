@@ -327,3 +327,12 @@ fn a_profile_that_is_not_there() {
       hint: possible: default, ha, minimal
     "#);
 }
+
+#[test]
+fn a_silence_is_judged_before_anybody_is_asked() {
+    assert_snapshot!(obs("alerts silence"), @"");
+    assert_snapshot!(obs("alerts silence severity="), @"");
+    assert_snapshot!(obs("alerts silence HighErrorRate --for 2days"), @"");
+    assert_snapshot!(obs("alerts unsilence"), @"");
+    assert_snapshot!(obs("alerts unsilence 1b5c --all"), @"");
+}

@@ -35,7 +35,12 @@ impl Matcher {
             "=~" | "!~" => Some(anchored(value)?),
             _ => None,
         };
-        Ok(Self { name: name.to_owned(), is_equal: operator.starts_with('='), value: value.to_owned(), regex })
+        Ok(Self {
+            name: name.to_owned(),
+            is_equal: operator.starts_with('='),
+            value: value.to_owned(),
+            regex,
+        })
     }
 
     /// As Alertmanager's API writes and reads it.

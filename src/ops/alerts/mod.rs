@@ -64,13 +64,15 @@ pub async fn alerts(ctx: &Context<'_>) -> Result<Report> {
 
 /// What every Prometheus says.
 #[derive(Default)]
-struct Seen {
-    rules: Vec<Value>,
+pub struct Seen {
+    /// `/api/v1/rules` of each.
+    pub rules: Vec<Value>,
     /// The names of the labels that are added to alerts on their way out.
-    external: Vec<String>,
+    pub external: Vec<String>,
 }
 
-async fn of_prometheus(ctx: &Context<'_>, record: &crate::release::Record) -> Result<Seen> {
+/// Of every replica that answers; an error when none does.
+pub async fn of_prometheus(ctx: &Context<'_>, record: &crate::release::Record) -> Result<Seen> {
     let mut seen = Seen::default();
     let mut refused = None;
     for place in server::prometheus(ctx, record).await? {
@@ -82,7 +84,8 @@ async fn of_prometheus(ctx: &Context<'_>, record: &crate::release::Record) -> Re
         match asked.await {
             Ok((rules, config)) => {
                 seen.rules.push(rules);
-                let config = crate::yaml::parse(config["yaml"].as_str().unwrap_or_default()).unwrap_or_default();
+                let config =
+                    crate::yaml::parse(config["yaml"].as_str().unwrap_or_default()).unwrap_or_default();
                 let labels = config["global"]["external_labels"].as_object().into_iter().flatten();
                 seen.external.extend(labels.map(|(name, _)| name.clone()));
             }
@@ -90,8 +93,10 @@ async fn of_prometheus(ctx: &Context<'_>, record: &crate::release::Record) -> Re
         }
     }
     match refused {
-        Some(why) if seen.rules.is_empty() => Err(Error::failed(format!("prometheus does not answer: {why}"))
-            .hint("kubectl obs status says what is wrong with it")),
+        Some(why) if seen.rules.is_empty() => {
+            Err(Error::failed(format!("prometheus does not answer: {why}"))
+                .hint("kubectl obs status says what is wrong with it"))
+        }
         _ => Ok(seen),
     }
 }
@@ -106,7 +111,10 @@ struct Answer {
 async fn of_alertmanager(ctx: &Context<'_>, record: &crate::release::Record) -> Result<Answer, String> {
     let alertmanager = Alertmanager::of(ctx, record).await;
     let alertmanager = alertmanager.ok_or_else(|| {
-        format!("release {} has no alertmanager, so nobody is told: this is what prometheus says alone", record.release)
+        format!(
+            "release {} has no alertmanager, so nobody is told: this is what prometheus says alone",
+            record.release
+        )
     })?;
     let said = async {
         let alertmanager = alertmanager?;

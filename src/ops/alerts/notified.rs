@@ -43,8 +43,7 @@ impl Counts {
     /// are not counted one by one these are those of all of them.
     fn since(&self, before: &Self, kind: &str, receiver: &str) -> (f64, f64) {
         let by_receiver = self.0.keys().any(|(_, receiver)| !receiver.is_empty());
-        let wanted =
-            |key: &(String, String)| key.0 == kind && (!by_receiver || key.1 == receiver);
+        let wanted = |key: &(String, String)| key.0 == kind && (!by_receiver || key.1 == receiver);
         let sum = |counts: &Self| {
             let found = counts.0.iter().filter(|(key, _)| wanted(key));
             found.fold((0.0, 0.0), |sum, (_, count)| (sum.0 + count.0, sum.1 + count.1))
@@ -255,7 +254,10 @@ mod tests {
     }
 
     fn wanted(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(receiver, integration)| ((*receiver).to_owned(), (*integration).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(receiver, integration)| ((*receiver).to_owned(), (*integration).to_owned()))
+            .collect()
     }
 
     fn outcomes(answers: &[Answer]) -> Vec<(&str, Outcome, &str)> {
@@ -269,10 +271,16 @@ mod tests {
     #[test]
     fn failures_are_read_in_both_forms_of_the_log_and_without_what_is_secret() {
         let strange = REFUSAL.replace("KubectlObsTest", "Other");
-        let found = failures([REFUSAL, RETRY, &strange, "level=INFO msg=\"Notify success\"", "no fields"], "KubectlObsTest");
+        let found = failures(
+            [REFUSAL, RETRY, &strange, "level=INFO msg=\"Notify success\"", "no fields"],
+            "KubectlObsTest",
+        );
         let [refused, retried] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((refused.receiver.as_str(), refused.integration.as_str()), ("pager", "webhook[0]"));
-        assert_eq!((refused.words.as_str(), refused.goes_on), ("unexpected status code 403: no such key", false));
+        assert_eq!(
+            (refused.words.as_str(), refused.goes_on),
+            ("unexpected status code 403: no such key", false)
+        );
         assert_eq!((retried.receiver.as_str(), retried.goes_on), ("chat", true));
         assert_eq!(retried.words, "Post \"https://hooks.example.com/…\": dial tcp: connection refused");
         assert_eq!(redacted("a://u:p@h b://h/?x=1 c"), "a://h b://h/… c");
@@ -293,7 +301,11 @@ mod tests {
             [
                 ("pager", Outcome::Refused, "unexpected status code 403: no such key"),
                 ("shop", Outcome::Accepted, ""),
-                ("chat", Outcome::Failing, "Post \"https://hooks.example.com/…\": dial tcp: connection refused"),
+                (
+                    "chat",
+                    Outcome::Failing,
+                    "Post \"https://hooks.example.com/…\": dial tcp: connection refused"
+                ),
             ]
         );
         // the second try got through

@@ -1,6 +1,8 @@
 //! Whom to ask: every Prometheus and every Alertmanager of a release, and the API of the latter.
 
+use futures::future::join_all;
 use http::Method;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::matcher::Matcher;
@@ -27,9 +29,20 @@ pub async fn places(
     Some(pods.map(|pods| pods.into_iter().map(place).collect()))
 }
 
-/// Every ready Prometheus.
+/// Every ready Prometheus, the one that has run longest first: it has seen most.
 pub async fn prometheus(ctx: &Context<'_>, record: &Record) -> Result<Vec<Place>> {
     match places(ctx, record, PROMETHEUS).await {
+        Some(Ok(places)) if places.len() > 1 => {
+            let began = places.iter().map(|place| pod::api(ctx, place, "/api/v1/status/runtimeinfo"));
+            let began = join_all(began).await.into_iter().map(|info| {
+                let info = info.unwrap_or_default();
+                info["startTime"].as_str().and_then(|time| time.parse::<Timestamp>().ok())
+            });
+            let mut places: Vec<(Option<Timestamp>, Place)> = began.zip(places.clone()).collect();
+            // who does not say comes last
+            places.sort_by(|(a, place), (b, other)| (a.is_none(), a, place).cmp(&(b.is_none(), b, other)));
+            Ok(places.into_iter().map(|(_, place)| place).collect())
+        }
         Some(Ok(places)) => Ok(places),
         Some(Err(why)) => Err(Error::failed(why).hint("kubectl obs status says what is wrong with it")),
         None => Err(Error::failed(format!("release {} has no prometheus", record.release))
@@ -71,7 +84,8 @@ impl<'a, 'c> Alertmanager<'a, 'c> {
 
     /// The alerts that match all of these, with who is told and what keeps them quiet.
     pub async fn alerts(&self, matchers: &[Matcher]) -> Result<Vec<Value>, String> {
-        let filters = matchers.iter().map(|matcher| format!("filter={}", percent_encode(&matcher.to_string())));
+        let filters =
+            matchers.iter().map(|matcher| format!("filter={}", percent_encode(&matcher.to_string())));
         let path = format!("/api/v2/alerts?{}", filters.collect::<Vec<_>>().join("&"));
         list(self.ask(Method::GET, &path, None).await?)
     }
@@ -160,7 +174,10 @@ mod tests {
     fn a_refusal_is_told_in_the_servers_words() {
         let words = |status: u16, body: &str| said((status, body.to_owned())).unwrap_err();
         assert_eq!(words(400, "\"bad matcher format: a\""), "bad matcher format: a");
-        assert_eq!(words(422, r#"{"code":602,"message":"startsAt in body is required"}"#), "startsAt in body is required");
+        assert_eq!(
+            words(422, r#"{"code":602,"message":"startsAt in body is required"}"#),
+            "startsAt in body is required"
+        );
         assert_eq!(words(404, ""), "alertmanager answers 404");
         assert_eq!(words(500, "no\n"), "no");
         assert_eq!(said((200, String::new())), Ok(Value::Null));

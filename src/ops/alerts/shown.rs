@@ -142,7 +142,11 @@ fn of_rules(data: &Value) -> impl Iterator<Item = Alert> {
                 _ => return None,
             };
             let labels = labels(&alert["labels"]);
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative; saturates")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "not negative; saturates"
+            )]
             let pending_for_seconds = (state == State::Pending).then(|| lasts.max(0.0).round() as u64);
             Some(Alert {
                 since: text(&alert["activeAt"]),
@@ -232,7 +236,8 @@ impl Alert {
     /// What it is about, in one line: where, and the summary of its rule.
     pub fn about(&self) -> String {
         let label = |name: &str| self.labels.get(name).map(String::as_str).filter(|value| !value.is_empty());
-        let what = ["pod", "app", "persistentvolumeclaim", "node", "instance", "job"].into_iter().find_map(label);
+        let what =
+            ["pod", "app", "persistentvolumeclaim", "node", "instance", "job"].into_iter().find_map(label);
         let place: Vec<&str> = label("namespace").into_iter().chain(what).collect();
         let summary = self.annotations.get("summary").map(String::as_str).unwrap_or_default();
         match (place.join("/"), summary) {
@@ -241,6 +246,26 @@ impl Alert {
             (place, summary) => format!("{place}: {summary}"),
         }
     }
+}
+
+/// What each is about; those that would read the same with the labels in which they differ.
+pub fn abouts(alerts: &[Alert]) -> Vec<String> {
+    let abouts: Vec<String> = alerts.iter().map(Alert::about).collect();
+    let told_apart = |(alert, about): (&Alert, &String)| {
+        let same =
+            alerts.iter().zip(&abouts).filter(|(other, text)| other.name == alert.name && *text == about);
+        let differs = |name: &&String| {
+            same.clone().any(|(other, _)| other.labels.get(*name) != alert.labels.get(*name))
+        };
+        let labels: Vec<String> = alert
+            .labels
+            .keys()
+            .filter(differs)
+            .map(|name| format!("{name}={}", alert.labels[name]))
+            .collect();
+        if labels.is_empty() { about.clone() } else { format!("{about} ({})", labels.join(", ")) }
+    };
+    alerts.iter().zip(&abouts).map(told_apart).collect()
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
@@ -286,7 +311,11 @@ mod tests {
             "matchers": [{"name": "app", "value": "orders", "isRegex": false, "isEqual": true}]});
         let told = Told {
             alerts: &[
-                theirs("Errors", "critical", &json!({"state": "suppressed", "silencedBy": ["s1"], "inhibitedBy": []})),
+                theirs(
+                    "Errors",
+                    "critical",
+                    &json!({"state": "suppressed", "silencedBy": ["s1"], "inhibitedBy": []}),
+                ),
                 theirs("Lesser", "warning", &json!({"inhibitedBy": ["f-Errors"], "mutedBy": ["nights"]})),
                 theirs("Elsewhere", "info", &json!({})),
             ],
@@ -304,9 +333,22 @@ mod tests {
         assert!(lost.missing_in_alertmanager);
         assert_eq!((slow.state, slow.pending_for_seconds), (State::Pending, Some(600)));
         assert_eq!(slow.receivers.as_deref(), Some(&["chat".to_owned()][..]), "who would be told");
-        assert_eq!((&lesser.inhibited_by[..], &lesser.muted_by[..]), (&["Errors".to_owned()][..], &["nights".to_owned()][..]));
+        assert_eq!(
+            (&lesser.inhibited_by[..], &lesser.muted_by[..]),
+            (&["Errors".to_owned()][..], &["nights".to_owned()][..])
+        );
         assert_eq!(elsewhere.labels["cluster"], "eu", "it is not Prometheus' own");
         assert_eq!(errors.about(), "shop/orders: orders answers with errors");
+    }
+
+    #[test]
+    fn what_would_read_the_same_is_told_apart() {
+        let burn = |window: &str, name: &str| {
+            let labels = [("alertname", name), ("app", "orders"), ("slo", "latency"), ("window", window)];
+            Alert::bare(labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into(), State::Firing)
+        };
+        let alerts = [burn("1h", "Burn"), burn("6h", "Burn"), burn("6h", "Other")];
+        assert_eq!(abouts(&alerts), ["orders (window=1h)", "orders (window=6h)", "orders"]);
     }
 
     #[test]
@@ -315,7 +357,10 @@ mod tests {
         let old = rules(&[alert("A", "info", "firing", "2026-11-27T10:00:00Z")]);
         for both in [[young.clone(), old.clone()], [old, young]] {
             let all = join(&both, &[], None);
-            assert_eq!((all.len(), all[0].state, all[0].since.as_str()), (1, State::Firing, "2026-11-27T10:00:00Z"));
+            assert_eq!(
+                (all.len(), all[0].state, all[0].since.as_str()),
+                (1, State::Firing, "2026-11-27T10:00:00Z")
+            );
             assert_eq!(all[0].receivers, None);
         }
     }

@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::matcher::{Matcher, parse};
+use super::routing::Routing;
 use super::server::Alertmanager;
 use super::shown::{self, Silence};
-use super::routing::Routing;
 use crate::error::{Error, Result};
 use crate::ops::{Context, components};
 
@@ -120,9 +120,11 @@ fn muted(matched: &[Value], routing: Option<&Routing>) -> Vec<Muted> {
     let mut all: Vec<Muted> = matched
         .iter()
         .map(|value| {
-            let alert = shown::join(&[], &[], Some(&shown::Told {
-                alerts: std::slice::from_ref(value), silences: &[], routing: None,
-            }));
+            let alert = shown::join(
+                &[],
+                &[],
+                Some(&shown::Told { alerts: std::slice::from_ref(value), silences: &[], routing: None }),
+            );
             let told = value["receivers"].as_array().into_iter().flatten();
             let names = told.filter_map(|receiver| receiver["name"].as_str());
             let names = names.filter(|_| value["status"]["state"] == "active");
@@ -151,7 +153,8 @@ pub async fn silences(ctx: &Context<'_>) -> Result<Report> {
 
 async fn standing(alertmanager: &Alertmanager<'_, '_>) -> Result<Vec<Silence>> {
     let all = alertmanager.silences().await.map_err(|why| Error::failed(format!("alertmanager: {why}")))?;
-    let mut silences: Vec<Silence> = all.iter().map(Silence::read).filter(|one| one.state != "expired").collect();
+    let mut silences: Vec<Silence> =
+        all.iter().map(Silence::read).filter(|one| one.state != "expired").collect();
     silences.sort_by(|a, b| (&a.ends_at, &a.id).cmp(&(&b.ends_at, &b.id)));
     Ok(silences)
 }
@@ -228,7 +231,8 @@ mod tests {
 
     #[test]
     fn what_was_typed_is_read_before_anybody_is_asked() {
-        let read = |texts: &[&str]| matchers(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+        let read =
+            |texts: &[&str]| matchers(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
         let shown: Vec<String> =
             read(&["HighErrorRate", "{a=b, c!=d}"]).unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["alertname=\"HighErrorRate\"", "a=\"b\"", "c!=\"d\""]);

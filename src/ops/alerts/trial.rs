@@ -102,8 +102,10 @@ pub async fn plan<'a, 'c>(ctx: &'a Context<'c>, receiver: Option<&str>) -> Resul
     if sets.is_empty() {
         let names = unreachable.iter().map(|one| one.receiver.as_str()).collect::<Vec<_>>().join(", ");
         return Err(Error::failed(format!("no test message can be sent to {names}: {}", unreachable[0].why))
-            .hint("its route takes other alerts alone, or an earlier one takes all of its alerts; \
-                   kubectl obs get values shows alertmanager.route"));
+            .hint(
+                "its route takes other alerts alone, or an earlier one takes all of its alerts; \
+                   kubectl obs get values shows alertmanager.route",
+            ));
     }
     // a group that has not ended since the last test sends no sooner than its interval
     let group = alertmanager.groups(&Matcher::equal("alertname", ALERT)).await.unwrap_or_default();
@@ -130,9 +132,10 @@ fn wanted<'r>(routing: &'r Routing, receiver: Option<&str>) -> Result<Vec<&'r st
         .collect();
     let Some(name) = receiver else {
         if telling.is_empty() {
-            return Err(Error::failed("alertmanager has no receiver that tells anybody")
-                .hint("set alertmanager.receivers and alertmanager.route.default; kubectl obs bundle values \
-                       alertmanager shows how"));
+            return Err(Error::failed("alertmanager has no receiver that tells anybody").hint(
+                "set alertmanager.receivers and alertmanager.route.default; kubectl obs bundle values \
+                       alertmanager shows how",
+            ));
         }
         return Ok(telling);
     };
@@ -284,17 +287,20 @@ impl Plan<'_, '_> {
     /// What keeps the alerts of this test from being told, and how many alerts are told to nobody. (A
     /// mute time is one route's.)
     async fn quiet(&self) -> (Vec<String>, usize) {
-        let alerts = self.alertmanager.alerts(&[Matcher::equal("alertname", ALERT)]).await.unwrap_or_default();
+        let alerts =
+            self.alertmanager.alerts(&[Matcher::equal("alertname", ALERT)]).await.unwrap_or_default();
         let reason = |alert: &Value| {
             let ids = |key: &str| alert["status"][key].as_array().map_or(0, Vec::len);
-            let reasons = [("silencedBy", "a silence"), ("inhibitedBy", "another alert"), ("mutedBy", "a mute time")];
+            let reasons =
+                [("silencedBy", "a silence"), ("inhibitedBy", "another alert"), ("mutedBy", "a mute time")];
             let why = reasons.into_iter().find(|(key, _)| ids(key) > 0)?.1;
             let to = alert["receivers"].as_array().into_iter().flatten();
             let to: Vec<&str> = to.filter_map(|receiver| receiver["name"].as_str()).collect();
             Some(format!("{why} keeps the message to {} back", to.join(", ")))
         };
         let suppressed = alerts.iter().filter(|alert| alert["status"]["state"] == "suppressed");
-        let by_route = |alert: &&Value| alert["status"]["mutedBy"].as_array().is_some_and(|by| !by.is_empty());
+        let by_route =
+            |alert: &&Value| alert["status"]["mutedBy"].as_array().is_some_and(|by| !by.is_empty());
         (alerts.iter().filter_map(reason).collect(), suppressed.filter(|alert| !by_route(alert)).count())
     }
 }
@@ -310,7 +316,10 @@ mod tests {
         assert_eq!(wanted(&routing, None).unwrap(), ["chat", "pager"]);
         assert_eq!(wanted(&routing, Some("pager")).unwrap(), ["pager"]);
         let error = wanted(&routing, Some("pagr")).unwrap_err().to_string();
-        assert_eq!(error, "alertmanager has no receiver pagr\n  hint: did you mean pager?\n  hint: there are: chat, pager");
+        assert_eq!(
+            error,
+            "alertmanager has no receiver pagr\n  hint: did you mean pager?\n  hint: there are: chat, pager"
+        );
         let error = wanted(&routing, Some("nobody")).unwrap_err().to_string();
         assert_eq!(error, "receiver nobody tells nobody: it drops what it gets");
         let none = Routing::read("route: {receiver: a}\nreceivers: [{name: a}]").unwrap();

@@ -93,18 +93,22 @@ pub fn apps(values: &Value, targets: &[Target], figures: &Figures, alerts: &[Ale
         let (name, namespace) = (text("name"), text("namespace"));
         let job = format!("app-{name}");
         let own: Vec<&Target> = targets.iter().filter(|target| target.job == job).collect();
-        let figure =
-            |what: &'static str| figures.get(&(what, namespace.clone(), name.clone())).copied();
+        let figure = |what: &'static str| figures.get(&(what, namespace.clone(), name.clone())).copied();
         let slos = [(AVAILABILITY, &app["slo"]["availability"]), (LATENCY, &app["slo"]["latency"])];
         let wanted = slos.into_iter().filter(|(_, goal)| !goal.is_null()).map(|(slo, _)| slo);
         let label = |alert: &Alert, label: &str, value: &str| {
             alert.labels.get(label).is_some_and(|known| known == value)
         };
-        let mine = alerts.iter().filter(|alert| label(alert, "app", &name) && label(alert, "namespace", &namespace));
+        let mine =
+            alerts.iter().filter(|alert| label(alert, "app", &name) && label(alert, "namespace", &namespace));
         App {
             up: own.iter().filter(|target| target.up).count(),
             targets: own.len(),
-            down: own.iter().filter(|target| !target.up && target.scraped.is_some()).map(|t| t.down()).collect(),
+            down: own
+                .iter()
+                .filter(|target| !target.up && target.scraped.is_some())
+                .map(|t| t.down())
+                .collect(),
             requests_per_second: figure(RATE),
             error_ratio: figure(ERRORS),
             p95_seconds: figure(P95),
@@ -130,14 +134,16 @@ pub fn warnings(values: &Value, pods: &[Value]) -> Vec<String> {
     let mut found = Vec::new();
     for (place, app) in values["apps"].as_array().into_iter().flatten().enumerate() {
         let meant = |pod: &&Value| {
-            pod["metadata"]["namespace"] == app["namespace"] && is_part(&app["selector"], &pod["metadata"]["labels"])
+            pod["metadata"]["namespace"] == app["namespace"]
+                && is_part(&app["selector"], &pod["metadata"]["labels"])
         };
         let own: Vec<&Value> = pods.iter().filter(meant).collect();
         let namespace = app["namespace"].as_str().unwrap_or_default();
         if own.is_empty() {
             let labels = app["selector"].as_object().into_iter().flatten();
-            let labels: Vec<String> =
-                labels.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect();
+            let labels: Vec<String> = labels
+                .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
+                .collect();
             found.push(format!(
                 "apps[{place}].selector: no pod in namespace {namespace} has {}: it is watched as soon as there is one",
                 labels.join(", ")
@@ -145,9 +151,15 @@ pub fn warnings(values: &Value, pods: &[Value]) -> Vec<String> {
             continue;
         }
         let named = app["port"].as_str();
-        if let Some(port) = named.filter(|port| !own.iter().any(|pod| ports(pod).any(|(name, _)| name == *port))) {
-            let there: std::collections::BTreeSet<&str> =
-                own.iter().flat_map(|pod| ports(pod)).map(|(name, _)| name).filter(|name| !name.is_empty()).collect();
+        if let Some(port) =
+            named.filter(|port| !own.iter().any(|pod| ports(pod).any(|(name, _)| name == *port)))
+        {
+            let there: std::collections::BTreeSet<&str> = own
+                .iter()
+                .flat_map(|pod| ports(pod))
+                .map(|(name, _)| name)
+                .filter(|name| !name.is_empty())
+                .collect();
             let there: Vec<&str> = there.into_iter().collect();
             let others = if there.is_empty() { "none has a name".to_owned() } else { there.join(", ") };
             found.push(format!(

@@ -22,7 +22,10 @@ pub enum How {
 
 /// The last part of an image's path → how.
 const KNOWN: [(&[&str], How); 21] = [
-    (&["postgres", "postgresql", "postgis", "timescaledb", "timescaledb-ha", "pgvector", "spilo-17"], How::Postgres),
+    (
+        &["postgres", "postgresql", "postgis", "timescaledb", "timescaledb-ha", "pgvector", "spilo-17"],
+        How::Postgres,
+    ),
     (&["redis", "valkey", "keydb", "redis-stack", "redis-stack-server"], How::Redis),
     (&["rabbitmq"], itself(15692, "/metrics", "with the plugin rabbitmq_prometheus")),
     (&["minio"], itself(9000, "/minio/v2/metrics/cluster", "with MINIO_PROMETHEUS_AUTH_TYPE=public")),

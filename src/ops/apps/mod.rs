@@ -13,7 +13,7 @@ use futures::future::join_all;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::alerts::{server, shown};
+use super::alerts::{self, server, shown};
 use super::get::values as shown_values;
 use super::health::targets;
 use super::pod::Place;
@@ -54,6 +54,7 @@ pub struct Report {
 pub async fn apps(ctx: &Context<'_>) -> Result<Report> {
     let record = deployed(ctx).await?;
     let values = shown_values(&record, false).0;
+    let seen = alerts::of_prometheus(ctx, &record);
     let asked = async {
         let place = server::prometheus(ctx, &record).await?.into_iter().next();
         let place = place.ok_or_else(|| Error::failed("prometheus has no ready pod"))?;
@@ -62,13 +63,13 @@ pub async fn apps(ctx: &Context<'_>) -> Result<Report> {
                 .hint("kubectl obs status says what is wrong with it")
         })
     };
-    let (asked, around) = tokio::join!(asked, around(ctx, &record));
-    let (asked, (mut seen, mut warnings)) = (asked?, around?);
+    let (asked, rules, around) = tokio::join!(asked, seen, around(ctx, &record));
+    let (asked, rules, (mut seen, mut warnings)) = (asked?, rules?.rules, around?);
     let apps = figures::apps(
         &values,
         &targets::read(&asked.targets),
         &asked.figures,
-        &shown::join(&[asked.rules], &[], None),
+        &shown::join(&rules, &[], None),
     );
     warnings.splice(0..0, figures::warnings(&values, &seen.pods));
     seen.scraped = scraped(&asked.targets);
@@ -98,25 +99,21 @@ async fn deployed(ctx: &Context<'_>) -> Result<Record> {
 /// What Prometheus says.
 struct Asked {
     targets: Value,
-    rules: Value,
     figures: Figures,
 }
 
 async fn ask(ctx: &Context<'_>, place: &Place) -> Result<Asked, String> {
     let figures = async {
         let mut figures = Figures::new();
-        let answers = QUERIES.map(|(what, promql)| async move { (what, pod::query(ctx, place, promql, None).await) });
+        let answers =
+            QUERIES.map(|(what, promql)| async move { (what, pod::query(ctx, place, promql, None).await) });
         for (what, data) in join_all(answers).await {
             figures::read(what, &data?, &mut figures);
         }
         Ok::<_, String>(figures)
     };
-    let (targets, rules, figures) = tokio::join!(
-        pod::api(ctx, place, targets::PATH),
-        pod::api(ctx, place, "/api/v1/rules?type=alert"),
-        figures
-    );
-    Ok(Asked { targets: targets?, rules: rules?, figures: figures? })
+    let (targets, figures) = tokio::join!(pod::api(ctx, place, targets::PATH), figures);
+    Ok(Asked { targets: targets?, figures: figures? })
 }
 
 /// The pods behind targets.

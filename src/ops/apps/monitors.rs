@@ -28,7 +28,8 @@ impl Monitored {
 
 /// Those that no Prometheus of an operator selects.
 pub fn unread(seen: &Seen) -> Vec<Monitored> {
-    let unread = seen.monitors.iter().filter(|monitor| !seen.readers.iter().any(|reader| reads(reader, monitor)));
+    let unread =
+        seen.monitors.iter().filter(|monitor| !seen.readers.iter().any(|reader| reads(reader, monitor)));
     unread.flat_map(|monitor| means(monitor, &seen.services)).collect()
 }
 
@@ -43,7 +44,8 @@ fn reads(reader: &Value, monitor: &Value) -> bool {
 
 fn means(monitor: &Value, services: &[Value]) -> Vec<Monitored> {
     let meta = &monitor["metadata"];
-    let (kind, name) = (monitor["kind"].as_str().unwrap_or_default(), meta["name"].as_str().unwrap_or_default());
+    let (kind, name) =
+        (monitor["kind"].as_str().unwrap_or_default(), meta["name"].as_str().unwrap_or_default());
     let spec = &monitor["spec"];
     let namespaces = match &spec["namespaceSelector"] {
         any if any["any"] == true => None,
@@ -138,12 +140,19 @@ mod tests {
     fn the_port_of_a_service_is_followed_to_the_pod() {
         let service = json!({"metadata": {"namespace": "shop", "name": "s", "labels": {"a": "1"}},
             "spec": {"selector": {"app": "orders"}, "ports": [{"name": "http", "port": 80, "targetPort": "web"}]}});
-        let spec = json!({"selector": {"matchLabels": {"a": "1"}}, "endpoints": [{"port": "http", "path": "/m"}]});
-        let mut seen = Seen { monitors: vec![monitor("ServiceMonitor", &spec)], services: vec![service], ..Seen::default() };
+        let spec =
+            json!({"selector": {"matchLabels": {"a": "1"}}, "endpoints": [{"port": "http", "path": "/m"}]});
+        let mut seen = Seen {
+            monitors: vec![monitor("ServiceMonitor", &spec)],
+            services: vec![service],
+            ..Seen::default()
+        };
         let found = unread(&seen);
         assert_eq!((&found[0].endpoint.port, found[0].endpoint.path.as_deref()), (&json!("web"), Some("/m")));
         assert_eq!(found[0].endpoint.sign, "ServiceMonitor m, which nobody reads");
-        assert!(found[0].takes(&pod(&json!({"app": "orders"}))) && !found[0].takes(&pod(&json!({"app": "x"}))));
+        assert!(
+            found[0].takes(&pod(&json!({"app": "orders"}))) && !found[0].takes(&pod(&json!({"app": "x"})))
+        );
         // somebody else's Prometheus reads it
         let reader = |labels: Value| {
             json!({"metadata": {"namespace": "monitoring"}, "spec": {"serviceMonitorSelector": {"matchLabels": labels},

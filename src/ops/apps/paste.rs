@@ -58,18 +58,20 @@ pub fn title(one: &Unwatched) -> String {
 /// How to make the Secret that an entry names.
 fn secret(list: &str, entry: Option<&Value>) -> Vec<String> {
     let Some(name) = entry.and_then(|entry| entry["secret"]["name"].as_str()) else { return Vec::new() };
-    let keys = if list == POSTGRES { " --from-file=username" } else { "" };
-    let mut lines = vec![
-        "Its Secret, in the namespace of the release, is made by you:".to_owned(),
-        format!("kubectl create secret generic {name}{keys} --from-file=password"),
-    ];
+    let made = "Its Secret, in the namespace of the release, is made by you:".to_owned();
     match list {
-        POSTGRES => lines.push(
-            "The user: CREATE ROLE obs LOGIN CONNECTION LIMIT 5 PASSWORD '…'; GRANT pg_monitor TO obs".to_owned(),
-        ),
-        _ => lines.push("Without a password, leave secret out".to_owned()),
+        POSTGRES => vec![
+            made,
+            format!("kubectl create secret generic {name} --from-file=username --from-file=password"),
+            "The user: CREATE ROLE obs LOGIN CONNECTION LIMIT 5 PASSWORD '…'; GRANT pg_monitor TO obs"
+                .to_owned(),
+        ],
+        _ => vec![
+            made,
+            format!("kubectl create secret generic {name} --from-file=password"),
+            "Without a password, leave secret out".to_owned(),
+        ],
     }
-    lines
 }
 
 /// One entry of a list.
@@ -88,7 +90,8 @@ pub fn flow(value: &Value) -> String {
     let scalar = |text: &str| if plain(text) { text.to_owned() } else { json!(text).to_string() };
     match value {
         Value::Object(fields) => {
-            let fields: Vec<String> = fields.iter().map(|(k, v)| format!("{}: {}", scalar(k), flow(v))).collect();
+            let fields: Vec<String> =
+                fields.iter().map(|(k, v)| format!("{}: {}", scalar(k), flow(v))).collect();
             format!("{{{}}}", fields.join(", "))
         }
         Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
@@ -115,10 +118,15 @@ mod tests {
 
     #[test]
     fn the_file_is_values_that_keep_what_the_release_has() {
-        let app = json!({"name": "billing", "namespace": "shop", "selector": {"app": "yes"}, "port": "metrics"});
+        let app =
+            json!({"name": "billing", "namespace": "shop", "selector": {"app": "yes"}, "port": "metrics"});
         let database = json!({"name": "db", "host": "db.shop.svc", "secret": {"name": "db-obs"}});
         let existing = json!({"apps": [{"name": "orders"}]});
-        let found = [one("billing", Some(APPS), Some(app.clone())), one("db", Some(POSTGRES), Some(database.clone())), one("web", None, None)];
+        let found = [
+            one("billing", Some(APPS), Some(app.clone())),
+            one("db", Some(POSTGRES), Some(database.clone())),
+            one("web", None, None),
+        ];
         let text = values(&existing, &found).unwrap();
         assert_eq!(
             crate::yaml::parse(&text).unwrap(),

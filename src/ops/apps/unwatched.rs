@@ -12,7 +12,7 @@ use super::monitors;
 use crate::object::labels;
 
 /// A pod that is younger may not have been found yet.
-const YOUNG_SECONDS: i64 = 60;
+const YOUNG_SECONDS: i64 = 15;
 /// Parts of the names of ports that serve metrics.
 const PORT_WORDS: [&str; 5] = ["metrics", "prometheus", "prom", "exporter", "monitoring"];
 /// Labels that differ between the pods of a workload, or between its versions.
@@ -84,12 +84,12 @@ pub fn unwatched(seen: &Seen, now: Timestamp) -> Vec<Unwatched> {
             groups.entry((text(&pod["metadata"]["namespace"]), workload)).or_default().push(pod);
         }
     }
-    let mut names: BTreeSet<String> =
-        list(&seen.values["apps"]).map(|app| text(&app["name"])).collect();
+    let mut names: BTreeSet<String> = list(&seen.values["apps"]).map(|app| text(&app["name"])).collect();
     let monitored = monitors::unread(seen);
     let found = groups.iter().filter_map(|((namespace, workload), pods)| {
         let pod = pods.first()?;
-        let endpoint = monitored.iter().find(|monitored| monitored.takes(pod)).map(|monitored| &monitored.endpoint);
+        let endpoint =
+            monitored.iter().find(|monitored| monitored.takes(pod)).map(|monitored| &monitored.endpoint);
         let sign = seen.sign(pod, endpoint)?;
         let mut found = Unwatched {
             namespace: namespace.clone(),
@@ -166,8 +166,9 @@ impl Seen {
         let started = pod["status"]["startTime"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
         let young = started.is_none_or(|time| now.as_second() - time.as_second() < YOUNG_SECONDS);
         let claimed = || {
-            list(&self.values["apps"])
-                .any(|app| app["namespace"] == meta["namespace"] && is_part(&app["selector"], &meta["labels"]))
+            list(&self.values["apps"]).any(|app| {
+                app["namespace"] == meta["namespace"] && is_part(&app["selector"], &meta["labels"])
+            })
         };
         pod["status"]["phase"] == "Running"
             && meta["deletionTimestamp"].is_null()
@@ -184,7 +185,8 @@ impl Seen {
         let named = named_port(pod);
         let declared = || containers(pod).flat_map(|container| list(&container["ports"])).next();
         let known = containers(pod).find_map(|container| images::known(container["image"].as_str()?));
-        let exporter = containers(pod).filter_map(|c| c["image"].as_str()).find(|image| images::is_exporter(image));
+        let exporter =
+            containers(pod).filter_map(|c| c["image"].as_str()).find(|image| images::is_exporter(image));
         let by_annotation = || {
             let port: u16 = annotation(pod, "port")?.trim().parse().ok()?;
             let path = annotation(pod, "path").map(str::to_owned);
@@ -295,7 +297,8 @@ impl Seen {
         let alone = |selector: &Map<String, Value>| {
             let selector = Value::Object(selector.clone());
             let same = |other: &&Value| {
-                other["metadata"]["namespace"] == *namespace && is_part(&selector, &other["metadata"]["labels"])
+                other["metadata"]["namespace"] == *namespace
+                    && is_part(&selector, &other["metadata"]["labels"])
             };
             self.pods.iter().filter(same).all(|other| workload(other).as_deref() == Some(of))
         };
@@ -338,10 +341,11 @@ fn annotation_faults(pod: &Value) -> Vec<String> {
             faults.push(format!("annotation prometheus.io/port is \"{ports}\"; it takes numbers"));
         }
         Some(_) => faults.push("it is annotated, and prometheus has no target of it".to_owned()),
-        None if read_port(pod) => faults.push("it is annotated, and prometheus has no target of it".to_owned()),
-        None => faults.push(
-            "annotation prometheus.io/port is missing, and no port of it is named metrics".to_owned(),
-        ),
+        None if read_port(pod) => {
+            faults.push("it is annotated, and prometheus has no target of it".to_owned())
+        }
+        None => faults
+            .push("annotation prometheus.io/port is missing, and no port of it is named metrics".to_owned()),
     }
     faults
 }
@@ -398,7 +402,8 @@ fn free_name(workload: &str, namespace: &str, taken: &BTreeSet<String>) -> Strin
         name.trim_matches('-').to_owned()
     };
     let candidates = [plain(workload), plain(&format!("{namespace}-{workload}"))];
-    let numbered = (2..).map(|number| format!("{}-{number}", plain(&workload.chars().take(40).collect::<String>())));
+    let numbered =
+        (2..).map(|number| format!("{}-{number}", plain(&workload.chars().take(40).collect::<String>())));
     let mut all = candidates.into_iter().chain(numbered);
     all.find(|name| !taken.contains(name)).unwrap_or_default()
 }
@@ -443,12 +448,23 @@ mod tests {
     #[test]
     fn what_serves_metrics_gets_an_entry() {
         let web = json!([{"name": "http", "containerPort": 80}]);
-        let metrics = json!([{"name": "http", "containerPort": 80}, {"name": "http-metrics", "containerPort": 81}]);
+        let metrics =
+            json!([{"name": "http", "containerPort": 80}, {"name": "http-metrics", "containerPort": 81}]);
         let seen = Seen {
             pods: vec![
                 pod("billing", &Value::Null, "billing:1", &metrics),
-                pod("wrong", &json!({"prometheus.io/scrape": "True", "prometheus.io/port": "9000", "prometheus.io/path": "/m"}), "w:1", &web),
-                pod("named", &json!({"prometheus.io/scrape": "true", "prometheus.io/port": "http"}), "w:1", &web),
+                pod(
+                    "wrong",
+                    &json!({"prometheus.io/scrape": "True", "prometheus.io/port": "9000", "prometheus.io/path": "/m"}),
+                    "w:1",
+                    &web,
+                ),
+                pod(
+                    "named",
+                    &json!({"prometheus.io/scrape": "true", "prometheus.io/port": "http"}),
+                    "w:1",
+                    &web,
+                ),
                 pod("unknown", &json!({"prometheus.io/scrape": "true"}), "w:1", &json!([])),
                 pod("queue", &Value::Null, "rabbitmq:4", &web),
                 pod("plain", &Value::Null, "plain:1", &web),
@@ -463,11 +479,31 @@ mod tests {
         assert_eq!(
             found(&seen),
             [
-                ("billing".into(), said("port \"http-metrics\""), Some(app("billing", "http-metrics".into()))),
-                ("named".into(), said("annotation prometheus.io/port is \"http\"; it takes numbers"), Some(app("named", 80.into()))),
-                ("queue".into(), said("image rabbitmq, with the plugin rabbitmq_prometheus"), Some(app("queue", 15692.into()))),
-                ("unknown".into(), said("annotation prometheus.io/port is missing, and no port of it is named metrics"), None),
-                ("wrong".into(), said("annotation prometheus.io/scrape is \"True\"; only \"true\" counts"), Some(wrong)),
+                (
+                    "billing".into(),
+                    said("port \"http-metrics\""),
+                    Some(app("billing", "http-metrics".into()))
+                ),
+                (
+                    "named".into(),
+                    said("annotation prometheus.io/port is \"http\"; it takes numbers"),
+                    Some(app("named", 80.into()))
+                ),
+                (
+                    "queue".into(),
+                    said("image rabbitmq, with the plugin rabbitmq_prometheus"),
+                    Some(app("queue", 15692.into()))
+                ),
+                (
+                    "unknown".into(),
+                    said("annotation prometheus.io/port is missing, and no port of it is named metrics"),
+                    None
+                ),
+                (
+                    "wrong".into(),
+                    said("annotation prometheus.io/scrape is \"True\"; only \"true\" counts"),
+                    Some(wrong)
+                ),
             ]
         );
     }
@@ -475,10 +511,12 @@ mod tests {
     #[test]
     fn what_is_scraped_ours_young_or_an_apps_is_left_out() {
         let metrics = json!([{"name": "metrics", "containerPort": 81}]);
-        let mut pods: Vec<Value> =
-            ["scraped", "ours", "young", "app", "gone"].iter().map(|name| pod(name, &Value::Null, "x:1", &metrics)).collect();
+        let mut pods: Vec<Value> = ["scraped", "ours", "young", "app", "gone"]
+            .iter()
+            .map(|name| pod(name, &Value::Null, "x:1", &metrics))
+            .collect();
         pods[1]["metadata"]["labels"][labels::RELEASE] = "obs".into();
-        pods[2]["status"]["startTime"] = "2026-11-27T11:59:30Z".into();
+        pods[2]["status"]["startTime"] = "2026-11-27T11:59:50Z".into();
         pods[4]["status"]["phase"] = "Succeeded".into();
         let seen = Seen {
             pods,

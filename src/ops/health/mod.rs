@@ -15,8 +15,8 @@ use futures::{StreamExt, stream};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::reload::Reloaded;
 use super::pod::{self, Place, TRY};
+use super::reload::Reloaded;
 use super::{Context, live};
 use crate::error::{Error, Exit, Result};
 use crate::release::ComponentRef;
