@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::unwatched::{is_part, ports};
+use super::pods::{is_part, ports};
 use crate::ops::alerts::shown::{Alert, State};
 use crate::ops::health::targets::{Down, Target};
 use crate::words::count;

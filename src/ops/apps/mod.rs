@@ -5,6 +5,7 @@ pub mod figures;
 pub mod images;
 mod monitors;
 pub mod paste;
+mod pods;
 pub mod unwatched;
 
 use std::collections::BTreeSet;
@@ -159,7 +160,13 @@ async fn around(ctx: &Context<'_>, record: &Record) -> Result<(Seen, Vec<String>
     };
     let monitors = of_operator(&["ServiceMonitor", "PodMonitor"]).await?;
     let readers = of_operator(&["Prometheus", "PrometheusAgent"]).await?;
+    let mut workloads = Vec::new();
+    for kind in ["Deployment", "StatefulSet", "DaemonSet"] {
+        let Some(kind) = kinds.preferred("apps", kind) else { continue };
+        workloads.extend(ctx.cluster.list_metadata_if_possible(&kind, None, "").await?.unwrap_or_default());
+    }
     let seen = Seen {
+        workloads,
         pods: pods.unwrap_or_default(),
         services: services.unwrap_or_default(),
         monitors,

@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use super::unwatched::{Endpoint, Seen, is_part, ports};
+use super::pods::{is_part, list, ports};
+use super::unwatched::{Endpoint, Seen};
 
 /// Pods that a monitor means.
 pub struct Monitored {
@@ -115,10 +116,6 @@ fn matches(selector: &Value, labels: &Value) -> bool {
                 _ => false,
             }
         })
-}
-
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
 }
 
 #[cfg(test)]

@@ -9,12 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::images::{self, How};
 use super::monitors;
+use super::pods::{annotation, annotation_faults, containers, is_part, list, named_port, text, workload};
 use crate::object::labels;
 
 /// A pod that is younger may not have been found yet.
 const YOUNG_SECONDS: i64 = 15;
-/// Parts of the names of ports that serve metrics.
-const PORT_WORDS: [&str; 5] = ["metrics", "prometheus", "prom", "exporter", "monitoring"];
 /// Labels that differ between the pods of a workload, or between its versions.
 const PASSING: [&str; 8] = [
     "pod-template-hash",
@@ -34,6 +33,8 @@ pub struct Seen {
     pub pods: Vec<Value>,
     /// Services.
     pub services: Vec<Value>,
+    /// Metadata of Deployments, StatefulSets and DaemonSets.
+    pub workloads: Vec<Value>,
     /// ServiceMonitors and PodMonitors.
     pub monitors: Vec<Value>,
     /// The Prometheus objects of an operator, which read them.
@@ -120,7 +121,7 @@ pub fn unwatched(seen: &Seen, now: Timestamp) -> Vec<Unwatched> {
 }
 
 /// Where metrics are.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Endpoint {
     /// A number, or the name of a container's port.
     pub port: Value,
@@ -181,7 +182,8 @@ impl Seen {
 
     /// The best sign that there is, with what others add.
     fn sign(&self, pod: &Value, monitored: Option<&Endpoint>) -> Option<Sign> {
-        let faults = annotation_faults(pod);
+        let mut faults = annotation_faults(pod);
+        faults.extend(self.faults_around(pod));
         let named = named_port(pod);
         let declared = || containers(pod).flat_map(|container| list(&container["ports"])).next();
         let known = containers(pod).find_map(|container| images::known(container["image"].as_str()?));
@@ -203,7 +205,8 @@ impl Seen {
             return with(endpoint.clone(), faults);
         }
         if !faults.is_empty() {
-            let only = || Some(Endpoint { port: declared()?["containerPort"].clone(), ..by_number() });
+            let only =
+                || Some(Endpoint { port: declared()?["containerPort"].clone(), ..Endpoint::default() });
             return match by_annotation().or_else(|| named.clone()).or_else(only) {
                 Some(endpoint) => with(Endpoint { sign: String::new(), ..endpoint }, faults),
                 None => Some(Sign {
@@ -218,7 +221,10 @@ impl Seen {
         }
         if let Some(image) = exporter {
             let port = declared()?["containerPort"].clone();
-            return with(Endpoint { port, sign: format!("image {image}"), ..by_number() }, Vec::new());
+            return with(
+                Endpoint { port, sign: format!("image {image}"), ..Endpoint::default() },
+                Vec::new(),
+            );
         }
         let (program, how) = known?;
         let words = vec![format!("image {program}")];
@@ -238,17 +244,38 @@ impl Seen {
         }
     }
 
+    /// Annotations that ask for scraping where nobody looks for them.
+    fn faults_around(&self, pod: &Value) -> Vec<String> {
+        let namespace = &pod["metadata"]["namespace"];
+        let own = workload(pod);
+        let misplaced = self.workloads.iter().filter(|workload| {
+            let meta = &workload["metadata"];
+            meta["namespace"] == *namespace
+                && meta["name"].as_str() == own.as_deref()
+                && annotation(workload, "scrape").is_some_and(|scrape| scrape != "false")
+                && annotation(pod, "scrape").is_none()
+        });
+        let misplaced = misplaced.map(|workload| {
+            let kind = workload["kind"].as_str().unwrap_or_default();
+            format!("annotation prometheus.io/scrape is on the {kind}; it belongs in its pod template")
+        });
+        let services = self.services.iter().filter(|service| is_service_of(service, pod));
+        let unread = services.filter_map(|service| {
+            let scrape =
+                annotation(service, "scrape").filter(|scrape| !matches!(*scrape, "true" | "false"))?;
+            let name = service["metadata"]["name"].as_str().unwrap_or_default();
+            Some(format!(
+                "annotation prometheus.io/scrape of Service {name} is \"{scrape}\"; only \"true\" counts"
+            ))
+        });
+        misplaced.chain(unread).collect()
+    }
+
     /// A database behind a Service that no exporter asks yet.
     fn database(&self, pod: &Value, kind: &'static str, words: Vec<String>) -> Option<Sign> {
         let namespace = text(&pod["metadata"]["namespace"]);
-        let ours = |service: &&Value| {
-            let selector = &service["spec"]["selector"];
-            service["metadata"]["namespace"] == namespace.as_str()
-                && selector.as_object().is_some_and(|labels| !labels.is_empty())
-                && is_part(selector, &pod["metadata"]["labels"])
-        };
-        let services: Vec<String> =
-            self.services.iter().filter(ours).map(|service| text(&service["metadata"]["name"])).collect();
+        let services = self.services.iter().filter(|service| is_service_of(service, pod));
+        let services: Vec<String> = services.map(|service| text(&service["metadata"]["name"])).collect();
         let component = kind.split('.').next().unwrap_or_default();
         let asked = list(&self.values[component]["databases"]).map(|database| text(&database["host"]));
         let is_asked = |host: String| {
@@ -306,8 +333,12 @@ impl Seen {
     }
 }
 
-fn by_number() -> Endpoint {
-    Endpoint { port: Value::Null, path: None, scheme: None, sign: String::new() }
+/// Does a Service lead to a pod?
+fn is_service_of(service: &Value, pod: &Value) -> bool {
+    let selector = &service["spec"]["selector"];
+    service["metadata"]["namespace"] == pod["metadata"]["namespace"]
+        && selector.as_object().is_some_and(|labels| !labels.is_empty())
+        && is_part(selector, &pod["metadata"]["labels"])
 }
 
 fn database(kind: &str, workload: &str, namespace: &str, host: &str) -> Value {
@@ -317,81 +348,6 @@ fn database(kind: &str, workload: &str, namespace: &str, host: &str) -> Value {
             "secret": {"name": secret, "usernameKey": "username", "passwordKey": "password"}}),
         _ => json!({"name": format!("{namespace}-{workload}"), "host": host,
             "secret": {"name": secret, "passwordKey": "password"}}),
-    }
-}
-
-/// What is wrong with annotations that ask for scraping (the rules are those of the job kubernetes-pods).
-fn annotation_faults(pod: &Value) -> Vec<String> {
-    let mut faults = Vec::new();
-    let all = pod["metadata"]["annotations"].as_object().into_iter().flatten();
-    for (key, _) in all {
-        let lower = key.to_ascii_lowercase();
-        if lower.contains("prom") && lower.ends_with("scrape") && lower != "prometheus.io/scrape" {
-            faults.push(format!("annotation {key} is not read; prometheus.io/scrape is"));
-        }
-    }
-    let Some(scrape) = annotation(pod, "scrape") else { return faults };
-    if scrape != "true" {
-        faults.push(format!("annotation prometheus.io/scrape is \"{scrape}\"; only \"true\" counts"));
-        return faults;
-    }
-    let is_port = |text: &str| text.trim().parse::<u16>().is_ok_and(|port| port > 0);
-    match annotation(pod, "port") {
-        Some(ports) if !ports.split(',').all(is_port) => {
-            faults.push(format!("annotation prometheus.io/port is \"{ports}\"; it takes numbers"));
-        }
-        Some(_) => faults.push("it is annotated, and prometheus has no target of it".to_owned()),
-        None if read_port(pod) => {
-            faults.push("it is annotated, and prometheus has no target of it".to_owned())
-        }
-        None => faults
-            .push("annotation prometheus.io/port is missing, and no port of it is named metrics".to_owned()),
-    }
-    faults
-}
-
-/// Has it a port that the job of annotated pods takes without being told?
-fn read_port(pod: &Value) -> bool {
-    ports(pod).any(|(name, _)| name.split('-').any(|word| word == "metrics"))
-}
-
-/// The first port that is named like one of metrics.
-fn named_port(pod: &Value) -> Option<Endpoint> {
-    let named = |name: &str| name.split('-').any(|word| PORT_WORDS.contains(&word));
-    let (name, _) = ports(pod).find(|(name, _)| named(name))?;
-    Some(Endpoint { port: name.into(), sign: format!("port \"{name}\""), ..by_number() })
-}
-
-/// The names and numbers of a pod's ports.
-pub fn ports(pod: &Value) -> impl Iterator<Item = (&str, u16)> {
-    let all = containers(pod).flat_map(|container| list(&container["ports"]));
-    all.filter_map(|port| {
-        let number = u16::try_from(port["containerPort"].as_u64()?).ok()?;
-        Some((port["name"].as_str().unwrap_or_default(), number))
-    })
-}
-
-fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
-    list(&pod["spec"]["containers"])
-}
-
-fn annotation<'v>(pod: &'v Value, name: &str) -> Option<&'v str> {
-    pod["metadata"]["annotations"][format!("prometheus.io/{name}")].as_str()
-}
-
-/// The name of what runs a pod; None for a Job's, which is over soon.
-fn workload(pod: &Value) -> Option<String> {
-    let meta = &pod["metadata"];
-    let owner = list(&meta["ownerReferences"]).find(|owner| owner["controller"] == true);
-    let Some(owner) = owner else { return meta["name"].as_str().map(str::to_owned) };
-    let name = text(&owner["name"]);
-    match owner["kind"].as_str()? {
-        "Job" => None,
-        "ReplicaSet" => {
-            let hash = meta["labels"]["pod-template-hash"].as_str().unwrap_or_default();
-            Some(name.strip_suffix(hash).and_then(|name| name.strip_suffix('-')).unwrap_or(&name).to_owned())
-        }
-        _ => Some(name),
     }
 }
 
@@ -406,19 +362,6 @@ fn free_name(workload: &str, namespace: &str, taken: &BTreeSet<String>) -> Strin
         (2..).map(|number| format!("{}-{number}", plain(&workload.chars().take(40).collect::<String>())));
     let mut all = candidates.into_iter().chain(numbered);
     all.find(|name| !taken.contains(name)).unwrap_or_default()
-}
-
-/// Are all labels of a selector among these?
-pub fn is_part(selector: &Value, labels: &Value) -> bool {
-    selector.as_object().is_some_and(|wanted| wanted.iter().all(|(name, value)| labels[name] == *value))
-}
-
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -506,6 +449,37 @@ mod tests {
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn annotations_that_nobody_reads_are_named() {
+        let web = json!([{"name": "http", "containerPort": 80}]);
+        let annotated = |kind: &str, name: &str, scrape: &str| json!({"kind": kind, "metadata": {"namespace": "shop", "name": name, "annotations": {"prometheus.io/scrape": scrape}}});
+        let mut service = service("web", "web");
+        service["metadata"]["annotations"] = json!({"prometheus.io/scrape": "yes"});
+        let seen = Seen {
+            pods: ["api", "web", "other"].iter().map(|name| pod(name, &Value::Null, "x:1", &web)).collect(),
+            services: vec![service],
+            workloads: vec![
+                annotated("Deployment", "api", "true"),
+                annotated("Deployment", "other", "false"),
+            ],
+            ..Seen::default()
+        };
+        let all = found(&seen);
+        let signs: Vec<(&str, &str)> =
+            all.iter().map(|(name, signs, _)| (name.as_str(), signs[0].as_str())).collect();
+        assert_eq!(
+            signs,
+            [
+                (
+                    "api",
+                    "annotation prometheus.io/scrape is on the Deployment; it belongs in its pod template"
+                ),
+                ("web", "annotation prometheus.io/scrape of Service web is \"yes\"; only \"true\" counts"),
+            ]
+        );
+        assert_eq!(all[0].2.as_ref().unwrap()["port"], 80);
     }
 
     #[test]
