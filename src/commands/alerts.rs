@@ -72,7 +72,7 @@ async fn list(app: &App<'_>, ctx: &Context<'_>, output: Option<Output>) -> Resul
             let mut names: Vec<&str> = report.alerts.iter().map(|alert| alert.name.as_str()).collect();
             names.sort_unstable();
             names.dedup();
-            app.ui.data(&names.iter().map(|name| format!("alert/{name}\n")).collect::<String>());
+            app.ui.lines(names.iter().map(|name| format!("alert/{name}")));
             Ok(())
         }
         Some(format) => app.document("AlertList", &report, format),
@@ -88,9 +88,7 @@ async fn list(app: &App<'_>, ctx: &Context<'_>, output: Option<Output>) -> Resul
             let rows = report.alerts.iter().zip(abouts).map(|(alert, about)| row(alert, about, told));
             let rows: Vec<Vec<String>> = rows.collect();
             app.ui.outline(&headers, &rows);
-            for line in quiet(&report.alerts) {
-                app.ui.data(&line);
-            }
+            app.ui.lines(quiet(&report.alerts));
             Ok(())
         }
     }
@@ -152,9 +150,9 @@ fn quiet(alerts: &[Alert]) -> Vec<String> {
             add(format!("muted at this time ({time})"));
         }
     }
-    let lines = lines.into_iter().map(|(line, number)| format!("  {}: {line}\n", count(number, "alert")));
+    let lines = lines.into_iter().map(|(line, number)| format!("  {}: {line}", count(number, "alert")));
     let lines: Vec<String> = lines.collect();
-    if lines.is_empty() { lines } else { std::iter::once("\n".to_owned()).chain(lines).collect() }
+    if lines.is_empty() { lines } else { std::iter::once(String::new()).chain(lines).collect() }
 }
 
 fn short(silence: &Silence) -> &str {
@@ -163,21 +161,18 @@ fn short(silence: &Silence) -> &str {
 
 fn silenced(app: &App<'_>, made: &silences::Made) {
     let ends = who::local(&made.silence.ends_at);
-    app.ui.data(&format!(
-        "silence {} until {ends}: {}\n",
-        short(&made.silence),
-        made.silence.matchers.join(" ")
-    ));
-    if made.mutes.is_empty() {
-        app.ui.data("no alert that fires now matches it\n");
-    } else {
-        let fire = if made.mutes.len() == 1 { "fires" } else { "fire" };
-        app.ui.data(&format!("{} that {fire} now:\n", count(made.mutes.len(), "alert")));
-    }
-    for muted in &made.mutes {
-        let about = if muted.about.is_empty() { String::new() } else { format!("   {}", muted.about) };
-        app.ui.data(&format!("  {}{about}\n", muted.alert));
-    }
+    let matchers = made.silence.matchers.join(" ");
+    let mut lines = vec![format!("silence {} until {ends}: {matchers}", short(&made.silence))];
+    lines.push(match made.mutes.len() {
+        0 => "no alert that fires now matches it".to_owned(),
+        1 => "1 alert that fires now:".to_owned(),
+        many => format!("{} that fire now:", count(many, "alert")),
+    });
+    lines.extend(made.mutes.iter().map(|muted| match muted.about.as_str() {
+        "" => format!("  {}", muted.alert),
+        about => format!("  {}   {about}", muted.alert),
+    }));
+    app.ui.lines(lines);
     for muted in &made.mutes {
         for incident in &muted.open_incidents {
             app.ui.warn(&format!(
@@ -193,9 +188,9 @@ fn ended(app: &App<'_>, report: &silences::Report, output: Option<Output>) -> Re
     if output.is_some() {
         return standing(app, report, output);
     }
-    for silence in &report.silences {
-        app.ui.data(&format!("silence {} ended: {}\n", short(silence), silence.matchers.join(" ")));
-    }
+    let line =
+        |silence: &Silence| format!("silence {} ended: {}", short(silence), silence.matchers.join(" "));
+    app.ui.lines(report.silences.iter().map(line));
     if report.silences.is_empty() {
         app.ui.note("there is no silence");
     }
@@ -205,8 +200,7 @@ fn ended(app: &App<'_>, report: &silences::Report, output: Option<Output>) -> Re
 fn standing(app: &App<'_>, report: &silences::Report, output: Option<Output>) -> Result<()> {
     match output {
         Some(Output::Name) => {
-            let names = report.silences.iter().map(|silence| format!("silence/{}\n", silence.id));
-            app.ui.data(&names.collect::<String>());
+            app.ui.lines(report.silences.iter().map(|silence| format!("silence/{}", silence.id)));
         }
         Some(format) => app.document("SilenceList", report, format)?,
         None if report.silences.is_empty() => app.ui.note("there is no silence"),

@@ -32,8 +32,7 @@ pub async fn run(app: &App<'_>, args: &cli::Apps) -> Result<()> {
     }
     match args.output {
         Some(Output::Name) => {
-            let names = report.apps.iter().map(|one| format!("app/{}\n", one.name));
-            app.ui.data(&names.collect::<String>());
+            app.ui.lines(report.apps.iter().map(|one| format!("app/{}", one.name)));
         }
         Some(format) => app.document("AppList", &report, format)?,
         None => table(app, &report),
@@ -57,14 +56,14 @@ fn table(app: &App<'_>, report: &apps::Report) {
     if report.unwatched.is_empty() {
         return;
     }
-    app.ui.data("\nnot scraped, though they serve metrics:\n");
+    app.ui.lines(["", "not scraped, though they serve metrics:"]);
     for one in &report.unwatched {
         let change = match (one.list, &one.entry, &one.advice) {
             (Some(list), Some(entry), _) => format!("{list}: {}", paste::flow(entry)),
             (_, _, Some(advice)) => advice.clone(),
             _ => continue,
         };
-        app.ui.data(&format!("  {}\n    {change}\n", paste::title(one)));
+        app.ui.lines([format!("  {}", paste::title(one)), format!("    {change}")]);
     }
     app.ui.note("");
     app.ui.note("kubectl obs apps suggest prints values that watch them");

@@ -51,8 +51,9 @@ pub fn values(existing: &Value, found: &[Unwatched]) -> Option<String> {
 /// `shop/billing (2 pods): port "metrics"`
 pub fn title(one: &Unwatched) -> String {
     let pods = if one.pods == 1 { String::new() } else { format!(" ({} pods)", one.pods) };
-    let signs = one.signs.join("; ").replace(['\n', '\r'], " ");
-    format!("{}/{}{pods}: {signs}", one.namespace, one.workload)
+    let signs = one.signs.join("; ");
+    // annotations are whatever somebody wrote, and this may become a comment
+    crate::escape::line(&format!("{}/{}{pods}: {signs}", one.namespace, one.workload)).into_owned()
 }
 
 /// How to make the Secret that an entry names.
@@ -141,6 +142,14 @@ mod tests {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }
         assert_eq!(values(&existing, &[]), None);
+    }
+
+    #[test]
+    fn what_somebody_wrote_stays_a_comment() {
+        let mut found = one("billing", None, None);
+        found.signs = vec!["\u{85}apps: []\u{2028}a: 1\rb: 2\nc: 3".to_owned()];
+        let text = values(&json!({}), &[found]).unwrap();
+        assert_eq!(crate::yaml::parse(&text).unwrap(), Value::Null, "{text}");
     }
 
     #[test]
