@@ -17,6 +17,8 @@ mod mistakes;
 mod promtool;
 #[path = "charts/support.rs"]
 mod support;
+#[path = "charts/wording.rs"]
+mod wording;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     trials.extend(promtool::trials());
     trials.extend(alertmanager::trials());
     trials.extend(alerts::trials());
+    trials.extend(wording::trials());
     trials.extend(mistakes::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
