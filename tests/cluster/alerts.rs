@@ -1,6 +1,8 @@
 //! From a fault to who is told, on a real Prometheus and a real Alertmanager; and day 2 of alerts.
 //! Receivers are played on this machine.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
@@ -105,7 +107,7 @@ nodeExporter: {{enabled: false}}
     );
     let file = env.write("values.yaml", &values);
     orders(env);
-    env.obs(["install", "--timeout=5m", "-f"]).arg(file).run().ok();
+    env.obs(["install", "--timeout=5m"]).arg("-f").arg(file).run().ok();
 
     // the app does well
     eventually(2 * MINUTE, || {
@@ -177,7 +179,7 @@ nodeExporter: {{enabled: false}}
 fn installed(env: &Env) -> Receivers {
     let receivers = Receivers::start(env);
     let file = env.write("values.yaml", &receivers.values());
-    env.obs(["install", "alertmanager", "--timeout=3m", "-f"]).arg(file).run().ok();
+    env.obs(["install", "alertmanager", "--timeout=3m"]).arg("-f").arg(file).run().ok();
     receivers
 }
 
@@ -250,10 +252,20 @@ fn a_test(env: &Env) {
 
 /// Somebody else's alert.
 fn fire(env: &Env, labels: &str) {
-    let path =
-        format!("/api/v1/namespaces/{}/services/obs-alertmanager:9093/proxy/api/v2/alerts", env.namespace());
-    let file = env.write("alerts.json", &format!("[{{\"labels\": {labels}}}]"));
-    env.kubectl(["create", "--raw", &path, "-f"]).arg(file).run().ok();
+    let pod = env.get("pod obs-alertmanager-0").expect("it is there");
+    let address = format!("{}:9093", pod["status"]["podIP"].as_str().expect("an address"));
+    let body = format!("[{{\"labels\": {labels}}}]");
+    let mut stream = TcpStream::connect(&address).expect("this machine reaches pods");
+    write!(
+        stream,
+        "POST /api/v2/alerts HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .expect("send");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
 fn silences(env: &Env) {

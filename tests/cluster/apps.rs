@@ -146,7 +146,7 @@ fn suggested(env: &Env) {
     // pasted as it is, it watches them
     let suggestion = env.obs(["apps", "suggest"]).run().ok();
     let file = env.write("more.yaml", &suggestion.stdout);
-    env.obs(["upgrade", "--timeout=2m", "-f"]).arg(file).run().ok();
+    env.obs(["upgrade", "--timeout=2m"]).arg("-f").arg(file).run().ok();
     eventually(Duration::from_secs(90), || {
         let list = env.obs(["apps", "-o", "json"]).run().ok().json();
         let up = |name: &str| {
