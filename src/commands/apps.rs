@@ -59,7 +59,10 @@ fn table(app: &App<'_>, report: &apps::Report) {
     app.ui.lines(["", "not scraped, though they serve metrics:"]);
     for one in &report.unwatched {
         let change = match (one.list, &one.entry, &one.advice) {
-            (Some(list), Some(entry), _) => format!("{list}: {}", paste::flow(entry)),
+            (Some(list), Some(entry), _) => {
+                let secret = one.needs_secret.as_ref().map(|name| format!(", once there is a Secret {name}"));
+                format!("{list}: {}{}", paste::flow(entry), secret.unwrap_or_default())
+            }
             (_, _, Some(advice)) => advice.clone(),
             _ => continue,
         };

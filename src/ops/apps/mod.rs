@@ -165,7 +165,11 @@ async fn around(ctx: &Context<'_>, record: &Record) -> Result<(Seen, Vec<String>
         let Some(kind) = kinds.preferred("apps", kind) else { continue };
         workloads.extend(ctx.cluster.list_metadata_if_possible(&kind, None, "").await?.unwrap_or_default());
     }
+    let secrets = (builtin::secrets(), Some(record.namespace.as_str()));
+    let secrets = ctx.cluster.list_metadata_if_possible(&secrets.0, secrets.1, "").await?.unwrap_or_default();
+    let secrets = secrets.iter().filter_map(|secret| secret["metadata"]["name"].as_str());
     let seen = Seen {
+        secrets: secrets.map(str::to_owned).collect(),
         workloads,
         pods: pods.unwrap_or_default(),
         services: services.unwrap_or_default(),

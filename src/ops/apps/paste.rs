@@ -19,23 +19,29 @@ pub fn values(existing: &Value, found: &[Unwatched]) -> Option<String> {
         if new.is_empty() {
             continue;
         }
+        let mut block = String::new();
         let mut indent = String::new();
         let mut own = existing;
         for key in list.split('.') {
             own = &own[key];
-            out.push_str(&format!("{indent}{key}:\n"));
+            block.push_str(&format!("{indent}{key}:\n"));
             indent.push_str("  ");
         }
-        for entry in own.as_array().into_iter().flatten() {
-            out.push_str(&item(entry, &indent));
-        }
-        for one in new {
-            out.push_str(&format!("{indent}# {}\n", title(one)));
-            for line in secret(list, one.entry.as_ref()) {
-                out.push_str(&format!("{indent}# {line}\n"));
+        let own: Vec<&Value> = own.as_array().into_iter().flatten().collect();
+        block.extend(own.iter().map(|entry| item(entry, &indent)));
+        for one in &new {
+            block.push_str(&format!("{indent}# {}\n", title(one)));
+            let entry = one.entry.as_ref().map(|entry| item(entry, "")).unwrap_or_default();
+            // what would fail is there to be read, not to be applied
+            let mark = if one.needs_secret.is_some() { "# " } else { "" };
+            let lines = secret(list, one).into_iter().map(|line| format!("# {line}"));
+            for line in lines.chain(entry.lines().map(|line| format!("{mark}{line}"))) {
+                block.push_str(&format!("{indent}{line}\n"));
             }
-            out.extend(one.entry.as_ref().map(|entry| item(entry, &indent)));
         }
+        // a list of comments alone would be no list
+        let empty = own.is_empty() && new.iter().all(|one| one.needs_secret.is_some());
+        out.extend(block.lines().map(|line| if empty { format!("# {line}\n") } else { format!("{line}\n") }));
     }
     let advised = found.iter().filter(|one| one.list.is_none());
     let advised: Vec<String> = advised
@@ -56,10 +62,11 @@ pub fn title(one: &Unwatched) -> String {
     crate::escape::line(&format!("{}/{}{pods}: {signs}", one.namespace, one.workload)).into_owned()
 }
 
-/// How to make the Secret that an entry names.
-fn secret(list: &str, entry: Option<&Value>) -> Vec<String> {
-    let Some(name) = entry.and_then(|entry| entry["secret"]["name"].as_str()) else { return Vec::new() };
-    let made = "Its Secret, in the namespace of the release, is made by you:".to_owned();
+/// How to make the Secret that an entry names, where it is missing.
+fn secret(list: &str, one: &Unwatched) -> Vec<String> {
+    let Some(name) = &one.needs_secret else { return Vec::new() };
+    let made =
+        "First make its Secret in the namespace of the release, then take these comments off:".to_owned();
     match list {
         POSTGRES => vec![
             made,
@@ -105,13 +112,19 @@ pub fn flow(value: &Value) -> String {
 mod tests {
     use super::*;
 
-    fn one(workload: &str, list: Option<&'static str>, entry: Option<Value>) -> Unwatched {
+    fn one(
+        workload: &str,
+        list: Option<&'static str>,
+        entry: Option<Value>,
+        needs: Option<&str>,
+    ) -> Unwatched {
         Unwatched {
             namespace: "shop".into(),
             workload: workload.into(),
             pods: 2,
             signs: vec!["port \"metrics\"".into()],
             advice: list.is_none().then(|| "run an exporter".into()),
+            needs_secret: needs.map(str::to_owned),
             list,
             entry,
         }
@@ -121,22 +134,27 @@ mod tests {
     fn the_file_is_values_that_keep_what_the_release_has() {
         let app =
             json!({"name": "billing", "namespace": "shop", "selector": {"app": "yes"}, "port": "metrics"});
-        let database = json!({"name": "db", "host": "db.shop.svc", "secret": {"name": "db-obs"}});
+        let database =
+            |name: &str| json!({"name": name, "host": "db.shop.svc", "secret": {"name": "db-obs"}});
         let existing = json!({"apps": [{"name": "orders"}]});
         let found = [
-            one("billing", Some(APPS), Some(app.clone())),
-            one("db", Some(POSTGRES), Some(database.clone())),
-            one("web", None, None),
+            one("billing", Some(APPS), Some(app.clone()), None),
+            one("db", Some(POSTGRES), Some(database("db")), None),
+            one("other", Some(POSTGRES), Some(database("other")), Some("db-obs")),
+            one("cache", Some(REDIS), Some(database("cache")), Some("cache-obs")),
+            one("web", None, None, None),
         ];
         let text = values(&existing, &found).unwrap();
         assert_eq!(
             crate::yaml::parse(&text).unwrap(),
-            json!({"apps": [{"name": "orders"}, app], "postgresExporter": {"databases": [database]}}),
-            "{text}"
+            json!({"apps": [{"name": "orders"}, app], "postgresExporter": {"databases": [database("db")]}}),
+            "what lacks its Secret would fail: {text}"
         );
         for line in [
             "  # shop/billing (2 pods): port \"metrics\"",
             "    # kubectl create secret generic db-obs --from-file=username --from-file=password",
+            "# redisExporter:",
+            "#     # - name: cache",
             "#   shop/web (2 pods): port \"metrics\": run an exporter",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
@@ -146,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_somebody_wrote_stays_a_comment() {
-        let mut found = one("billing", None, None);
+        let mut found = one("billing", None, None, None);
         found.signs = vec!["\u{85}apps: []\u{2028}a: 1\rb: 2\nc: 3".to_owned()];
         let text = values(&json!({}), &[found]).unwrap();
         assert_eq!(crate::yaml::parse(&text).unwrap(), Value::Null, "{text}");

@@ -41,6 +41,8 @@ pub struct Seen {
     pub readers: Vec<Value>,
     /// Namespace and name of the pods that are scraped.
     pub scraped: BTreeSet<(String, String)>,
+    /// The Secrets in the release's namespace.
+    pub secrets: BTreeSet<String>,
     /// The release's values.
     pub values: Value,
     /// Does the release take values of the stack's exporters?
@@ -65,6 +67,9 @@ pub struct Unwatched {
     /// The entry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<Value>,
+    /// The Secret that has to be made before the entry works.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs_secret: Option<String>,
     /// What else has to be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
@@ -99,6 +104,7 @@ pub fn unwatched(seen: &Seen, now: Timestamp) -> Vec<Unwatched> {
             signs: sign.words,
             list: None,
             entry: None,
+            needs_secret: None,
             advice: sign.advice,
         };
         match sign.how {
@@ -111,7 +117,10 @@ pub fn unwatched(seen: &Seen, now: Timestamp) -> Vec<Unwatched> {
             }
             Some(Way::Database(kind, host)) => {
                 found.list = Some(kind);
-                found.entry = Some(database(kind, workload, namespace, &host));
+                let entry = database(kind, workload, namespace, &host);
+                let secret = text(&entry["secret"]["name"]);
+                found.needs_secret = Some(secret).filter(|name| !seen.secrets.contains(name));
+                found.entry = Some(entry);
             }
             None => {}
         }
@@ -137,7 +146,9 @@ impl Endpoint {
     fn entry(&self, name: &str, namespace: &str, selector: &Map<String, Value>) -> Value {
         let mut entry =
             json!({"name": name, "namespace": namespace, "selector": selector, "port": self.port});
-        if let Some(path) = self.path.as_deref().filter(|path| *path != "/metrics") {
+        // what is no path in the values is none in an annotation either
+        let is_path = |path: &&str| path.starts_with('/') && !path.contains([' ', '?']);
+        if let Some(path) = self.path.as_deref().filter(is_path).filter(|path| *path != "/metrics") {
             entry["path"] = path.into();
         }
         if let Some(scheme) = self.scheme.as_deref().filter(|scheme| *scheme == "https") {
@@ -342,7 +353,7 @@ fn is_service_of(service: &Value, pod: &Value) -> bool {
 }
 
 fn database(kind: &str, workload: &str, namespace: &str, host: &str) -> Value {
-    let secret = format!("{workload}-obs");
+    let secret = format!("{namespace}-{workload}-obs");
     match kind {
         POSTGRES => json!({"name": format!("{namespace}-{workload}"), "host": host,
             "secret": {"name": secret, "usernameKey": "username", "passwordKey": "password"}}),
@@ -512,12 +523,15 @@ mod tests {
             ],
             services: vec![service("db-headless", "db"), service("db", "db"), service("cache", "cache")],
             exporters: true,
+            secrets: ["shop-cache-obs".to_owned()].into(),
             ..Seen::default()
         };
         let all = unwatched(&seen, now());
         let lists: Vec<_> = all.iter().map(|one| (one.workload.as_str(), one.list)).collect();
         assert_eq!(lists, [("cache", Some(REDIS)), ("db", Some(POSTGRES)), ("lone", None), ("web", None)]);
         assert_eq!(all[1].entry.as_ref().unwrap()["host"], "db.shop.svc");
+        assert_eq!(all[1].needs_secret.as_deref(), Some("shop-db-obs"));
+        assert_eq!(all[0].needs_secret, None, "it is there");
         assert_eq!(all[2].advice.as_deref(), Some("make a Service for it: the exporter needs a name to ask"));
         assert!(all[3].advice.as_deref().unwrap().starts_with("run nginx-prometheus-exporter"));
         seen.values = json!({"postgresExporter": {"databases": [{"host": "db.shop.svc.cluster.local"}]},
