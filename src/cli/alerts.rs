@@ -22,7 +22,7 @@ pub struct Alerts {
 /// `alerts …`
 #[derive(Debug, Subcommand)]
 pub enum AlertsCommand {
-    /// Mute alerts for a time, and say which that are, and which incidents will stay open
+    /// Mute alerts for a time; says which it mutes now, and which incidents will stay open
     Silence(AlertsSilence),
     /// End silences
     Unsilence(AlertsUnsilence),

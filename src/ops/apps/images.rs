@@ -29,7 +29,7 @@ const KNOWN: [(&[&str], How); 21] = [
     (&["redis", "valkey", "keydb", "redis-stack", "redis-stack-server"], How::Redis),
     (&["rabbitmq"], itself(15692, "/metrics", "with the plugin rabbitmq_prometheus")),
     (&["minio"], itself(9000, "/minio/v2/metrics/cluster", "with MINIO_PROMETHEUS_AUTH_TYPE=public")),
-    (&["traefik"], itself(8080, "/metrics", "with --metrics.prometheus")),
+    (&["traefik"], itself(8080, "/metrics", "with metrics.prometheus in its configuration")),
     (&["envoy"], itself(9901, "/stats/prometheus", "where its admin interface listens for others")),
     (&["keycloak"], itself(9000, "/metrics", "with KC_METRICS_ENABLED=true")),
     (&["cockroach"], itself(8080, "/_status/vars", "")),

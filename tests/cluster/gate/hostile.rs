@@ -41,7 +41,7 @@ impl World {
             env.obs(["install", &world.bundle, "--wait=none", "--release", release]).run().ok();
         };
         install("obs");
-        env.obs(["upgrade", "--set", "port=5", "--wait=none", "--description", TEXT]).run().ok();
+        env.obs(["upgrade", "-y", "--set", "port=5", "--wait=none", "--description", TEXT]).run().ok();
         install(FORGED);
         pods(env);
         forge(env);
