@@ -38,10 +38,10 @@ pub async fn run(app: &App<'_>, args: cli::Alerts) -> Result<()> {
         app.global.as_user.clone().or_else(|| cluster.user().map(str::to_owned)).unwrap_or_else(who::who);
     let ctx = app.context(&cluster, &namespace, &release, &Silent, patience);
     match args.command {
-        None => ctx.or(list(app, &ctx, args.output)).await,
+        None => app.cancel.or(list(app, &ctx, args.output)).await,
         Some(AlertsCommand::Silence(args)) => {
             let (matchers, lasts) = typed.unwrap_or_default();
-            let made = ctx.or(silences::silence(&ctx, &matchers, lasts, &args.comment, &by)).await?;
+            let made = app.cancel.or(silences::silence(&ctx, &matchers, lasts, &args.comment, &by)).await?;
             match args.output {
                 Some(format) => app.document("Silence", &made, format.into()),
                 None => {
@@ -51,11 +51,11 @@ pub async fn run(app: &App<'_>, args: cli::Alerts) -> Result<()> {
             }
         }
         Some(AlertsCommand::Unsilence(args)) => {
-            let report = ctx.or(silences::unsilence(&ctx, &args.ids, args.all)).await?;
+            let report = app.cancel.or(silences::unsilence(&ctx, &args.ids, args.all)).await?;
             ended(app, &report, args.output)
         }
         Some(AlertsCommand::Silences(args)) => {
-            let report = ctx.or(silences::silences(&ctx)).await?;
+            let report = app.cancel.or(silences::silences(&ctx)).await?;
             standing(app, &report, args.output)
         }
         Some(AlertsCommand::Test(args)) => test(app, &ctx, &args, &by).await,
@@ -224,7 +224,7 @@ fn standing(app: &App<'_>, report: &silences::Report, output: Option<Output>) ->
 
 async fn test(app: &App<'_>, ctx: &Context<'_>, args: &cli::AlertsTest, by: &str) -> Result<()> {
     let timeout = args.timeout.as_deref().map(parse_duration).transpose()?;
-    let plan = ctx.or(trial::plan(ctx, args.receiver.as_deref())).await?;
+    let plan = app.cancel.or(trial::plan(ctx, args.receiver.as_deref())).await?;
     let patience = timeout.unwrap_or(Duration::from_secs(plan.wait));
     let receivers = plan.receivers();
     app.ui.note(&format!(

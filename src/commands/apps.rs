@@ -19,7 +19,7 @@ pub async fn run(app: &App<'_>, args: &cli::Apps) -> Result<()> {
     let (namespace, release) = (app.namespace()?, app.release()?);
     let cluster = app.connect().await?;
     let ctx = app.context(&cluster, &namespace, &release, &Silent, Duration::from_secs(60));
-    let report = ctx.or(apps::apps(&ctx)).await?;
+    let report = apps::apps(&ctx).await?;
     for warning in &report.warnings {
         app.ui.warn(warning);
     }

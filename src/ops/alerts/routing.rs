@@ -53,11 +53,12 @@ struct Route {
     matchers: Vec<Matcher>,
     goes_on: bool,
     times: Times,
+    group_by: Vec<String>,
     routes: Vec<Route>,
 }
 
 /// When a route sends, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Times {
     /// From the first alert of a group to its message.
     pub wait: u64,
@@ -72,13 +73,22 @@ pub struct Told {
     pub receiver: String,
     /// When.
     pub times: Times,
+    /// The labels of whose alerts a message tells together; `...` stands for all.
+    pub group_by: Vec<String>,
+}
+
+impl Told {
+    /// Does an alert begin a group of its own if this label's value is its own?
+    pub fn groups_by(&self, label: &str) -> bool {
+        self.group_by.iter().any(|name| name == label || name == "...")
+    }
 }
 
 impl Routing {
     /// Reads a configuration.
     pub fn read(yaml: &str) -> Result<Self, String> {
         let config = crate::yaml::parse(yaml).map_err(|error| error.to_string())?;
-        let above = (String::new(), Times { wait: 30, interval: 300 });
+        let above = Above { times: Times { wait: 30, interval: 300 }, ..Above::default() };
         let root = Route { matchers: Vec::new(), ..route(&config["route"], &above)? };
         let receivers = list(&config["receivers"]).map(|receiver| {
             let kinds = receiver.as_object().into_iter().flatten();
@@ -239,7 +249,8 @@ impl Route {
             }
         }
         if all.is_empty() {
-            all.push(Told { receiver: self.receiver.clone(), times: self.times });
+            let Self { receiver, times, group_by, .. } = self;
+            all.push(Told { receiver: receiver.clone(), times: *times, group_by: group_by.clone() });
         }
         all
     }
@@ -292,7 +303,15 @@ fn samples(matcher: &Matcher) -> Vec<String> {
     values
 }
 
-fn route(value: &Value, above: &(String, Times)) -> Result<Route, String> {
+/// What a route takes from the one above it.
+#[derive(Debug, Default)]
+struct Above {
+    receiver: String,
+    times: Times,
+    group_by: Vec<String>,
+}
+
+fn route(value: &Value, above: &Above) -> Result<Route, String> {
     let mut matchers = Vec::new();
     for entry in list(&value["matchers"]) {
         matchers.extend(parse(&text(entry), false)?);
@@ -304,16 +323,23 @@ fn route(value: &Value, above: &(String, Times)) -> Result<Route, String> {
         }
     }
     let receiver = Some(text(&value["receiver"])).filter(|name| !name.is_empty());
-    let receiver = receiver.unwrap_or_else(|| above.0.clone());
+    let receiver = receiver.unwrap_or_else(|| above.receiver.clone());
     let span = |key: &str, above: u64| {
         let seconds = value[key].as_str().and_then(duration);
         seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(above)
     };
-    let times =
-        Times { wait: span("group_wait", above.1.wait), interval: span("group_interval", above.1.interval) };
-    let below = (receiver, times);
+    let times = Times {
+        wait: span("group_wait", above.times.wait),
+        interval: span("group_interval", above.times.interval),
+    };
+    let group_by = match &value["group_by"] {
+        Value::Array(names) => names.iter().map(text).collect(),
+        _ => above.group_by.clone(),
+    };
+    let below = Above { receiver, times, group_by };
     let routes = list(&value["routes"]).map(|child| route(child, &below)).collect::<Result<_, _>>()?;
-    Ok(Route { receiver: below.0, matchers, goes_on: value["continue"] == true, times, routes })
+    let Above { receiver, group_by, .. } = below;
+    Ok(Route { receiver, group_by, matchers, goes_on: value["continue"] == true, times, routes })
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
@@ -334,11 +360,12 @@ mod tests {
 route:
   receiver: chat
   group_wait: 30s
+  group_by: [alertname, namespace]
   routes:
     - {receiver: dead-mans-switch, matchers: ['alertname="Watchdog"'], group_wait: 0s, group_interval: 1m}
     - {receiver: nobody, matchers: ['alertname="InfoInhibitor"']}
     - {receiver: pager, matchers: ['severity="critical"'], continue: true}
-    - {receiver: shop, matchers: ['team=~"shop|orders"'], group_wait: 1m}
+    - {receiver: shop, matchers: ['team=~"shop|orders"'], group_by: [], group_wait: 1m}
     - receiver: nights
       matchers: ['severity!="critical"', 'tier=~"gold-.+"']
       routes: [{receiver: never, matchers: ['severity="critical"']}]
@@ -373,6 +400,8 @@ receivers:
         }
         let told = routing.told(&labels(&[("team", "orders")]));
         assert_eq!(told[0].times, Times { wait: 60, interval: 300 });
+        assert!(!told[0].groups_by("namespace"));
+        assert!(routing.told(&labels(&[]))[0].groups_by("namespace"), "as above it");
     }
 
     #[test]

@@ -98,12 +98,6 @@ impl<'a, 'c> Alertmanager<'a, 'c> {
         Ok(())
     }
 
-    /// The groups of alerts that match.
-    pub async fn groups(&self, matcher: &Matcher) -> Result<Vec<Value>, String> {
-        let path = format!("/api/v2/alerts/groups?filter={}", percent_encode(&matcher.to_string()));
-        list(self.ask(Method::GET, &path, None).await?)
-    }
-
     /// The silences, also those that are over.
     pub async fn silences(&self) -> Result<Vec<Value>, String> {
         list(self.ask(Method::GET, "/api/v2/silences", None).await?)

@@ -37,6 +37,8 @@ pub struct Plan<'a, 'c> {
     alertmanager: Alertmanager<'a, 'c>,
     routing: Routing,
     sets: Vec<(Labels, Vec<Told>)>,
+    /// Differs from test to test.
+    mark: String,
     unreachable: Vec<Unreachable>,
     /// The longest time until the receivers have been told, in seconds.
     pub wait: u64,
@@ -107,19 +109,43 @@ pub async fn plan<'a, 'c>(ctx: &'a Context<'c>, receiver: Option<&str>) -> Resul
                    kubectl obs get values shows alertmanager.route",
             ));
     }
-    // a group that has not ended since the last test sends no sooner than its interval
-    let group = alertmanager.groups(&Matcher::equal("alertname", ALERT)).await.unwrap_or_default();
-    let standing = |name: &str| group.iter().any(|group| group["receiver"]["name"] == name);
-    let told = || sets.iter().flat_map(|(_, told)| told);
-    let wait = |told: &Told| match standing(&told.receiver) {
-        true => (told.times.interval, "group_interval: the last test has not ended there"),
-        false => (told.times.wait, "group_wait"),
+    let mark = format!("test-{}", Timestamp::now().strftime("%Y%m%dT%H%M%SZ"));
+    let number = |(number, (labels, told)): (usize, (Labels, Vec<Told>))| {
+        (marked(&routing, labels, &told, &format!("{mark}-{}", number + 1)), told)
     };
-    let (longest, because) = told().map(wait).max().unwrap_or_default();
+    let sets: Vec<(Labels, Vec<Told>)> = sets.into_iter().enumerate().map(number).collect();
+    // who groups by none of what is new may still hold the group of the last test, which sends no sooner
+    // than its interval
+    let wait = |labels: &Labels, told: &Told| {
+        let new = labels.iter().filter(|(_, value)| value.starts_with(&mark));
+        match new.into_iter().any(|(name, _)| told.groups_by(name)) {
+            true => (told.times.wait, "group_wait"),
+            false => (told.times.wait.max(told.times.interval), "group_interval"),
+        }
+    };
+    let waits = sets.iter().flat_map(|(labels, told)| told.iter().map(|told| wait(labels, told)));
+    let (longest, because) = waits.max().unwrap_or_default();
     let peers = PEER * (alertmanager.places.len() as u64).saturating_sub(1);
     let because = format!("{because} of {longest}s");
     let wait = longest + peers + PATIENCE;
-    Ok(Plan { ctx, record, alertmanager, routing, sets, unreachable, wait, because })
+    Ok(Plan { ctx, record, alertmanager, routing, sets, mark, unreachable, wait, because })
+}
+
+/// The labels with some of a value that no other alert has, as far as no route looks at them: what was
+/// told once is not told again, and a group that is new is told sooner. The usual rules of inhibition
+/// compare both.
+fn marked(routing: &Routing, labels: Labels, told: &[Told], mark: &str) -> Labels {
+    let mut marked = labels;
+    for name in ["namespace", "instance"] {
+        let mut with = marked.clone();
+        if with.insert(name.to_owned(), mark.to_owned()).is_none() && routing.told(&with) == told {
+            marked = with;
+        }
+    }
+    if !marked.values().any(|value| value == mark) {
+        marked.insert("test".to_owned(), mark.to_owned());
+    }
+    marked
 }
 
 /// The receivers that are meant; those that drop what they get are not.
@@ -192,30 +218,18 @@ impl Plan<'_, '_> {
         })
     }
 
-    /// The alerts. One label is different each time: an alert that was told is not told again.
     fn alerts(&self, by: &str, now: Timestamp) -> Vec<Value> {
-        let time = now.strftime("%Y%m%dT%H%M%SZ");
-        let alert = |(number, (labels, told)): (usize, &(Labels, Vec<Told>))| {
-            let mut labels = labels.clone();
-            // the usual rules of inhibition compare it
-            for name in ["instance", "test"] {
-                let mut with = labels.clone();
-                with.insert(name.to_owned(), format!("test-{time}-{}", number + 1));
-                if self.routing.told(&with) == *told {
-                    labels = with;
-                    break;
-                }
-            }
+        let alert = |(labels, _): &(Labels, Vec<Told>)| {
             json!({
                 "labels": labels,
                 "annotations": {
                     "summary": format!("Test message, sent by {by} with kubectl obs: nothing is wrong"),
-                    "description": format!("Somebody wanted to know whether messages arrive. It ends by itself ({time})."),
+                    "description": format!("Somebody wanted to know whether messages arrive. It ends by itself ({}).", self.mark),
                 },
                 "startsAt": now.to_string(),
             })
         };
-        self.sets.iter().enumerate().map(alert).collect()
+        self.sets.iter().map(alert).collect()
     }
 
     /// Tells every replica that the alerts end so much from now.
@@ -308,6 +322,21 @@ impl Plan<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_test_is_like_none_before_where_no_route_looks() {
+        let told = |routes: &str| {
+            let config =
+                format!("route: {{receiver: a, group_by: [namespace], routes: [{routes}]}}\nreceivers: []");
+            let routing = Routing::read(&config).unwrap();
+            let told = routing.told(&Labels::new());
+            marked(&routing, Labels::new(), &told, "test-1").into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(told(""), ["instance", "namespace"]);
+        let route = |label: &str| format!("{{receiver: b, matchers: ['{label}=~\".+\"']}}");
+        assert_eq!(told(&route("namespace")), ["instance"]);
+        assert_eq!(told(&format!("{}, {}", route("namespace"), route("instance"))), ["test"]);
+    }
 
     #[test]
     fn receivers_are_named_as_the_configuration_names_them() {
