@@ -117,13 +117,13 @@ pub async fn plan<'a, 'c>(ctx: &'a Context<'c>, receiver: Option<&str>) -> Resul
     // who groups by none of what is new may still hold the group of the last test, which sends no sooner
     // than its interval
     let wait = |labels: &Labels, told: &Told| {
-        let new = labels.iter().filter(|(_, value)| value.starts_with(&mark));
-        match new.into_iter().any(|(name, _)| told.groups_by(name)) {
+        let mut new = labels.iter().filter(|(_, value)| value.starts_with(&mark));
+        match new.any(|(name, _)| told.groups_by(name)) {
             true => (told.times.wait, "group_wait"),
             false => (told.times.wait.max(told.times.interval), "group_interval"),
         }
     };
-    let waits = sets.iter().flat_map(|(labels, told)| told.iter().map(|told| wait(labels, told)));
+    let waits = sets.iter().filter_map(|(labels, told)| told.iter().map(|told| wait(labels, told)).max());
     let (longest, because) = waits.max().unwrap_or_default();
     let peers = PEER * (alertmanager.places.len() as u64).saturating_sub(1);
     let because = format!("{because} of {longest}s");
@@ -224,7 +224,10 @@ impl Plan<'_, '_> {
                 "labels": labels,
                 "annotations": {
                     "summary": format!("Test message, sent by {by} with kubectl obs: nothing is wrong"),
-                    "description": format!("Somebody wanted to know whether messages arrive. It ends by itself ({}).", self.mark),
+                    "description": format!(
+                        "Somebody wanted to know whether messages arrive. It ends by itself ({}).",
+                        self.mark
+                    ),
                 },
                 "startsAt": now.to_string(),
             })
