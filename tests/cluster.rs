@@ -19,6 +19,8 @@ use libtest_mimic::Arguments;
 mod cluster {
     pub(crate) mod admission;
     pub(crate) mod adoption;
+    pub(crate) mod alerts;
+    pub(crate) mod apps;
     pub(crate) mod cases;
     pub(crate) mod causes;
     pub(crate) mod chaos;
@@ -66,6 +68,8 @@ fn main() -> ExitCode {
     let trials = [
         cluster::admission::trials(),
         cluster::adoption::trials(),
+        cluster::alerts::trials(),
+        cluster::apps::trials(),
         cluster::cases::trials(),
         cluster::causes::trials(),
         cluster::chaos::trials(),

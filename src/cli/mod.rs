@@ -1,5 +1,6 @@
 //! What a person can type: clap types only. The doc comments are the help text.
 
+mod alerts;
 mod bundle;
 mod change;
 mod day2;
@@ -8,6 +9,9 @@ mod output;
 mod read;
 mod values;
 
+pub use alerts::{
+    Alerts, AlertsCommand, AlertsSilence, AlertsSilences, AlertsTest, AlertsUnsilence, Apps, AppsCommand,
+};
 pub use bundle::{Bundle, BundleImages, BundlePackage, BundleRef, BundleShow, Template};
 pub use change::{Base, Change, DryRun, Events, Install, Operation, Rollback, Uninstall, Upgrade, Wait};
 pub use day2::{Forward, Logs, Open, PortForward, Rollout, RolloutHistory, RolloutUndo, RolloutWait, Tail};
@@ -55,6 +59,8 @@ impl Cli {
             Command::Diff(args) => (args.output, None, false),
             Command::Drift(args) => (args.output, None, false),
             Command::Status(args) => (args.output, None, false),
+            Command::Alerts(args) => (args.output(), None, false),
+            Command::Apps(args) => (args.output, None, false),
             Command::PortForward(args) => (args.forward.machine_output(), None, false),
             Command::Open(args) => (args.forward.machine_output(), None, false),
             Command::Rollout(args) => {
@@ -104,6 +110,10 @@ pub enum Command {
     Drift(Drift),
     /// Show each component of a release, and why it is not ready
     Status(Status),
+    /// Show which alerts fire, since when, and who was told; silence them, test receivers
+    Alerts(Alerts),
+    /// Show how the watched applications do, and what serves metrics and is not watched
+    Apps(Apps),
     /// Reach the UIs of a release from this machine, for as long as it runs
     PortForward(PortForward),
     /// Open the UI of a component in a browser

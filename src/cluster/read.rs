@@ -149,9 +149,10 @@ impl Cluster {
         self.list_where_allowed(kind, &list_call(kind, namespace, labels).accept(METADATA)).await
     }
 
-    /// All objects of a kind that the cluster has once; None where the caller may not look.
-    pub async fn list_if_possible(&self, kind: &Kind) -> Result<Option<Vec<Value>>> {
-        self.list_where_allowed(kind, &list_call(kind, None, "")).await
+    /// All objects of a kind, in one namespace or (None) in the whole cluster; None where the caller may
+    /// not look.
+    pub async fn list_if_possible(&self, kind: &Kind, namespace: Option<&str>) -> Result<Option<Vec<Value>>> {
+        self.list_where_allowed(kind, &list_call(kind, namespace, "")).await
     }
 
     async fn list_where_allowed(&self, kind: &Kind, call: &Call) -> Result<Option<Vec<Value>>> {

@@ -1,6 +1,8 @@
 //! One file per verb: arguments → operation → print. Nothing here decides anything about a
 //! cluster, and nothing in `ops` prints.
 
+mod alerts;
+mod apps;
 pub mod bundle;
 mod change;
 pub mod completion;
@@ -91,6 +93,8 @@ pub async fn run(cli: Cli, ui: &Ui, cancel: Cancel) -> Result<Outcome> {
         Command::Drift(args) => return Outcome::of_comparison(drift::run(&app, args).await),
         Command::Logs(args) => return logs::run(&app, args).await,
         Command::Status(args) => app.cancel.or(status::run(&app, &args)).await,
+        Command::Alerts(args) => alerts::run(&app, args).await,
+        Command::Apps(args) => app.cancel.or(apps::run(&app, &args)).await,
         Command::PortForward(args) => return port_forward::run(&app, args).await,
         Command::Open(args) => return open::run(&app, args).await,
         Command::Rollout(args) => return rollout::run(&app, args).await,

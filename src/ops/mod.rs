@@ -1,7 +1,9 @@
 //! The operations, without a terminal: each takes options, reports [`crate::event::Event`]s to an
 //! observer and returns a report. Commands turn arguments into options and print the report.
 
+pub mod alerts;
 pub mod apply;
+pub mod apps;
 pub mod ask;
 pub mod change;
 pub mod claims;
@@ -19,6 +21,7 @@ pub mod load;
 pub mod logs;
 pub mod namespace;
 pub mod pace;
+pub mod pod;
 pub mod preflight;
 pub mod prune;
 pub mod reload;

@@ -101,6 +101,11 @@ pub fn with_ui(record: &Record) -> Vec<String> {
     names.filter(|name| workload(record, name).is_some()).cloned().collect()
 }
 
+/// The port of a component's UI, as the release recorded it.
+pub fn recorded_port(record: &Record, component: &str) -> Option<u16> {
+    workload(record, component).map(|(port, _)| port)
+}
+
 fn without_ui(record: &Record, name: &str) -> Error {
     let with = with_ui(record);
     let error =
