@@ -55,10 +55,10 @@ fn cases(verb: &str, world: &World) -> Vec<Vec<String>> {
         "drift" | "status" | "history" | "rollout history" => with(&[], &[&[], &forged]),
         "list" => with(&[], &[&["-A"]]),
         "alerts" | "alerts silences" | "apps" | "apps suggest" => {
-            with(&[], &[&[], &forged, &["--context", LINE]])
+            with(&[], &[&[], &forged, &["--release", LINE]])
         }
         "alerts silence" | "alerts unsilence" | "alerts test" => {
-            with(&[LINE], &[&[], &forged, &["--context", LINE]])
+            with(&[LINE], &[&[], &forged, &["--release", LINE]])
         }
         "logs" => with(&[], &[&[], &[LINE], &["--grep", &LINE[..LINE.len() - 1], "--since", LINE], &forged]),
         "port-forward" | "open" => with(&[LINE], &[&[], &forged]),

@@ -161,6 +161,11 @@ async fn standing(alertmanager: &Alertmanager<'_, '_>) -> Result<Vec<Silence>> {
 
 /// Ends silences: those with these ids (or beginnings of them), or all.
 pub async fn unsilence(ctx: &Context<'_>, ids: &[String], all: bool) -> Result<Report> {
+    // Alertmanager's are UUIDs
+    if let Some(id) = ids.iter().find(|id| !id.chars().all(|c| c.is_ascii_hexdigit() || c == '-')) {
+        return Err(Error::usage(format!("\"{id}\" is no id of a silence"))
+            .hint("kubectl obs alerts silences shows the ids"));
+    }
     let record = components::latest(ctx).await?;
     let alertmanager = Alertmanager::demand(ctx, &record).await?;
     let standing = standing(&alertmanager).await?;
