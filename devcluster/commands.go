@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"devcluster/internal/cluster"
+	"devcluster/internal/image"
 	"devcluster/internal/recipe"
 	"devcluster/internal/talk"
 )
@@ -104,6 +105,15 @@ func kubectl(_ context.Context, f flags, args []string) error {
 		return err
 	}
 	return syscall.Exec(kube.Program("kubectl"), append([]string{"kubectl"}, args...), append(os.Environ(), c.KubectlEnv()...))
+}
+
+// python becomes the interpreter of the example's image, which runs on this machine too.
+func python(_ context.Context, _ flags, args []string) error {
+	built, err := image.ShopPython()
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(built.Program("python"), append([]string{"python"}, args...), os.Environ())
 }
 
 func logs(_ context.Context, f flags, args []string) error {

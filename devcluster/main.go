@@ -33,6 +33,7 @@ Commands:
   kubeconfig [--name N]                     print the path of the kubeconfig file
   kubectl [--name N] [--] ARGS...           run kubectl on a cluster
   logs [--name N] [COMPONENT]               print a component's log; without one, list them
+  python ARGS...                            run the Python of examples/fastapi, with its packages
   images                                    list the images on the node
   load IMAGE.tar                            import an image into the node
   tool {amtool,helm,kubectl,pint,promtool}   build a tool if needed; prints its path
@@ -58,6 +59,7 @@ var commands = map[string]command{
 	"kubeconfig": {kubeconfig, []string{"--no-node", "--name"}},
 	"kubectl":    {kubectl, []string{"--no-node", "--name"}},
 	"logs":       {logs, []string{"--no-node", "--name"}},
+	"python":     {python, nil},
 	"images":     {images, []string{"--name"}},
 	"load":       {load, []string{"--name"}},
 	"tool":       {tool, nil},
@@ -142,8 +144,8 @@ func parse(verb string, known, args []string) (f flags, rest []string, err error
 			return f, nil, talk.Failf("help is not given per command").Hinted("devcluster help")
 		}
 		if !slices.Contains(known, name) {
-			if verb == "kubectl" {
-				return f, args, nil // one of kubectl's own
+			if verb == "kubectl" || verb == "python" {
+				return f, args, nil // one of the program's own
 			}
 			return f, nil, talk.Failf("devcluster %s has no flag %s", verb, name).Hinted("devcluster help lists commands and flags")
 		}

@@ -1,9 +1,12 @@
 //! The one error type. An [`Error`] knows what a person must read (message, details, hints) and
 //! the exit code that scripts rely on; it is rendered once, at the edge, by `main`.
 //!
-//! Messages are lower case, without a full stop: what happened, to which object, why.
+//! Messages are lower case, without a full stop: what happened, to which object, why. Addresses in them,
+//! also those that a library quotes, lose what is secret in them.
 
 use std::fmt;
+
+use crate::url::scrubbed;
 
 /// The exit codes, documented API (design: "Exit codes").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +49,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error with the given exit code.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), details: Vec::new(), hints: Vec::new() }
+        Self { exit, message: scrubbed(&message.into()), details: Vec::new(), hints: Vec::new() }
     }
 
     /// The operation failed (exit 1).
@@ -72,21 +75,30 @@ impl Error {
     /// Adds what the person can do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        self.hints.push(scrubbed(&hint.into()));
         self
     }
 
     /// Adds a line (or several, separated by `\n`) of evidence below the message.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.details.push(detail.into());
+        self.details.push(scrubbed(&detail.into()));
         self
     }
 
     /// Puts `what` before the message: `what: message`.
     #[must_use]
     pub fn context(mut self, what: impl fmt::Display) -> Self {
-        self.message = format!("{what}: {}", self.message);
+        self.message = scrubbed(&format!("{what}: {}", self.message));
+        self
+    }
+
+    /// The error with its texts replaced, for example without what is secret.
+    #[must_use]
+    pub fn with_texts(mut self, replace: impl Fn(&str) -> String) -> Self {
+        for text in std::iter::once(&mut self.message).chain(&mut self.details).chain(&mut self.hints) {
+            *text = replace(text);
+        }
         self
     }
 

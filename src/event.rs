@@ -105,6 +105,39 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The event with its texts replaced, for those who show it.
+    #[must_use]
+    pub fn with_texts(mut self, replace: impl Fn(&str) -> String) -> Self {
+        let texts: Vec<&mut String> = match &mut self {
+            Self::Started(Start { operation, release, namespace, bundle, cluster, kubernetes }) => {
+                let mut texts = vec![operation, release, namespace, cluster, kubernetes];
+                texts.extend(bundle);
+                texts
+            }
+            Self::Warning { message } => vec![message],
+            Self::PhaseDone { summary: text, .. } | Self::Awaiting { what: text, .. } => vec![text],
+            Self::Component { name, ready, why, .. } => vec![name, ready, why],
+            Self::Usual { name, .. } => vec![name],
+            Self::Object { object, .. } => {
+                let ObjectId { group, kind, namespace, name } = object;
+                let mut texts = vec![group, kind, name];
+                texts.extend(namespace);
+                texts
+            }
+            Self::Release { status, .. } => vec![status],
+            Self::Failed { message, details, hints, .. } => {
+                std::iter::once(message).chain(details).chain(hints).collect()
+            }
+            Self::PhaseStarted { .. } => Vec::new(),
+        };
+        for text in texts {
+            *text = replace(text);
+        }
+        self
+    }
+}
+
 /// Phases of an operation, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]

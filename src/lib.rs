@@ -29,6 +29,8 @@
 //! | [`event`] | what operations report; the one stream behind progress bars, plain lines and NDJSON |
 //! | [`ui`] | printer, progress, tables, prompts |
 //! | [`yaml`] | the only module that names the YAML crate |
+//! | [`url`] | addresses as they may be shown |
+//! | [`escape`] | text from outside made harmless for a terminal |
 //! | [`words`] | counts in a person's words |
 //! | [`error`] | one error type with exit code and hints |
 //!
@@ -52,6 +54,7 @@ pub mod cluster;
 pub mod commands;
 pub mod diff;
 pub mod error;
+pub mod escape;
 pub mod event;
 pub mod object;
 pub mod ops;
@@ -60,6 +63,7 @@ pub mod readiness;
 pub mod release;
 pub mod render;
 pub mod ui;
+pub mod url;
 pub mod values;
 pub mod words;
 pub mod yaml;

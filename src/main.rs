@@ -2,31 +2,35 @@
 //! Parses, runs, and turns an error into text on stderr and an exit code.
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use kubectl_obs::cli::{Cli, Command};
 use kubectl_obs::ops::{Cancel, signalled};
-use kubectl_obs::{Error, commands, ui};
+use kubectl_obs::{Error, commands, escape, ui, url};
 
 #[global_allocator]
 static ALLOCATOR: kubectl_obs::alloc::Allocator = kubectl_obs::alloc::Allocator;
 
 fn main() -> ExitCode {
     ui::install_panic_hook();
-    let mut args = std::env::args_os();
-    let own = args.next().unwrap_or_default();
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let own = args.first().cloned().unwrap_or_default();
     if Path::new(&own).file_name().is_some_and(|name| name.to_string_lossy().starts_with("kubectl_complete-"))
     {
-        return complete(args.collect());
+        return complete(args.into_iter().skip(1).collect());
     }
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
-            // help goes to stdout with 0, mistakes to stderr with 2; a closed pipe is no error
-            let _ = error.print();
+            // help goes to stdout with 0, mistakes to stderr with 2
+            let shown =
+                args.iter().map(|arg| escape::line(&url::argument(&arg.to_string_lossy())).into_owned());
+            match Cli::try_parse_from(shown) {
+                Err(again) => ui::usage(&again, true),
+                Ok(_) => ui::usage(&error, false),
+            }
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
@@ -110,6 +114,6 @@ fn stop_in_good_order() -> Result<(), Error> {
 /// Completion never disturbs the shell: an error is kubectl's error directive.
 fn complete(words: Vec<OsString>) -> ExitCode {
     let answer = commands::completion::candidates(words).unwrap_or_else(|_| ":1\n".to_owned());
-    let _ = std::io::stdout().write_all(answer.as_bytes());
+    ui::answer(&answer);
     ExitCode::SUCCESS
 }

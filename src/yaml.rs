@@ -15,6 +15,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_yaml::DoubleQuoted;
 
+use crate::escape;
 use crate::values::Pointer;
 use compose::Composer;
 
@@ -79,22 +80,74 @@ pub fn to_string(value: &Value) -> String {
     // Folding (`>`) is off: a long line stays one line, so that it can be searched and copied.
     let options = serde_yaml::ser_options! { folded_wrap_chars: usize::MAX };
     // serde_json::Value has string keys and no enums: the serialiser has nothing to refuse.
-    serde_yaml::to_string_with_options(&Written(value), options).unwrap_or_default()
+    let written = serde_yaml::to_string_with_options(&Written(value), options).unwrap_or_default();
+    escaped(written)
 }
 
 /// A value on its way out. goyaml.v2 refuses a block scalar whose first line begins with a tab,
-/// which the YAML crate writes; such strings are quoted instead.
+/// which the YAML crate writes; such strings are quoted instead. So are those that hold what would control
+/// a terminal, for only double quotes know escapes.
 struct Written<'a>(&'a Value);
 
 impl Serialize for Written<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            Value::String(s) if indented_with_tab(s) => DoubleQuoted(s).serialize(serializer),
+            Value::String(text) => Text(text).serialize(serializer),
             Value::Array(items) => serializer.collect_seq(items.iter().map(Written)),
-            Value::Object(map) => serializer.collect_map(map.iter().map(|(k, v)| (k, Written(v)))),
+            Value::Object(map) => serializer.collect_map(map.iter().map(|(k, v)| (Text(k), Written(v)))),
             scalar => scalar.serialize(serializer),
         }
     }
+}
+
+struct Text<'a>(&'a str);
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.contains(controls) {
+            let mut guarded = String::with_capacity(self.0.len() + 8);
+            for c in self.0.chars() {
+                guarded.push(c);
+                if controls(c) {
+                    guarded.push(GUARD);
+                }
+            }
+            return DoubleQuoted(&guarded).serialize(serializer);
+        }
+        match indented_with_tab(self.0) {
+            true => DoubleQuoted(self.0).serialize(serializer),
+            false => self.0.serialize(serializer),
+        }
+    }
+}
+
+/// Stands behind a character that the crate would write as it is: for keys it knows no wish to be quoted,
+/// but quotes them for this one, which it writes as [`GUARD_WRITTEN`].
+const GUARD: char = '\u{ffff}';
+const GUARD_WRITTEN: &str = "\\uFFFF";
+
+/// What controls a terminal and is written as it is by the crate: it knows the other controls.
+fn controls(c: char) -> bool {
+    escape::controls(c) && !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// The text with escapes for these, and without the guards behind them.
+fn escaped(written: String) -> String {
+    let mut out = String::new();
+    let mut rest = written.as_str();
+    while let Some(at) = rest.find(controls) {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let mut behind = from.chars();
+        out.extend(behind.next().map(|c| escape::document(c.encode_utf8(&mut [0; 4])).into_owned()));
+        rest = behind.as_str();
+        rest = rest.strip_prefix(GUARD_WRITTEN).unwrap_or(rest);
+    }
+    if out.is_empty() {
+        return written;
+    }
+    out.push_str(rest);
+    out
 }
 
 fn indented_with_tab(text: &str) -> bool {

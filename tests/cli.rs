@@ -24,6 +24,8 @@ mod cli {
     mod help;
     mod interrupts;
     mod mistakes;
+    mod passwords;
+    mod secrets;
     mod streams;
     mod unreachable;
     mod values;

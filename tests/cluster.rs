@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use libtest_mimic::Arguments;
 
 mod cluster {
+    pub(crate) mod admission;
     pub(crate) mod adoption;
     pub(crate) mod cases;
     pub(crate) mod causes;
@@ -26,6 +27,7 @@ mod cluster {
     pub(crate) mod definitions;
     pub(crate) mod equal;
     pub(crate) mod forward;
+    pub(crate) mod gate;
     pub(crate) mod harness;
     pub(crate) mod health;
     pub(crate) mod immutable;
@@ -47,6 +49,7 @@ mod cluster {
     pub(crate) mod takeover;
     pub(crate) mod template;
     pub(crate) mod terminal;
+    pub(crate) mod trust;
     pub(crate) mod undo;
     pub(crate) mod upgrade;
     pub(crate) mod vanishing;
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
     support::trial::collect_panics();
 
     let trials = [
+        cluster::admission::trials(),
         cluster::adoption::trials(),
         cluster::cases::trials(),
         cluster::causes::trials(),
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
         cluster::definitions::trials(),
         cluster::equal::trials(),
         cluster::forward::trials(),
+        cluster::gate::trials(),
         cluster::harness::trials(),
         cluster::health::trials(),
         cluster::immutable::trials(),
@@ -91,6 +96,7 @@ fn main() -> ExitCode {
         cluster::takeover::trials(),
         cluster::template::trials(),
         cluster::terminal::trials(),
+        cluster::trust::trials(),
         cluster::undo::trials(),
         cluster::upgrade::trials(),
         cluster::vanishing::trials(),

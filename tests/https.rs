@@ -224,7 +224,7 @@ fn a_server_that_hangs_is_given_up() {
     let silent = format!("https://{}/x.tgz", silent.local_addr().expect("it is bound"));
     for url in [silent, stalled.url("/x.tgz")] {
         let began = Instant::now();
-        let trouble = download::get(&url, roots(), Duration::from_secs(1)).expect_err("it hangs");
+        let trouble = download::get(&url, roots(), Duration::from_secs(1), &|_| None).expect_err("it hangs");
         assert_eq!(trouble.why, "it did not come within 1s");
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     }

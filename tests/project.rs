@@ -218,3 +218,58 @@ mod readme {
         assert_eq!(table.iter().map(String::as_str).collect::<BTreeSet<_>>(), codes);
     }
 }
+
+/// What reaches a terminal passes the gate of `src/ui/gate.rs`: nothing else may write to the streams.
+mod streams {
+    use super::*;
+
+    /// Besides the gate: the lines that move the cursor, questions by dialoguer, a pipe to the parent; and
+    /// plain lines and NDJSON, which open and escape what they write for any stream.
+    const WRITERS: [&str; 6] = [
+        "src/ui/gate.rs",
+        "src/ui/tty.rs",
+        "src/ui/prompt.rs",
+        "src/ui/watch.rs",
+        "src/ui/json.rs",
+        "src/ops/sandbox.rs",
+    ];
+    /// What is asked of a stream without writing to it.
+    const QUESTIONS: [&str; 5] = [".is_terminal()", ".as_raw_fd()", ".is_term()", ".size()", ".features()"];
+
+    /// The lines of a source file that may write to a stream.
+    fn writes(text: &str) -> Vec<String> {
+        let uses = |line: &&str| {
+            ["stdout()", "stderr()"].iter().any(|stream| {
+                let mut behind = line.split(stream).skip(1);
+                behind.any(|behind| !QUESTIONS.iter().any(|question| behind.starts_with(question)))
+            })
+        };
+        text.lines()
+            .take_while(|line| line.trim() != "#[cfg(test)]")
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .filter(uses)
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn walk(folder: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let name = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).expect("below").display().to_string();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if !WRITERS.contains(&name.as_str()) {
+                found.extend(writes(&read(&name)).iter().map(|line| format!("{name}: {}", line.trim())));
+            }
+        }
+    }
+
+    #[test]
+    fn they_have_one_gate() {
+        assert!(!writes(&read("src/ui/gate.rs")).is_empty(), "the gate is somewhere else now");
+        let mut found = Vec::new();
+        walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+        found.retain(|line| !line.contains("Ndjson::stdout()") && !line.contains(".use_stderr()"));
+        assert_eq!(found, [""; 0], "write by way of src/ui/gate.rs");
+    }
+}

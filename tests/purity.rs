@@ -10,8 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The pure core, below `src/`.
-const CORE: [&str; 9] =
-    ["yaml", "values", "bundle", "render", "object", "plan", "readiness", "release", "diff"];
+const CORE: [&str; 11] =
+    ["escape", "url", "yaml", "values", "bundle", "render", "object", "plan", "readiness", "release", "diff"];
 
 /// Paths that the core may not name, with everything below them.
 const FORBIDDEN: [(&str, &str); 19] = [

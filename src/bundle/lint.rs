@@ -3,11 +3,13 @@
 
 mod objects;
 mod scalars;
+mod secrets;
 mod usage;
 
 use std::fmt;
 
 pub use objects::{images, rendered};
+pub use secrets::{Probe, probes};
 
 use super::Bundle;
 use crate::render::Engine;

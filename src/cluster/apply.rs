@@ -9,6 +9,7 @@ use super::Cluster;
 use super::call::{APPLY_PATCH, Call, Subject, path, with_query};
 use super::errors::{
     Cause, Failure, FieldConflict, causes, field_conflicts, is_immutable, is_invalid, is_uid_mismatch,
+    lacks_rights,
 };
 use super::retry::Reply;
 use crate::Error;
@@ -52,8 +53,10 @@ pub enum ApplyError {
     Invalid(Vec<Cause>, Error),
     /// Its namespace does not exist, or its kind is not served.
     NotFound(Error),
-    /// RBAC, quota, PodSecurity or an admission webhook refuse it.
+    /// The caller lacks a right, or would grant one.
     Forbidden(Error),
+    /// A quota, PodSecurity, a policy or a webhook refuses it, whoever asks.
+    Denied(Error),
     /// Anything else.
     Other(Error),
 }
@@ -69,6 +72,7 @@ impl ApplyError {
             | Self::Gone(error)
             | Self::NotFound(error)
             | Self::Forbidden(error)
+            | Self::Denied(error)
             | Self::Other(error) => error,
         }
     }
@@ -84,6 +88,7 @@ impl From<ApplyError> for Error {
             | ApplyError::Gone(error)
             | ApplyError::NotFound(error)
             | ApplyError::Forbidden(error)
+            | ApplyError::Denied(error)
             | ApplyError::Other(error) => error,
         }
     }
@@ -136,7 +141,8 @@ impl Cluster {
                 |status, error| ApplyError::Invalid(causes(status), error)
             }
             404 => |_, error| ApplyError::NotFound(error),
-            403 => |_, error| ApplyError::Forbidden(error),
+            403 if failure.status().is_some_and(lacks_rights) => |_, error| ApplyError::Forbidden(error),
+            403 => |_, error| ApplyError::Denied(error),
             _ => |_, error| ApplyError::Other(error),
         };
         let status = failure.status().cloned().unwrap_or_default();

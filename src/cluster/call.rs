@@ -1,10 +1,12 @@
 //! One request to the API server as a value: method, URL, body, and what it is about in words for
 //! error messages. Paths follow the API conventions (`/apis/<group>/<version>/namespaces/<ns>/…`).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use http::Method;
 
+use crate::escape;
 use crate::object::Kind;
 
 /// JSON merge patch (RFC 7386).
@@ -94,8 +96,13 @@ impl Call {
         body: &serde_json::Value,
         subject: Subject,
     ) -> Self {
-        // `to_vec` fails on maps with keys that are not strings, which a `Value` cannot hold
-        Self { method, body: serde_json::to_vec(body).unwrap_or_default(), ..Self::get(url, subject) }
+        let text = body.to_string();
+        // an apply is read as YAML, which refuses some characters that JSON has as they are
+        let body = match escape::document(&text) {
+            Cow::Borrowed(_) => text.into_bytes(),
+            Cow::Owned(escaped) => escaped.into_bytes(),
+        };
+        Self { method, body, ..Self::get(url, subject) }
     }
 
     #[must_use]

@@ -19,6 +19,7 @@ use super::plugin::{Credential, Plugin, Tokens};
 use super::proxy;
 use super::target::{Credentials, Target};
 use crate::object::labels::MANAGER;
+use crate::url::{shown, well_formed};
 use crate::{Error, Result};
 
 /// A host that does not answer on TCP at all is given up after this.
@@ -36,7 +37,7 @@ pub(super) async fn build(
     let Chosen { cluster, user, mut target } = chosen;
     check_identity(&user, options)?;
     let mut config = Config::new(server(&cluster, &target, &user, options)?);
-    target.server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+    target.server = shown(config.cluster_url.to_string().trim_end_matches('/'));
     config.root_cert = authority(&cluster, options)?;
     config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
     if config.accept_invalid_certs && config.root_cert.is_some() {
@@ -48,15 +49,12 @@ pub(super) async fn build(
     }
     config.tls_server_name = cluster.tls_server_name.clone().filter(|name| !name.is_empty());
     config.disable_compression = cluster.disable_compression.unwrap_or(false);
-    if let Some((url, proxy)) =
-        proxy::choose(&config.cluster_url, cluster.proxy_url.as_deref(), |name| std::env::var(name).ok())?
-    {
-        config.proxy_url = Some(url);
-        target.proxy = Some(proxy);
-    }
+    use_proxy(&mut config, &mut target, cluster.proxy_url.as_deref())?;
     config.auth_info = user;
     let exec = config.auth_info.exec.take();
-    let plugin = exec.filter(|_| matches!(target.credentials, Credentials::Plugin { .. })).map(Plugin::new);
+    let plugin = exec
+        .filter(|_| matches!(target.credentials, Credentials::Plugin { .. }))
+        .map(|exec| Plugin::new(exec, options.plugin_said.clone()));
     let tokens = match plugin {
         Some(plugin) => {
             let limit = options.request_timeout.filter(|limit| !limit.is_zero());
@@ -69,6 +67,15 @@ pub(super) async fn build(
         None => None,
     };
     finish(config, target, tokens).await
+}
+
+fn use_proxy(config: &mut Config, target: &mut Target, from_kubeconfig: Option<&str>) -> Result<()> {
+    let chosen = proxy::choose(&config.cluster_url, from_kubeconfig, |name| std::env::var_os(name))?;
+    if let Some((url, proxy)) = chosen {
+        config.proxy_url = Some(url);
+        target.proxy = Some(proxy);
+    }
+    Ok(())
 }
 
 /// Runs a plugin for the first time. It may wait for a person, so only `--request-timeout` ends it; who
@@ -89,16 +96,17 @@ async fn patiently(
 
 /// The client of a pod: the service account's token, the cluster's internal address.
 pub(super) async fn in_cluster() -> Result<(Connections, Target)> {
-    let config = Config::incluster().map_err(|e| {
+    let mut config = Config::incluster().map_err(|e| {
         Error::unreachable(format!("the service account of this pod cannot be used: {e}"))
             .hint("mount its token (automountServiceAccountToken), or name a kubeconfig with --kubeconfig")
     })?;
-    let target = Target {
+    let mut target = Target {
         name: "in-cluster".into(),
         server: config.cluster_url.to_string().trim_end_matches('/').to_owned(),
         credentials: Credentials::TokenFile,
         ..Target::default()
     };
+    use_proxy(&mut config, &mut target, None)?;
     finish(config, target, None).await
 }
 
@@ -131,7 +139,7 @@ fn server(
 ) -> Result<Uri> {
     let text = cluster.server.as_deref().unwrap_or_default().trim();
     let by_flag = options.server.is_some();
-    let bad = || problems::bad_server(&target.name, text, by_flag);
+    let bad = || problems::bad_server(&target.name, &shown(text), by_flag);
     let full = if text.contains("://") {
         text.to_owned()
     } else {
@@ -143,8 +151,7 @@ fn server(
         format!("{}://{text}", if tls { "https" } else { "http" })
     };
     let uri: Uri = full.parse().map_err(|_| bad())?;
-    let usable =
-        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|h| !h.is_empty());
+    let usable = matches!(uri.scheme_str(), Some("http" | "https")) && well_formed(&uri);
     if usable { Ok(uri) } else { Err(bad()) }
 }
 

@@ -24,7 +24,7 @@ use crate::error::{Error, Exit};
 pub(super) use credentials::{Trouble, plugin_failed};
 pub use status::{Cause, FieldConflict};
 pub(super) use status::{
-    causes, field_conflicts, is_immutable, is_invalid, is_uid_mismatch, webhook_is_away,
+    causes, field_conflicts, is_immutable, is_invalid, is_uid_mismatch, lacks_rights, webhook_is_away,
 };
 pub use tls::Tls;
 pub(super) use transport::{Transport, client as client_error};

@@ -15,6 +15,7 @@ use super::errors::kubeconfig as errors;
 use super::options::ConnectOptions;
 use super::target::{Credentials, Target};
 use crate::Result;
+use crate::url::shown;
 
 /// What the kubeconfig and the flags say together.
 pub(super) struct Chosen {
@@ -78,7 +79,7 @@ pub(super) fn choose(config: &Kubeconfig, options: &ConnectOptions) -> Result<Ch
     {
         exec.cluster = (&cluster).try_into().ok();
     }
-    let server = cluster.server.as_deref().unwrap_or_default().trim_end_matches('/').to_owned();
+    let server = shown(cluster.server.as_deref().unwrap_or_default().trim_end_matches('/'));
     let mut target = Target {
         name: cluster_name.unwrap_or_default(),
         server,

@@ -28,6 +28,7 @@ mod kubeconfig;
 mod lease;
 mod logs;
 mod options;
+mod outstanding;
 mod plugin;
 mod pods;
 mod proxy;
@@ -58,7 +59,9 @@ pub use errors::{Cause, FieldConflict, Tls, causes_of};
 pub use lease::{Holder, HolderInfo, Lock, uptime};
 pub use logs::{LogError, LogLine, LogLines, LogQuery, Since};
 pub use options::ConnectOptions;
+pub use outstanding::Unanswered;
 pub use pods::Involved;
+pub(crate) use proxy::of_environment as proxy_of_environment;
 pub use tunnel::{HttpAnswer, PodStream, Refused};
 pub use version::ServerVersion;
 pub use watch::WatchEvent;
@@ -68,6 +71,7 @@ use call::Call;
 use connections::Connections;
 use errors::Failure;
 use lease::Fence;
+use outstanding::Outstanding;
 use retry::Reply;
 use target::Target;
 
@@ -94,6 +98,8 @@ struct Inner {
     kinds: tokio::sync::Mutex<Option<Arc<Kinds>>>,
     /// The lock under which writes are sent, while there is one.
     fence: Mutex<Weak<Fence>>,
+    /// Requests that wait for an answer.
+    outstanding: Outstanding,
 }
 
 impl Inner {
@@ -169,6 +175,7 @@ impl Cluster {
             reached: AtomicBool::new(false),
             kinds: Default::default(),
             fence: Mutex::default(),
+            outstanding: Outstanding::default(),
         };
         Self { inner: Arc::new(inner), deadline: None }
     }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::plugin::Said;
+
 /// kubectl's connection flags (`kubectl options`); everything left out comes from the kubeconfig.
 /// It has no `Debug`: it holds a token.
 #[derive(Clone, Default)]
@@ -40,4 +42,6 @@ pub struct ConnectOptions {
     pub disable_compression: bool,
     /// `--request-timeout`, for each attempt at a request; None or zero: 30 s.
     pub request_timeout: Option<Duration>,
+    /// Is told what a credential plugin writes to stderr while it runs. None: it is heard when it fails.
+    pub plugin_said: Option<Said>,
 }

@@ -5,6 +5,7 @@
 
 use std::io::IsTerminal;
 use std::process::{Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -13,6 +14,7 @@ use kube::config::{AuthInfo, ExecConfig, ExecInteractiveMode};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
 use super::errors::Trouble;
@@ -21,8 +23,17 @@ use super::records::base64;
 /// A token that ends within this is replaced by a new one.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 
+/// After its end a plugin's last words are waited for this long: what it left running may hold the pipe.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// Is told what a plugin writes to stderr while it runs: it may say which page to open.
+pub type Said = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// A plugin, ready to be run.
-pub(super) struct Plugin(ExecConfig);
+pub(super) struct Plugin {
+    exec: ExecConfig,
+    said: Option<Said>,
+}
 
 /// What it delivered. It has no `Debug`: it holds secrets.
 #[derive(Default, Deserialize)]
@@ -64,13 +75,13 @@ impl Drop for Group {
 }
 
 impl Plugin {
-    pub fn new(exec: ExecConfig) -> Self {
-        Self(exec)
+    pub fn new(exec: ExecConfig, said: Option<Said>) -> Self {
+        Self { exec, said }
     }
 
     /// Its program, as the kubeconfig names it. Arguments may hold secrets.
     pub fn command(&self) -> &str {
-        self.0.command.as_deref().unwrap_or_default()
+        self.exec.command.as_deref().unwrap_or_default()
     }
 
     /// Runs it. It may ask on the terminal, where there is one. None: it may take as long as it likes.
@@ -92,7 +103,7 @@ impl Plugin {
     }
 
     async fn output(&self) -> Result<Output, Trouble> {
-        let exec = &self.0;
+        let exec = &self.exec;
         if self.command().is_empty() {
             return Err(Trouble::Other("the kubeconfig's exec entry names no command".into()));
         }
@@ -113,30 +124,78 @@ impl Plugin {
         }
         command.env("KUBERNETES_EXEC_INFO", info.to_string());
         command.stdin(if interactive { Stdio::inherit() } else { Stdio::null() });
-        command.stdout(Stdio::piped()).stderr(if never { Stdio::piped() } else { Stdio::inherit() });
+        // not inherited: what it says must not control the terminal
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.kill_on_drop(true);
         if !interactive {
             // what it starts can be ended with it; a group of its own could not read the terminal
             command.process_group(0);
         }
-        let child = command.spawn().map_err(|error| Trouble::from_start(&error))?;
+        let mut child = command.spawn().map_err(|error| Trouble::from_start(&error))?;
         let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let mut group = Group(id.filter(|_| !interactive));
-        let output = child.wait_with_output().await;
+        let mut heard = Vec::new();
+        let said = self.said.as_ref().filter(|_| !never);
+        let listen = listen(child.stderr.take(), said, &mut heard);
+        let output = until_silent(child.wait_with_output(), listen).await;
         // what it left running on purpose goes on
         group.0 = None;
-        output.map_err(|error| Trouble::from_start(&error))
+        // what was passed on needs no repetition
+        let stderr = if said.is_some() { Vec::new() } else { heard };
+        output.map(|output| Output { stderr, ..output }).map_err(|error| Trouble::from_start(&error))
     }
 
     fn read(&self, stdout: &[u8]) -> Result<Credential, Trouble> {
         let answer: Answer = serde_json::from_slice(stdout).map_err(|_| Trouble::PluginAnswer)?;
-        let asked = self.0.api_version.as_deref().is_none_or(|version| version == answer.api_version);
+        let asked = self.exec.api_version.as_deref().is_none_or(|version| version == answer.api_version);
         let status = answer.status.filter(|_| asked && answer.kind == "ExecCredential");
         let usable = |credential: &Credential| {
             credential.token.is_some()
                 || (credential.client_certificate_data.is_some() && credential.client_key_data.is_some())
         };
         status.filter(usable).ok_or(Trouble::PluginAnswer)
+    }
+}
+
+/// Hears all that comes, and passes it on in whole characters.
+async fn listen(from: Option<impl AsyncRead + Unpin>, said: Option<&Said>, heard: &mut Vec<u8>) {
+    let Some(mut from) = from else { return };
+    let (mut chunk, mut passed) = ([0; 4096], 0);
+    loop {
+        let read = from.read(&mut chunk).await.unwrap_or(0);
+        heard.extend_from_slice(&chunk[..read]);
+        if let Some(said) = said {
+            let rest = &heard[passed..];
+            // a character may come in two pieces
+            let whole = match std::str::from_utf8(rest) {
+                Err(error) if error.error_len().is_none() && read > 0 => error.valid_up_to(),
+                _ => rest.len(),
+            };
+            if whole > 0 {
+                said(&String::from_utf8_lossy(&rest[..whole]));
+            }
+            passed += whole;
+        }
+        if read == 0 {
+            return;
+        }
+    }
+}
+
+/// Listens until the end, and a little longer.
+async fn until_silent<T>(end: impl Future<Output = T>, listen: impl Future<Output = ()>) -> T {
+    tokio::pin!(end, listen);
+    let mut speaks = true;
+    loop {
+        tokio::select! {
+            ended = &mut end => {
+                if speaks {
+                    let _ = tokio::time::timeout(LAST_WORDS, &mut listen).await;
+                }
+                return ended;
+            }
+            () = &mut listen, if speaks => speaks = false,
+        }
     }
 }
 
@@ -187,13 +246,14 @@ mod tests {
 
     /// A plugin that is a shell script.
     fn script(text: &str) -> Plugin {
-        Plugin::new(ExecConfig {
+        let exec = ExecConfig {
             api_version: Some("client.authentication.k8s.io/v1".into()),
             command: Some("/bin/sh".into()),
             args: Some(vec!["-c".into(), text.into()]),
             interactive_mode: Some(ExecInteractiveMode::Never),
             ..serde_json::from_value(json!({})).unwrap()
-        })
+        };
+        Plugin::new(exec, None)
     }
 
     fn answer(status: &str) -> String {
@@ -235,8 +295,24 @@ mod tests {
         }
         let failed = Trouble::PluginFailed { status: "exit status 3".into(), stderr: "login first\n".into() };
         assert_eq!(script("echo login first >&2; exit 3").run(None).await.err(), Some(failed));
-        let missing = Plugin::new(ExecConfig { command: Some("/no/such".into()), ..script("").0 });
+        let exec = ExecConfig { command: Some("/no/such".into()), ..script("").exec };
+        let missing = Plugin::new(exec, None);
         assert_eq!(missing.run(None).await.err(), Some(Trouble::PluginMissing));
+    }
+
+    #[tokio::test]
+    async fn what_it_says_is_passed_on_as_it_comes() {
+        let heard = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let sink = Arc::clone(&heard);
+        let said: Said = Arc::new(move |text: &str| sink.lock().unwrap().push(text.to_owned()));
+        let text = "printf 'open \\303' >&2; sleep 0.2; printf '\\274\\n' >&2; exit 3";
+        let exec = ExecConfig { interactive_mode: None, ..script(text).exec };
+        let trouble = Plugin::new(exec, Some(said)).run(None).await.err();
+        assert_eq!(
+            trouble,
+            Some(Trouble::PluginFailed { status: "exit status 3".into(), stderr: String::new() })
+        );
+        assert_eq!(*heard.lock().unwrap(), ["open ", "\u{fc}\n"]);
     }
 
     #[tokio::test]

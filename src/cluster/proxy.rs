@@ -1,8 +1,10 @@
 //! Which proxy a connection goes through, by Go's rules, because kubectl follows them: the
 //! cluster's own `proxy-url` always; else `HTTPS_PROXY` or `HTTP_PROXY` by the server's scheme,
 //! unless the server is on this machine or in `NO_PROXY`. (kube compares `NO_PROXY` with the
-//! proxy's address instead of the server's.)
+//! proxy's address instead of the server's.) Whatever is configured is used or refused: nothing is left
+//! out in silence.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 
 use http::Uri;
@@ -10,23 +12,39 @@ use http::Uri;
 use super::errors::kubeconfig::bad_proxy;
 use super::target::Proxy;
 use crate::Result;
+use crate::url::{shown, well_formed};
 
 /// The proxy for `server`, as kube takes it and as people read it.
 pub(super) fn choose(
     server: &Uri,
     from_kubeconfig: Option<&str>,
-    env: impl Fn(&str) -> Option<String>,
+    env: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Option<(Uri, Proxy)>> {
     if let Some(url) = from_kubeconfig.filter(|url| !url.is_empty()) {
         return parse(url, "proxy-url in the kubeconfig").map(Some);
     }
+    of_environment(server, &[], env)
+}
+
+/// The proxy that the environment names for `server`; `others` are variables that count after those for
+/// its scheme.
+pub(crate) fn of_environment(
+    server: &Uri,
+    others: &[&'static str],
+    env: impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<(Uri, Proxy)>> {
     let names: [&'static str; 2] = if server.scheme_str() == Some("http") {
         ["HTTP_PROXY", "http_proxy"]
     } else {
         ["HTTPS_PROXY", "https_proxy"]
     };
-    let non_empty = |name: &str| env(name).filter(|value| !value.trim().is_empty());
-    let Some((origin, url)) = names.into_iter().find_map(|name| Some((name, non_empty(name)?))) else {
+    // what is not UTF-8 is no address, but it was meant as one
+    let non_empty = |name: &str| {
+        let value = env(name)?.to_string_lossy().into_owned();
+        Some(value).filter(|value| !value.trim().is_empty())
+    };
+    let mut names = names.iter().chain(others);
+    let Some((origin, url)) = names.find_map(|name| Some((*name, non_empty(name)?))) else {
         return Ok(None);
     };
     let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
@@ -39,31 +57,18 @@ pub(super) fn choose(
 
 fn parse(url: &str, origin: &'static str) -> Result<(Uri, Proxy)> {
     let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-    let masked = mask(&full);
+    let masked = shown(url);
     let uri: Uri = full.parse().map_err(|_| bad_proxy(origin, &masked))?;
     // socks5h differs from socks5 in who resolves names; the library lets the proxy do it for both
     let uri = match uri.scheme_str() {
-        Some("http" | "https" | "socks5") if uri.host().is_some_and(|host| !host.is_empty()) => uri,
+        _ if !well_formed(&uri) => return Err(bad_proxy(origin, &masked)),
+        Some("http" | "https" | "socks5") => uri,
         Some("socks5h") => {
             full.replacen("socks5h", "socks5", 1).parse().map_err(|_| bad_proxy(origin, &masked))?
         }
         _ => return Err(bad_proxy(origin, &masked)),
     };
-    Ok((uri, Proxy { url: masked, origin }))
-}
-
-/// The URL without user name and password.
-fn mask(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            match authority.rsplit_once('@') {
-                Some((_, host)) => format!("{scheme}://***@{host}{path}"),
-                None => url.to_owned(),
-            }
-        }
-        None => url.to_owned(),
-    }
+    Ok((uri, Proxy { url: shown(&full), origin }))
 }
 
 fn port(server: &Uri) -> u16 {
@@ -124,7 +129,7 @@ mod tests {
     use super::*;
 
     fn chosen(server: &str, env: &[(&str, &str)]) -> Option<String> {
-        let lookup = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        let lookup = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| OsString::from(v));
         choose(&server.parse().unwrap(), None, lookup).unwrap().map(|(_, proxy)| proxy.url)
     }
 
@@ -168,12 +173,49 @@ mod tests {
     #[test]
     fn a_bad_proxy_is_named_without_its_password() {
         let server = "https://10.0.0.1".parse().unwrap();
-        let env = |name: &str| (name == "HTTPS_PROXY").then(|| "ftp://bob:hunter2@p:1".to_owned());
+        let env = |name: &str| (name == "HTTPS_PROXY").then(|| OsString::from("ftp://bob:hunter2@p:1"));
         let error = choose(&server, None, env).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "HTTPS_PROXY is not a usable proxy address: \"ftp://***@p:1\"\n  \
+            "HTTPS_PROXY is not a usable proxy address: \"ftp://p:1\"\n  \
              hint: for example http://proxy.example.com:3128, https:// or socks5://"
         );
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_and_never_passed_over() {
+        let server = "https://10.0.0.1".parse().unwrap();
+        for url in [
+            "ftp://bob:hunter2@p:1",
+            "http://bob:hun ter2@p",
+            "http://",
+            "bob:hunter2@",
+            "http://bob:hunter2@p:port",
+            "socks4://bob:hunter2@p:1",
+            "http//bob:hunter2@p",
+            "http:/bob:hunter2@p",
+            "http://bob:hun/ter2@p",
+            "http://[::1",
+            "\u{fffd}",
+        ] {
+            for name in ["HTTPS_PROXY", "https_proxy"] {
+                let error =
+                    choose(&server, None, |n| (n == name).then(|| url.into())).unwrap_err().to_string();
+                assert!(
+                    error.starts_with(&format!("{name} is not a usable proxy address")),
+                    "{url}: {error}"
+                );
+                assert!(!error.contains("ter2") && !error.contains("hun"), "{url}: {error}");
+            }
+            let error = choose(&server, Some(url), |_| None).unwrap_err().to_string();
+            assert!(error.starts_with("proxy-url in the kubeconfig is not a usable"), "{url}: {error}");
+            assert!(!error.contains("ter2") && !error.contains("hun"), "{url}: {error}");
+        }
+        // one that is not needed is not looked at
+        let env = |name: &str| match name {
+            "HTTPS_PROXY" => Some("ftp://p".into()),
+            _ => Some("10.0.0.0/8".into()),
+        };
+        assert!(choose(&server, None, env).unwrap().is_none());
     }
 }

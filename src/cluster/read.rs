@@ -151,7 +151,18 @@ impl Cluster {
         }
     }
 
-    /// The same, but only apiVersion, kind and metadata without managedFields of each object: cheap
+    /// All objects of a kind that the cluster has once; None where the caller may not look.
+    pub async fn list_if_possible(&self, kind: &Kind) -> Result<Option<Vec<Value>>> {
+        let call = list_call(kind, None, "");
+        match self.list_pages(kind, &call).await {
+            Ok(listed) => Ok(Some(listed.items)),
+            Err(failure) if failure.code() == 404 => Ok(Some(Vec::new())),
+            Err(failure) if failure.code() == 403 => Ok(None),
+            Err(failure) => Err(self.error(failure, &call)),
+        }
+    }
+
+    /// Only apiVersion, kind and metadata without managedFields of each object: cheap
     /// even for Secrets with megabytes of data.
     pub async fn list_metadata(
         &self,

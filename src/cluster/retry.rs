@@ -88,6 +88,7 @@ pub(super) async fn run<T: DeserializeOwned + Default>(
     call: &Call,
 ) -> Result<Reply<T>, Failure> {
     let fence = cluster.fence(call);
+    let _under_way = cluster.inner.outstanding.add(call);
     let attempt = |limit| {
         let fence = fence.as_deref();
         async move {

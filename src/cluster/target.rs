@@ -42,7 +42,7 @@ pub(super) enum Credentials {
 
 /// A proxy and who asked for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     /// Its URL, password masked.
     pub url: String,
     /// `HTTPS_PROXY`, or `proxy-url in the kubeconfig`.

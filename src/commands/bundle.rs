@@ -12,7 +12,8 @@ use crate::bundle::{Bundle, archive};
 use crate::error::Error;
 use crate::ops::source::{Opened, open};
 use crate::render::Facts;
-use crate::{Result, bundle, cli, words};
+use crate::ui::text;
+use crate::{Result, bundle, cli, escape, words};
 
 /// `bundle show`
 pub struct ShowOptions {
@@ -80,7 +81,7 @@ pub fn show(options: &ShowOptions, out: &mut dyn Write) -> Result<()> {
             "source": opened.origin, "digest": opened.digest.to_string(), "profiles": profiles,
             "components": components.collect::<Vec<_>>(),
         });
-        return written(writeln!(out, "{value:#}"));
+        return written(writeln!(out, "{}", escape::document(&format!("{value:#}"))));
     }
     let mut rows = vec![("Name", meta.name.clone()), ("Version", meta.version.to_string())];
     rows.extend(meta.app_version.clone().map(|version| ("App version", version)));
@@ -89,20 +90,20 @@ pub fn show(options: &ShowOptions, out: &mut dyn Write) -> Result<()> {
     rows.extend([("Source", opened.origin.clone()), ("Digest", opened.digest.to_string())]);
     rows.extend((!profiles.is_empty()).then(|| ("Profiles", profiles.join(", "))));
     for (key, value) in rows {
-        written(writeln!(out, "{:<13} {value}", format!("{key}:")))?;
+        written(writeln!(out, "{:<13} {}", format!("{key}:"), escape::line(&value)))?;
     }
     if bundle.is_umbrella() {
-        let mut table = vec![["COMPONENT", "VERSION", "APP VERSION", "ON WHEN"].map(str::to_owned)];
-        table.extend(bundle.components().map(|(reference, component)| {
+        let rows = bundle.components().map(|(reference, component)| {
             let when = reference.when.clone().unwrap_or_else(|| "always".to_owned());
-            [component.name().to_owned(), component.meta().version.to_string(), component.app_version(), when]
-        }));
-        let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let [a, b, c] = [0, 1, 2].map(width);
-        written(writeln!(out))?;
-        for [name, version, app, when] in &table {
-            written(writeln!(out, "{name:<a$}  {version:<b$}  {app:<c$}  {when}"))?;
-        }
+            vec![
+                component.name().to_owned(),
+                component.meta().version.to_string(),
+                component.app_version(),
+                when,
+            ]
+        });
+        let headers = ["COMPONENT", "VERSION", "APP VERSION", "ON WHEN"];
+        written(write!(out, "\n{}", text::table(&headers, &rows.collect::<Vec<_>>())))?;
     }
     Ok(())
 }
@@ -123,7 +124,7 @@ pub fn images(options: &ImagesOptions, out: &mut dyn Write) -> Result<()> {
     let facts = Facts::offline("obs", "observability", "observability-node");
     let rendered = opened.render(&values, &facts)?;
     let images: BTreeSet<&str> = rendered.objects.iter().flat_map(|o| lint::images(o.value())).collect();
-    images.into_iter().try_for_each(|image| written(writeln!(out, "{image}")))
+    images.into_iter().try_for_each(|image| written(writeln!(out, "{}", escape::line(image))))
 }
 
 /// Sets what components depend on: a `when` that is one path of values.
@@ -164,9 +165,16 @@ pub fn lint(reference: &str, out: &mut dyn Write) -> Result<()> {
         Err(err) if findings.iter().all(|f| f.severity != Severity::Error) => return Err(err),
         Err(_) => {}
     }
+    for probe in lint::probes(&bundle) {
+        // what no other value may stand for says nothing
+        if let Ok(rendered) = opened.render(&probe.values, &facts) {
+            findings.extend(probe.findings(&rendered));
+        }
+    }
     findings.sort();
+    findings.dedup();
     for finding in &findings {
-        written(writeln!(out, "{finding}"))?;
+        written(writeln!(out, "{}", escape::line(&finding.to_string())))?;
     }
     let count = |severity| findings.iter().filter(|f| f.severity == severity).count();
     match count(Severity::Error) {

@@ -143,21 +143,22 @@ async fn run_with(
 }
 
 /// What to do with a Helm release whose objects are ours now: `helm upgrade` would take them back.
-fn helm_left(helm: &Helm) -> String {
+fn helm_left(helm: &Helm) -> Vec<String> {
     let Helm { release, namespace, not_adopted } = helm;
-    let mut text = format!(
-        "Helm release {release} in namespace {namespace} lost objects to this release. Remove it now, a helm upgrade \
-         would take them back:\n  kubectl delete secrets -n {namespace} -l owner=helm,name={release}"
-    );
+    let mut lines = vec![
+        format!(
+            "Helm release {release} in namespace {namespace} lost objects to this release. Remove it now, a helm \
+             upgrade would take them back:"
+        ),
+        format!("  kubectl delete secrets -n {namespace} -l owner=helm,name={release}"),
+    ];
     if not_adopted.is_empty() {
-        text.push_str("\nNothing else belongs to it");
+        lines.push("Nothing else belongs to it".to_owned());
     } else {
-        text.push_str("\nThese still belong to it and stay:");
-        for object in not_adopted {
-            text.push_str(&format!("\n  {object}"));
-        }
+        lines.push("These still belong to it and stay:".to_owned());
+        lines.extend(not_adopted.iter().map(|object| format!("  {object}")));
     }
-    text
+    lines
 }
 
 fn read_plan(path: &Path) -> Result<PlanFile> {
@@ -190,7 +191,7 @@ fn write_plan(path: &Path, plan: &PlanFile) -> Result<()> {
 fn print(app: &App<'_>, operation: &cli::Operation, report: &Report) -> Result<()> {
     match operation.output {
         Some(Output::Name) => {
-            app.ui.data(&super::release_name(&report.release));
+            app.ui.lines([super::release_name(&report.release)]);
             return Ok(());
         }
         Some(format) => return app.document(&report.kind, report, format),
@@ -216,7 +217,7 @@ fn print(app: &App<'_>, operation: &cli::Operation, report: &Report) -> Result<(
     app.ui.note(&format!("release {} is {} (revision {})", report.release, report.status, report.revision));
     for helm in &report.helm {
         app.ui.note("");
-        app.ui.note(&helm_left(helm));
+        helm_left(helm).iter().for_each(|line| app.ui.note(line));
     }
     if !report.notes.trim().is_empty() {
         app.ui.note("");

@@ -12,6 +12,7 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use super::App;
 use crate::cli::{Cli, Completion, Global};
 use crate::error::{Error, Result};
+use crate::escape;
 use crate::event::Silent;
 use crate::ops::{Cancel, components, forward};
 use crate::ui::{self, Ui};
@@ -47,13 +48,17 @@ pub fn candidates(words: Vec<OsString>) -> Result<String> {
     // as in kubectl, flags are candidates once a dash was typed
     let is_flag =
         |candidate: &CompletionCandidate| candidate.get_value().as_encoded_bytes().starts_with(b"-");
-    let wanted =
-        |candidate: &&CompletionCandidate| !candidate.is_hide_set() && is_flag(candidate) == wants_flag;
+    // a name that controls the terminal would do so when it is completed, and in another form it is none
+    let harmless =
+        |candidate: &CompletionCandidate| !candidate.get_value().to_string_lossy().contains(escape::controls);
+    let wanted = |candidate: &&CompletionCandidate| {
+        !candidate.is_hide_set() && is_flag(candidate) == wants_flag && harmless(candidate)
+    };
     for candidate in found.iter().filter(wanted) {
         out.push_str(&candidate.get_value().to_string_lossy());
         if let Some(help) = candidate.get_help() {
             out.push('\t');
-            out.push_str(help.to_string().lines().next().unwrap_or_default());
+            out.push_str(&escape::cell(help.to_string().lines().next().unwrap_or_default()));
         }
         out.push('\n');
     }

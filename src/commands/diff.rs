@@ -38,8 +38,7 @@ pub async fn run(app: &App<'_>, args: cli::Diff) -> Result<bool> {
     let Some(preview) = report.preview else { return Ok(false) };
     match args.output {
         Some(Output::Name) => {
-            let names = preview.changes.iter().map(|change| format!("{}\n", change.object));
-            app.ui.data(&names.collect::<String>());
+            app.ui.lines(preview.changes.iter().map(|change| change.object.to_string()));
         }
         Some(format) => app.document("ReleaseDiff", &preview, format)?,
         None => show(app, &preview, Sink::Data),
@@ -66,6 +65,8 @@ pub fn show(app: &App<'_>, preview: &Preview, sink: Sink) {
         lines.push(Line { kind: LineKind::Plain, text: String::new() });
         lines.push(Line { kind: LineKind::Plain, text: preview.consequences() });
         lines.extend(preview.prediction().map(|text| Line { kind: LineKind::Plain, text }));
+        lines.extend(preview.recorded().into_iter().map(|text| Line { kind: LineKind::Plain, text }));
+        lines.extend(preview.into_used_namespace().map(|text| Line { kind: LineKind::Plain, text }));
         lines.extend(preview.what_stays().map(|text| Line { kind: LineKind::Plain, text }));
     }
     match sink {

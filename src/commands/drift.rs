@@ -21,13 +21,22 @@ pub async fn run(app: &App<'_>, args: cli::Drift) -> Result<bool> {
     let found = !report.objects.is_empty();
     match args.output {
         Some(Output::Name) => {
-            app.ui.data(&report.objects.iter().map(|o| format!("{}\n", o.object)).collect::<String>());
+            app.ui.lines(report.objects.iter().map(|o| o.object.to_string()));
             return Ok(found);
         }
         Some(format) => return app.document("ReleaseDrift", &report, format).map(|()| found),
         None => {}
     }
     let all = count(report.compared, "object");
+    for one in &report.rewritten {
+        let paths: Vec<&str> = one.fields.iter().map(|field| field.path.as_str()).collect();
+        app.ui.note(&format!(
+            "{}: {} stays otherwise after each apply: {} may change it",
+            one.object,
+            paths.join(", "),
+            one.by.join(" or ")
+        ));
+    }
     if !found {
         app.ui.note(&format!(
             "release {} is as revision {} wants it: {all} compared, none differs",
@@ -35,12 +44,11 @@ pub async fn run(app: &App<'_>, args: cli::Drift) -> Result<bool> {
         ));
         return Ok(false);
     }
-    app.ui.data(&format!(
-        "release {}, revision {}: {} of {all} differ\n\n",
-        report.release,
-        report.revision,
-        report.objects.len()
-    ));
+    let differ = report.objects.len();
+    app.ui.lines([
+        format!("release {}, revision {}: {differ} of {all} differ", report.release, report.revision),
+        String::new(),
+    ]);
     let entries: Vec<diff::Entry> = report.objects.iter().map(entry).collect();
     app.ui.diff(&diff::render(&entries));
     app.ui.note("");

@@ -11,7 +11,6 @@ use crate::error::Result;
 use crate::event::Silent;
 use crate::ops::get::{self, Got};
 use crate::release::{Entry, EntryState, Record};
-use crate::yaml;
 
 /// Prints what is recorded of a revision.
 pub async fn run(app: &App<'_>, args: &Get) -> Result<()> {
@@ -32,7 +31,7 @@ pub async fn run(app: &App<'_>, args: &Get) -> Result<()> {
             manifest(app, &got.record, args.show_secrets, args.output.unwrap_or(Output::Yaml))?;
         }
         Get::Notes(_) if got.record.notes.is_empty() => app.ui.note("the bundle has no notes"),
-        Get::Notes(_) => app.ui.data(&got.record.notes),
+        Get::Notes(_) => app.ui.data(&get::traces(&got.record).text(&got.record.notes)),
         Get::Inventory(args) => inventory(app, &got.record, args.output)?,
         Get::All(args) => all(app, got, args.show_secrets, args.output.unwrap_or(Document::Yaml))?,
     }
@@ -42,10 +41,10 @@ pub async fn run(app: &App<'_>, args: &Get) -> Result<()> {
 /// As a values file: what is printed can be given with `-f` again.
 fn values(app: &App<'_>, record: &Record, show_secrets: bool, format: Option<Document>) {
     let values = shown_values(app, record, show_secrets);
-    app.ui.data(&match format {
-        Some(Document::Json) => format!("{values:#}"),
-        Some(Document::Yaml) | None => yaml::to_string(&values),
-    });
+    match format {
+        Some(Document::Json) => app.ui.json(&values),
+        Some(Document::Yaml) | None => app.ui.yaml(&values),
+    }
 }
 
 fn shown_values(app: &App<'_>, record: &Record, show_secrets: bool) -> Value {
@@ -59,7 +58,11 @@ fn shown_values(app: &App<'_>, record: &Record, show_secrets: bool) -> Value {
 fn manifest(app: &App<'_>, record: &Record, show_secrets: bool, format: Output) -> Result<()> {
     let recorded = get::objects(record)?;
     let mut out = Vec::new();
-    let masked = objects::write(recorded.iter().map(|o| (o, None)), format, show_secrets, &mut out)?;
+    let masked = {
+        let traces = get::traces(record);
+        let hide = (!show_secrets).then_some(&traces);
+        objects::write(recorded.iter().map(|o| (o, None)), format, hide, &mut out)?
+    };
     objects::tell_masked(app, masked);
     app.ui.data(&String::from_utf8_lossy(&out));
     Ok(())
@@ -102,12 +105,18 @@ struct All {
 
 fn all(app: &App<'_>, got: Got, show_secrets: bool, format: Document) -> Result<()> {
     let Got { header, mut record } = got;
+    let traces = get::traces(&record);
+    let hide = (!show_secrets).then_some(&traces);
     record.values = shown_values(app, &record, show_secrets);
+    if let Some(traces) = hide {
+        record.notes = traces.text(&record.notes).into_owned();
+        for health in record.components.iter_mut().flat_map(|component| &mut component.health) {
+            traces.mask(health);
+        }
+    }
     let mut masked = 0;
-    record.objects = get::objects(&record)?
-        .iter()
-        .map(|object| objects::shown(object, show_secrets, &mut masked))
-        .collect();
+    record.objects =
+        get::objects(&record)?.iter().map(|object| objects::shown(object, hide, &mut masked)).collect();
     objects::tell_masked(app, masked);
     let all = All {
         status: header.status_word,

@@ -19,8 +19,7 @@ pub async fn run(app: &App<'_>, args: &History) -> Result<()> {
     }
     match args.output {
         Some(Output::Name) => {
-            let names = report.items.iter().map(|item| format!("secret/{}\n", item.secret));
-            app.ui.data(&names.collect::<String>());
+            app.ui.lines(report.items.iter().map(|item| format!("secret/{}", item.secret)));
         }
         Some(format) => app.document("ReleaseHistory", &report, format)?,
         None => {

@@ -16,9 +16,7 @@ pub async fn run(app: &App<'_>, args: &List) -> Result<()> {
     }
     match args.output {
         Some(Output::Name) => {
-            app.ui.data(
-                &releases.iter().map(|listed| super::release_name(&listed.release)).collect::<String>(),
-            );
+            app.ui.lines(releases.iter().map(|listed| super::release_name(&listed.release)));
             Ok(())
         }
         Some(format) => app.document("ReleaseList", &serde_json::json!({ "items": releases }), format),

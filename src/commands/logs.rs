@@ -8,6 +8,7 @@ use regex::Regex;
 use super::{App, Outcome};
 use crate::cli::{Logs, Tail};
 use crate::error::{Error, Exit, Result};
+use crate::escape;
 use crate::event::Silent;
 use crate::ops::logs::{self, Line, Options, Reader, Source};
 use crate::ops::parse_duration;
@@ -111,7 +112,8 @@ impl Reader for Printer<'_> {
             if let (true, Some(time)) = (self.timestamps, line.time) {
                 out.push_str(&format!("{time:.9} "));
             }
-            out.push_str(&line.text);
+            // \r: the end of a line as Windows knows it
+            out.push_str(&escape::line(&self.paint.theirs(line.text.trim_end_matches('\r'))));
             out.push('\n');
         }
         if !out.is_empty() {

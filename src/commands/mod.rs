@@ -19,6 +19,7 @@ pub mod template;
 mod uninstall;
 mod version;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -30,7 +31,7 @@ use crate::error::{Exit, Result};
 use crate::event::Observer;
 use crate::ops::{Cancel, Context, parse_duration};
 use crate::release::{Namespace, ReleaseName};
-use crate::ui::Ui;
+use crate::ui::{self, Ui};
 
 /// Namespace of a release when none is given.
 pub const NAMESPACE: &str = "observability";
@@ -132,6 +133,7 @@ impl App<'_> {
             insecure_skip_tls_verify: global.insecure_skip_tls_verify,
             disable_compression: global.disable_compression,
             request_timeout,
+            plugin_said: Some(Arc::new(ui::relay)),
         };
         let waiting = |plugin: &str| {
             self.ui.warn(&format!("waiting for the credential plugin \"{plugin}\""));
@@ -171,17 +173,14 @@ impl App<'_> {
             document.extend(body);
         }
         match format {
-            Output::Json => {
-                let text = serde_json::to_string_pretty(&document).unwrap_or_default();
-                self.ui.data(&text);
-            }
-            Output::Yaml | Output::Name => self.ui.data(&crate::yaml::to_string(&document)),
+            Output::Json => self.ui.json(&document),
+            Output::Yaml | Output::Name => self.ui.yaml(&document),
         }
         Ok(())
     }
 }
 
-/// `releases.kubectl-obs.dev/NAME`, as `-o name` prints it.
+/// `release.kubectl-obs.dev/NAME`, as `-o name` prints it.
 fn release_name(name: &str) -> String {
-    format!("release.kubectl-obs.dev/{name}\n")
+    format!("release.kubectl-obs.dev/{name}")
 }

@@ -10,27 +10,32 @@ use super::App;
 use super::bundle::written;
 use crate::cli::Output;
 use crate::object::{Object, labels};
-use crate::{Result, words, yaml};
+use crate::values::Traces;
+use crate::{Result, escape, words, yaml};
 
 /// Stands for a value that is made at install time.
 const PLACEHOLDER: &str = "GENERATED-AT-INSTALL";
 
 /// Writes the objects, in YAML each below a comment that names its source, where that is known.
-/// Gives how many values of Secrets are masked.
+/// Gives how many values are masked.
 pub(super) fn write<'o>(
     objects: impl Iterator<Item = (&'o Object, Option<&'o str>)>,
     format: Output,
-    show_secrets: bool,
+    hide: Option<&Traces>,
     out: &mut dyn Write,
 ) -> Result<usize> {
     let mut masked = 0;
     for (object, source) in objects {
         let text = match format {
-            Output::Name => format!("{}\n", object.id()),
-            Output::Json => format!("{}\n", shown(object, show_secrets, &mut masked)),
+            Output::Name => format!("{}\n", escape::line(&object.id().to_string())),
+            Output::Json => {
+                let value = shown(object, hide, &mut masked).to_string();
+                format!("{}\n", escape::document(&value))
+            }
             Output::Yaml => {
+                let source = source.map(escape::line);
                 let source = source.map(|source| format!("# Source: {source}\n")).unwrap_or_default();
-                format!("---\n{source}{}", yaml::to_string(&shown(object, show_secrets, &mut masked)))
+                format!("---\n{source}{}", yaml::to_string(&shown(object, hide, &mut masked)))
             }
         };
         written(out.write_all(text.as_bytes()))?;
@@ -38,26 +43,28 @@ pub(super) fn write<'o>(
     Ok(masked)
 }
 
-/// An object as it may be displayed; adds to `masked` how many of its values are masked.
-pub(super) fn shown(object: &Object, show_secrets: bool, masked: &mut usize) -> Value {
-    *masked += masks(object, show_secrets);
-    let value = if show_secrets { object.value().clone() } else { object.redacted() };
+/// An object as it may be displayed; adds to `masked` how many of its values are masked. `hide`: what is
+/// secret besides the values of Secrets; None: nothing is.
+pub(super) fn shown(object: &Object, hide: Option<&Traces>, masked: &mut usize) -> Value {
+    let Some(traces) = hide else { return with_placeholders(object, object.value().clone()) };
+    let mut value = object.redacted();
+    *masked += masks(object) + traces.mask_object(&mut value);
     with_placeholders(object, value)
 }
 
-/// Says on stderr how many values of Secrets are masked, if any.
+/// Says on stderr how many values are masked, if any.
 pub(super) fn tell_masked(app: &App<'_>, masked: usize) {
     if masked > 0 {
         app.ui.warn(&format!(
-            "{} of Secrets masked: to apply this output, print it with --show-secrets",
-            words::count(masked, "value")
+            "{} masked: to apply this output, print it with --show-secrets",
+            words::count(masked, "secret value")
         ));
     }
 }
 
-/// How many values of an object are masked.
-fn masks(object: &Object, show_secrets: bool) -> usize {
-    if show_secrets || object.kind() != "Secret" {
+/// How many values of a Secret are masked.
+fn masks(object: &Object) -> usize {
+    if object.kind() != "Secret" {
         return 0;
     }
     let entries = |field: &str| object.value()[field].as_object().map_or(0, Map::len);
@@ -86,8 +93,19 @@ mod tests {
                 "data": {"a": "b"}, "stringData": {"c": "d", "e": "f"}});
             Object::new(value).unwrap()
         };
-        assert_eq!(masks(&object("Secret"), false), 3);
-        assert_eq!(masks(&object("Secret"), true), 0);
-        assert_eq!(masks(&object("ConfigMap"), false), 0);
+        let masked = |kind: &str, hide: Option<&Traces>| {
+            let mut masked = 0;
+            shown(&object(kind), hide, &mut masked);
+            masked
+        };
+        let none = Traces::default();
+        assert_eq!((masked("Secret", Some(&none)), masked("Secret", None)), (3, 0));
+        assert_eq!(masked("ConfigMap", Some(&none)), 0);
+        let traces = Traces::of(&json!({"p": "hunter2"}), &["/p".to_owned()]);
+        let mut map = object("ConfigMap");
+        map.value_mut()["data"]["a"] = json!("p: hunter2");
+        let mut masked = 0;
+        assert_eq!(shown(&map, Some(&traces), &mut masked)["data"]["a"], "********");
+        assert_eq!(masked, 1);
     }
 }

@@ -58,7 +58,7 @@ pub async fn forward(app: &App<'_>, what: What) -> Result<Outcome> {
         rows.iter().filter(|row| row.pod.is_some()).for_each(|row| browse(app, &row.url));
     }
     if print_urls {
-        app.ui.data(&rows.iter().map(|row| format!("{}\n", row.url)).collect::<String>());
+        app.ui.lines(rows.iter().map(|row| &row.url));
     }
     if let Some(format) = output {
         let report =

@@ -17,7 +17,7 @@ pub async fn run(app: &App<'_>, args: &Status) -> Result<()> {
     let ctx = app.context(&cluster, &namespace, &release, &Silent, Duration::from_secs(60));
     let (report, problem) = status::status(&ctx).await?;
     match args.output {
-        Some(Output::Name) => app.ui.data(&super::release_name(&report.release)),
+        Some(Output::Name) => app.ui.lines([super::release_name(&report.release)]),
         Some(format) => app.document("ReleaseStatus", &report, format)?,
         None => print(app, report),
     }
@@ -27,29 +27,29 @@ pub async fn run(app: &App<'_>, args: &Status) -> Result<()> {
 fn print(app: &App<'_>, report: Report) {
     // `3m`: the column says since when
     let age = |time: &str| who::ago(time).trim_end_matches(" ago").to_owned();
-    app.ui.data(&format!(
-        "release {} · revision {} · {} {} · {}\n",
+    app.ui.lines([format!(
+        "release {} · revision {} · {} {} · {}",
         report.release,
         report.revision,
         report.status,
         who::ago(&report.updated),
         report.bundle
-    ));
+    )]);
     if let Some(health) = &report.health {
         let word = if health.down.is_empty() { "healthy" } else { "not healthy" };
-        app.ui.data(&format!("{word}: {health}\n"));
+        app.ui.lines([format!("{word}: {health}")]);
     }
     if let Some(holder) = &report.holder {
-        app.ui.data(&format!("  {holder}\n"));
+        app.ui.lines([format!("  {holder}")]);
     }
     if report.interrupted {
-        app.ui.data(&format!("  {}\n", how_to_go_on(&report.status)));
+        app.ui.lines([format!("  {}", how_to_go_on(&report.status))]);
     }
     // what stands below as a cause need not be said twice
     let told = |cause: &Explanation| report.description.contains(&cause.headline);
     let told = report.components.iter().filter_map(|component| component.explanation.as_ref()).any(told);
     if report.status == "failed" && !told {
-        app.ui.data(&format!("  {}\n", report.description));
+        app.ui.lines([format!("  {}", report.description)]);
     }
     if report.damage.is_some() {
         return;

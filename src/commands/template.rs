@@ -6,10 +6,12 @@ use serde_json::Value;
 
 use super::{App, objects};
 use crate::Result;
+use crate::bundle::Bundle;
 use crate::cli;
 use crate::ops::load::Loaded;
 use crate::ops::source::Opened;
 use crate::render::{Facts, Rendered};
+use crate::values::{Traces, schema};
 
 /// What to render.
 pub struct TemplateOptions<'a> {
@@ -34,7 +36,8 @@ pub fn run(app: &App<'_>, args: &cli::Template) -> Result<()> {
     let mut out = Vec::new();
     let rendered = loaded.render(&facts)?;
     let format = args.output.unwrap_or(cli::Output::Yaml);
-    let masked = print(rendered, format, args.show_secrets, &mut out)?;
+    let traces = loaded.traces();
+    let masked = print(rendered, format, (!args.show_secrets).then_some(&traces), &mut out)?;
     objects::tell_masked(app, masked);
     app.ui.data(&String::from_utf8_lossy(&out));
     Ok(())
@@ -44,10 +47,18 @@ pub fn run(app: &App<'_>, args: &cli::Template) -> Result<()> {
 /// many values of Secrets are masked.
 pub fn template(options: &TemplateOptions, out: &mut dyn Write) -> Result<usize> {
     let rendered = options.bundle.render(options.values, options.facts)?;
-    print(rendered, cli::Output::Yaml, options.show_secrets, out)
+    let bundle = Bundle::load(&options.bundle.files)?;
+    let secrets = bundle.effective_schema().map(|schema| schema::secrets(schema, options.values));
+    let traces = Traces::of(options.values, &secrets.unwrap_or_default());
+    print(rendered, cli::Output::Yaml, (!options.show_secrets).then_some(&traces), out)
 }
 
-fn print(rendered: Rendered, format: cli::Output, show_secrets: bool, out: &mut dyn Write) -> Result<usize> {
+fn print(
+    rendered: Rendered,
+    format: cli::Output,
+    hide: Option<&Traces>,
+    out: &mut dyn Write,
+) -> Result<usize> {
     let sources = rendered.sources.iter().map(|source| Some(source.as_str()));
-    objects::write(rendered.objects.iter().zip(sources), format, show_secrets, out)
+    objects::write(rendered.objects.iter().zip(sources), format, hide, out)
 }

@@ -22,7 +22,7 @@ pub async fn run(app: &App<'_>, args: &Uninstall) -> Result<()> {
     let observer = app.ui.progress();
     let confirm = |removal: &Removal| {
         if !args.operation.yes {
-            app.ui.note(&question(release.as_str(), removal));
+            question(release.as_str(), removal).iter().for_each(|line| app.ui.note(line));
         }
         let yes = if args.delete_data {
             app.ui.type_name(&format!("deleting the data of release {release}"), release.as_str())?
@@ -37,7 +37,7 @@ pub async fn run(app: &App<'_>, args: &Uninstall) -> Result<()> {
     let report = result?;
     match args.operation.output {
         Some(Output::Name) => {
-            app.ui.data(&super::release_name(&report.release));
+            app.ui.lines([super::release_name(&report.release)]);
             return Ok(());
         }
         Some(format) => return app.document("UninstallReport", &report, format),
@@ -45,9 +45,7 @@ pub async fn run(app: &App<'_>, args: &Uninstall) -> Result<()> {
         None => {}
     }
     if report.status == "planned" {
-        for name in &report.removed {
-            app.ui.data(&format!("- {name}\n"));
-        }
+        app.ui.lines(report.removed.iter().map(|name| format!("- {name}")));
     } else {
         app.ui.note("");
         app.ui.note(&format!(
@@ -68,16 +66,14 @@ pub async fn run(app: &App<'_>, args: &Uninstall) -> Result<()> {
     Ok(())
 }
 
-fn question(release: &str, removal: &Removal) -> String {
-    let mut text = format!("release {release}: {} to remove", count(removal.go.len(), "object"));
+fn question(release: &str, removal: &Removal) -> Vec<String> {
+    let mut lines = vec![format!("release {release}: {} to remove", count(removal.go.len(), "object"))];
     for namespace in &removal.namespaces {
-        text.push_str(&format!("\n  namespace {namespace} goes too, if nothing else is in it"));
+        lines.push(format!("  namespace {namespace} goes too, if nothing else is in it"));
     }
-    if !removal.stay.is_empty() {
-        text.push_str("; these stay:");
-        for (id, why) in &removal.stay {
-            text.push_str(&format!("\n  {id} ({why})"));
-        }
+    if let (Some(last), false) = (lines.last_mut(), removal.stay.is_empty()) {
+        last.push_str("; these stay:");
+        lines.extend(removal.stay.iter().map(|(id, why)| format!("  {id} ({why})")));
     }
-    text
+    lines
 }

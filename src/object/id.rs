@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::split_api_version;
+use crate::escape;
 
 /// A kind as discovery knows it: enough to build a URL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,9 +78,11 @@ impl ObjectId {
 impl fmt::Display for ObjectId {
     /// `Deployment observability/obs-grafana`, `ClusterRole observability-obs-prometheus`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // a record that somebody forged names what no cluster would
+        let (kind, name) = (escape::line(&self.kind), escape::line(&self.name));
         match &self.namespace {
-            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
-            None => write!(f, "{} {}", self.kind, self.name),
+            Some(namespace) => write!(f, "{kind} {}/{name}", escape::line(namespace)),
+            None => write!(f, "{kind} {name}"),
         }
     }
 }

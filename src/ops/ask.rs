@@ -11,6 +11,7 @@
 //! ```
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
@@ -154,18 +155,24 @@ async fn tidied(
     rules: &Rules<'_>,
 ) -> Result<Step> {
     let no_defaults = local::check(&step.object).is_some() && step.first.is_none();
-    let is_update = matches!(step.change, Change::Update(_));
+    let is_hollow = !plan::hollow(question.object.value(), after).is_empty();
+    let is_update = matches!(step.change, Change::Update(_)) || is_hollow;
     if !is_update || no_defaults || !step.obstacles().is_empty() || !plan::is_applied_at_all(live) {
         return Ok(step);
     }
     // where it would not be taken, nobody knows what the server would put there
     let Ok(fresh) = question.fresh().await else { return Ok(step) };
     step.kept.retain(|kept| kept.owner.is_some() || plan::is_leftover(kept, &fresh));
-    let leftovers = earlier_defaults(question, live, after, &fresh, None).await;
+    let hollow = hollow(question, after, &fresh);
+    if hollow.is_empty() && step.change == Change::Unchanged {
+        return Ok(step);
+    }
+    let mut leftovers = earlier_defaults(question, live, after, &fresh, None).await;
     if !leftovers.is_empty() {
         // what was kept may go with them; the apply tells
         step.kept.retain(|kept| kept.owner.is_some());
     }
+    leftovers.extend(hollow);
     if !leftovers.is_empty() || step.first.is_some() {
         // what goes first is not yet back in the answer
         let after = if step.first.is_some() { &fresh } else { after };
@@ -199,6 +206,13 @@ async fn earlier_defaults(
         Err(_) => leftovers.clear(),
     }
     leftovers
+}
+
+/// The empty lists in `object` that an install would not have.
+fn hollow(question: &Question<'_>, object: &Value, fresh: &Value) -> Vec<diff::Change> {
+    let mut found = plan::hollow(question.object.value(), object);
+    found.retain(|change| change.steps.iter().try_fold(fresh, |value, step| step.find(value)).is_none());
+    found
 }
 
 /// The fields that a refusal names.
@@ -247,8 +261,13 @@ async fn refused(
     if plan::blocked_by_hand(&mut step, live, &complaints) {
         return Ok(step);
     }
-    let leftovers = earlier_defaults(question, live, live, &fresh, Some(&complaints)).await;
+    let mut leftovers = earlier_defaults(question, live, live, &fresh, Some(&complaints)).await;
     if !leftovers.is_empty() {
+        // those that it would have kept without complaint go, too
+        let others = earlier_defaults(question, live, live, &fresh, None).await;
+        let known: BTreeSet<String> = leftovers.iter().map(|change| change.path.clone()).collect();
+        leftovers.extend(others.into_iter().filter(|change| !known.contains(&change.path)));
+        leftovers.extend(hollow(question, live, &fresh));
         plan::in_two_steps(&mut step, live, &fresh, leftovers, said, rules);
         return Ok(step);
     }

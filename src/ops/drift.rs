@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::apply::PARALLEL;
-use super::{Context, ask, live, revision};
+use super::apply::{PARALLEL, kind_of};
+use super::{Context, ask, get, live, revision};
 use crate::diff;
 use crate::error::Result;
 use crate::object::{Object, ObjectId};
 use crate::plan::{
-    self, Owner, additions, generated, is_going, is_ours, is_settled, owners, scaled_elsewhere,
+    self, Admission, Owner, additions, generated, is_going, is_ours, is_settled, owners, scaled_elsewhere,
 };
 use crate::readiness::vanishes_when_done;
 use crate::release::{Entry, Revision, Status};
@@ -40,6 +40,21 @@ pub struct Report {
     pub predicted: usize,
     /// Those that differ.
     pub objects: Vec<Drifted>,
+    /// Fields that an apply does not make as the release wants them: admission has a say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rewritten: Vec<Rewritten>,
+}
+
+/// Fields of an object that are stored otherwise than they are applied, where admission may do that.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rewritten {
+    /// Which object.
+    pub object: ObjectId,
+    /// The webhooks and policies that change objects of its kind.
+    pub by: Vec<String>,
+    /// The fields, as wanted and as they are.
+    pub fields: Vec<Field>,
 }
 
 /// A revision that came after the deployed one.
@@ -116,20 +131,31 @@ pub async fn drift(ctx: &Context<'_>) -> Result<Report> {
         .filter(|value| value["kind"] != "CustomResourceDefinition")
         .filter_map(|value| Object::new(value.clone()).ok())
         .collect();
-    let (found, autoscalers) = tokio::try_join!(
+    let (found, autoscalers, admission) = tokio::try_join!(
         live::gather_with_namesakes(ctx, &desired, &[], Default::default(), None),
         live::autoscalers(ctx, &desired, None),
+        live::admission(ctx),
     )?;
     let pairs = desired.iter().map(|object| (object, found.get(&object.id())));
-    let (desired, autoscalers) = (&desired, autoscalers.as_slice());
-    let drifted: Vec<Drifted> = stream::iter(pairs)
-        .map(|(object, live)| async move { drifted(ctx, object, live, desired, autoscalers).await })
+    let around = &Around { desired: &desired, autoscalers: &autoscalers, admission: &admission };
+    let compared: Vec<(Option<Drifted>, Option<Rewritten>)> = stream::iter(pairs)
+        .map(|(object, live)| async move { compare(ctx, object, live, around).await })
         .buffered(PARALLEL)
-        .try_filter_map(|found| async { Ok(found) })
         .try_collect()
         .await?;
-    let orphans = live::orphans(ctx, desired, &record.inventory, &found);
-    let drifted: Vec<Drifted> = drifted.into_iter().chain(orphans.iter().map(orphan)).collect();
+    let (drifted, rewritten): (Vec<_>, Vec<_>) = compared.into_iter().unzip();
+    let orphans = live::orphans(ctx, &desired, &record.inventory, &found);
+    let mut drifted: Vec<Drifted> = drifted.into_iter().flatten().chain(orphans.iter().map(orphan)).collect();
+    let mut rewritten: Vec<Rewritten> = rewritten.into_iter().flatten().collect();
+    let traces = get::traces(&record);
+    let fields = drifted.iter_mut().flat_map(|one| &mut one.fields);
+    for field in fields.chain(rewritten.iter_mut().flat_map(|one| &mut one.fields)) {
+        let mut masked = 0;
+        for value in [&mut field.wanted, &mut field.live].into_iter().flatten() {
+            masked += traces.mask(value);
+        }
+        field.secret |= masked > 0 && field.wanted == field.live;
+    }
     Ok(Report {
         release: ctx.release.to_string(),
         namespace: ctx.namespace.to_string(),
@@ -142,16 +168,23 @@ pub async fn drift(ctx: &Context<'_>) -> Result<Report> {
         compared: desired.len(),
         predicted: drifted.iter().filter(|one| one.predicted).count(),
         objects: drifted,
+        rewritten,
     })
 }
 
-async fn drifted(
+/// What decides besides an object itself.
+struct Around<'a> {
+    desired: &'a [Object],
+    autoscalers: &'a [Value],
+    admission: &'a Admission,
+}
+
+async fn compare(
     ctx: &Context<'_>,
     object: &Object,
     live: Option<&Value>,
-    all: &[Object],
-    autoscalers: &[Value],
-) -> Result<Option<Drifted>> {
+    around: &Around<'_>,
+) -> Result<(Option<Drifted>, Option<Rewritten>)> {
     let blank = |missing, foreign| Drifted {
         object: object.id(),
         missing,
@@ -164,27 +197,31 @@ async fn drifted(
     let Some(live) = live else {
         // of a Job that was removed when it was done there is no trace
         let done = vanishes_when_done(object.value());
-        return Ok((!done).then(|| blank(true, false)));
+        return Ok(((!done).then(|| blank(true, false)), None));
     };
     if is_going(live) && object.kind() != "Namespace" {
-        return Ok(Some(Drifted { going: true, ..blank(true, false) }));
+        return Ok((Some(Drifted { going: true, ..blank(true, false) }), None));
     }
     let ours = is_ours(live, object);
     if object.kind() == "Namespace" && !ours {
         // it was there before and is used as it is
-        return Ok(None);
+        return Ok((None, None));
     }
     if !ours {
-        return Ok(Some(blank(false, true)));
+        return Ok((Some(blank(false, true)), None));
     }
     // replicas that an autoscaler decides are not ours
-    let object = scaled_elsewhere(object, all, autoscalers, Some(live));
+    let object = scaled_elsewhere(object, around.desired, around.autoscalers, Some(live));
     let object = generated::with_live_values(&object, live).unwrap_or_else(|| object.into_owned());
     let desired = object.value();
+    let mut rewritten = None;
     let (changes, predicted) = match is_settled(desired, live) {
         true => (Vec::new(), false),
         false => match ask::restored(ctx, &object, live).await? {
-            Some(after) => (plan::changes(desired, live, &after).0, false),
+            Some(after) => {
+                rewritten = self::rewritten(ctx, &object, &after, around.admission).await?;
+                (plan::changes(desired, live, &after).0, false)
+            }
             // who may only read is told what can be told
             None => (diff::fields(live, desired, diff::Scope::Desired), true),
         },
@@ -200,7 +237,25 @@ async fn drifted(
             fields.push(field(addition.change, Some(addition.owner)));
         }
     }
-    Ok((!fields.is_empty()).then(|| Drifted { predicted, fields, ..blank(false, false) }))
+    let drifted = (!fields.is_empty()).then(|| Drifted { predicted, fields, ..blank(false, false) });
+    Ok((drifted, rewritten))
+}
+
+/// What an apply leaves otherwise than it is desired, where something may change objects of the kind.
+async fn rewritten(
+    ctx: &Context<'_>,
+    object: &Object,
+    after: &Value,
+    admission: &Admission,
+) -> Result<Option<Rewritten>> {
+    let Some(kind) = kind_of(ctx, object).await? else { return Ok(None) };
+    let by: Vec<String> = admission.mutating(&kind).into_iter().map(str::to_owned).collect();
+    if by.is_empty() {
+        return Ok(None);
+    }
+    let changes = diff::fields(after, object.value(), diff::Scope::Desired);
+    let fields: Vec<Field> = changes.into_iter().map(|change| field(change, None)).collect();
+    Ok((!fields.is_empty()).then(|| Rewritten { object: object.id(), by, fields }))
 }
 
 /// Made by a revision whose record is gone, or by somebody with the release's labels.

@@ -11,7 +11,7 @@ use crate::bundle::{Bundle, Digest, archive, embedded};
 use crate::error::{Error, Result};
 use crate::object::Object;
 use crate::release::{BundleRef, Header, Record, Revision};
-use crate::values::schema;
+use crate::values::{Traces, schema};
 use crate::words::count;
 
 /// A revision.
@@ -84,6 +84,17 @@ pub fn values(record: &Record, show_secrets: bool) -> (Value, Option<String>) {
         }
     };
     (shown, (masked > 0).then(|| format!("{} masked: {note}", count(masked, "value"))))
+}
+
+/// The secrets of a record, to be found in its objects. Where neither the record nor its bundle says which
+/// values are secret, there are none to look for.
+pub fn traces(record: &Record) -> Traces {
+    let by_schema = || {
+        let (bundle, _) = known(record)?;
+        Some(schema::secrets(bundle.effective_schema()?, &record.values))
+    };
+    let secrets = record.secret_values.clone().or_else(by_schema).unwrap_or_default();
+    Traces::of(&record.values, &secrets)
 }
 
 /// The bundle inside this program, or on this machine, that the record is of, and whether it is the

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::release::Record;
 use crate::render::{Facts, Rendered};
 use crate::values::set::SetFlag;
-use crate::values::{self, Layer, Pointer, Values};
+use crate::values::{self, Layer, Pointer, Traces, Values};
 
 /// A bundle with the values for it, checked against its schema.
 pub struct Loaded {
@@ -22,6 +22,8 @@ pub struct Loaded {
     values: Values,
     warnings: Vec<String>,
     profile: Option<String>,
+    over_record: bool,
+    from_record: bool,
 }
 
 /// Most values that were deleted for which it is tried whether the bundle needs them.
@@ -40,6 +42,7 @@ impl Loaded {
     pub fn of(opened: Opened, flags: &cli::Values, previous: Option<&Record>) -> Result<Self> {
         let bundle = Bundle::load(&opened.files)?;
         let profile = flags.profile.clone().or_else(|| previous?.profile.clone());
+        let over_record = previous.is_some();
         let (previous, moved) = match previous {
             Some(record) => {
                 let (values, moved) = migrated(&bundle, record);
@@ -53,7 +56,24 @@ impl Loaded {
         if let Some(schema) = bundle.effective_schema() {
             values::schema::check(schema, &values, &format!("bundle {}", title(&bundle)))?;
         }
-        Ok(Self { opened, bundle, values, warnings, profile })
+        let from_record = false;
+        Ok(Self { opened, bundle, values, warnings, profile, over_record, from_record })
+    }
+
+    /// The same, when nobody named the bundle: a record did.
+    #[must_use]
+    pub fn named_by_record(self) -> Self {
+        Self { from_record: true, ..self }
+    }
+
+    /// Are some of its values what a record says?
+    pub fn builds_on_record(&self) -> bool {
+        self.over_record || self.from_record
+    }
+
+    /// Where it is from, when a record alone says so: what came with the binary is known without.
+    pub fn recorded_source(&self) -> Option<String> {
+        (self.from_record && !self.opened.trusted).then(|| format!("{} ({})", self.source(), self.digest()))
     }
 
     /// What a person should know of the values though they are valid.
@@ -140,7 +160,20 @@ impl Loaded {
     /// Renders: in this process what is embedded, in a child with limits what is not.
     pub fn render(&self, facts: &Facts) -> Result<Rendered> {
         let rendered = self.opened.render(&self.values.tree, facts);
-        rendered.map_err(|error| self.for_want_of_what_was_deleted(&error, facts).unwrap_or(error))
+        let traces = self.traces();
+        match rendered {
+            Ok(rendered) => Ok(Rendered { notes: traces.text(&rendered.notes).into_owned(), ..rendered }),
+            Err(error) => {
+                let error = self.for_want_of_what_was_deleted(&error, facts).unwrap_or(error);
+                // a filter quotes what it cannot read
+                Err(error.with_texts(|text| traces.sentence(text)))
+            }
+        }
+    }
+
+    /// Its secrets, to be found where they were rendered into.
+    pub fn traces(&self) -> Traces {
+        Traces::of_values(&self.values, self.bundle.effective_schema())
     }
 
     /// Does it fail for want of values that a null deleted? Found out by rendering with them.

@@ -47,6 +47,9 @@ use crate::error::{Error, Exit, Result};
 use crate::event::Observer;
 use crate::release::{Namespace, ReleaseName};
 
+/// How long is looked for the cause when the deadline has passed.
+const LAST_LOOK: Duration = Duration::from_secs(2);
+
 /// What every operation needs.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
@@ -74,16 +77,37 @@ impl Context<'_> {
     /// deadline passes.
     pub async fn or<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         // on the heap: a whole operation is too large for the stack, several times over
-        let work = Box::pin(work);
+        let mut work = Box::pin(work);
         let bounded = async {
-            tokio::time::timeout_at(self.deadline, work).await.unwrap_or_else(|_| Err(self.overdue()))
+            tokio::select! {
+                result = &mut work => result,
+                // what is under way stays so until it is told
+                () = tokio::time::sleep_until(self.deadline) => Err(self.overdue().await),
+            }
         };
         self.cancel.or(bounded).await
     }
 
-    /// The deadline passed.
-    pub fn overdue(&self) -> Error {
-        Error::deadline("the operation did not end within its deadline").hint("give it longer with --timeout")
+    /// The deadline passed: with the oldest request that has no answer, and which webhooks and policies
+    /// may keep it from one.
+    pub async fn overdue(&self) -> Error {
+        let error = Error::deadline("the operation did not end within its deadline");
+        let Some(oldest) = self.cluster.unanswered().into_iter().next() else {
+            return error.hint("give it longer with --timeout");
+        };
+        let error = error.detail(format!(
+            "the API server has not answered for {}s: {}",
+            oldest.since.as_secs(),
+            oldest.what
+        ));
+        let admission = tokio::time::timeout(LAST_LOOK, live::admission(self)).await;
+        match (admission, oldest.written) {
+            (Ok(Ok(admission)), Some(kind)) if !admission.names(&kind).is_empty() => error.hint(format!(
+                "it may wait for {}: look whether that answers, or give it longer with --timeout",
+                admission.names(&kind).into_iter().collect::<Vec<_>>().join(" or ")
+            )),
+            _ => error.hint("give it longer with --timeout"),
+        }
     }
 }
 

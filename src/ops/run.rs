@@ -83,14 +83,14 @@ impl<'a> Run<'a> {
 
     /// Runs `body` until it ends, a signal comes or the deadline passes.
     pub async fn guard<T>(&self, body: impl Future<Output = Result<T>>) -> Result<T> {
-        let body = Box::pin(body);
+        let mut body = Box::pin(body);
         tokio::select! {
-            result = body => result,
+            result = &mut body => result,
             interrupted = self.ctx.cancel.cancelled() => Err(interrupted),
             // somebody else works on the release now: not one more request
             lost = self.lock.lost() => Err(lost),
             () = tokio::time::sleep_until(self.ctx.deadline + Duration::from_secs(2)) => {
-                Err(self.ctx.overdue())
+                Err(self.ctx.overdue().await)
             }
         }
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::health::shown::Health;
 use super::health::since::PROMETHEUS;
 use super::why::{self, Unready};
-use super::{Context, health, live, revision};
+use super::{Context, get, health, live, revision};
 use crate::cluster::Lock;
 use crate::error::{Error, Result};
 use crate::object::{Object, builtin, labels};
@@ -106,7 +106,7 @@ pub async fn status(ctx: &Context<'_>) -> Result<(Report, Option<Error>)> {
         Ok(record) => {
             let (components, health) = tokio::join!(components(ctx, &record), health(ctx, &record));
             (report.components, report.health) = (components?, health);
-            report.notes = record.notes;
+            report.notes = get::traces(&record).text(&record.notes).into_owned();
             Ok((report, None))
         }
         Err(why) => {

@@ -50,6 +50,7 @@ pub fn step(object: &Object, live: Option<&Value>, all: &All<'_>) -> Step {
         takes_over: false,
         asked: false,
         certain: false,
+        admitted: false,
         clears: Vec::new(),
         first: None,
         kept: Vec::new(),

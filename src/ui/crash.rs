@@ -1,20 +1,20 @@
 //! What happens when the tool itself is broken: the terminal is put right and one line asks to
 //! report it.
 
-use std::io::Write;
 use std::panic::PanicHookInfo;
 
+use super::gate;
 use super::tty::leave_terminal;
+use crate::escape;
 
-/// Replaces Rust's panic message. The usual one, with its trace, is kept for `RUST_BACKTRACE`.
+/// Replaces Rust's panic message. The usual trace is kept for `RUST_BACKTRACE`.
 /// Release builds abort after it (exit by SIGABRT), so nothing else gets a chance to tidy up.
 pub fn install_panic_hook() {
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
+    std::panic::set_hook(Box::new(|info| {
         leave_terminal();
-        let _ = writeln!(std::io::stderr(), "{}", report(info));
+        gate::stderr(&format!("{}\n", report(info)));
         if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
-            usual(info);
+            gate::stderr(&format!("{}\n", std::backtrace::Backtrace::force_capture()));
         }
     }));
 }
@@ -34,7 +34,7 @@ fn line(what: &str, place: &str) -> String {
     format!(
         "error: kubectl-obs {} has a defect at {place}: {}; please report this line and the command (RUST_BACKTRACE=1 tells more)",
         env!("CARGO_PKG_VERSION"),
-        what.lines().next().unwrap_or_default()
+        escape::line(what.lines().next().unwrap_or_default())
     )
 }
 

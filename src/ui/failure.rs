@@ -5,6 +5,9 @@ use super::paint::Paint;
 use super::text::wrap;
 use crate::Error;
 
+/// What to do begins so.
+const HINT: &str = "hint:";
+
 /// How the first line begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lead {
@@ -38,7 +41,9 @@ pub(super) fn render(error: &Error, lead: Lead, columns: Option<usize>, paint: P
     }
     for line in message.chain(error.details().iter().flat_map(|detail| detail.lines())) {
         for line in fit(line, indent.len()) {
-            out.push_str(format!("{indent}{line}").trim_end());
+            // evidence that somebody else wrote gives no hints
+            let deeper = if line.trim_start().starts_with(HINT) { "    " } else { "" };
+            out.push_str(format!("{indent}{deeper}{line}").trim_end());
             out.push('\n');
         }
     }
@@ -49,7 +54,7 @@ pub(super) fn render(error: &Error, lead: Lead, columns: Option<usize>, paint: P
             None => vec![line.to_owned()],
         });
         for (i, line) in lines.enumerate() {
-            let before = if i == 0 { format!("  {} ", paint.bold("hint:")) } else { " ".repeat(8) };
+            let before = if i == 0 { format!("  {} ", paint.bold(HINT)) } else { " ".repeat(8) };
             out.push_str(&format!("{before}{line}\n"));
         }
     }
@@ -58,6 +63,7 @@ pub(super) fn render(error: &Error, lead: Lead, columns: Option<usize>, paint: P
 
 #[cfg(test)]
 mod tests {
+    use super::super::gate;
     use super::*;
 
     #[test]
@@ -110,9 +116,22 @@ mod tests {
     }
 
     #[test]
+    fn a_hint_cannot_be_forged() {
+        let error = Error::failed("a\nhint: b").detail("x\n  hint: do y").hint("z");
+        for lead in [Lead::Word, Lead::Mark] {
+            let shown = render(&error, lead, Some(30), Paint::NONE);
+            let hints: Vec<&str> = shown.lines().filter(|line| line.starts_with("  hint:")).collect();
+            assert_eq!(hints, ["  hint: z"], "{shown}");
+        }
+    }
+
+    #[test]
     fn colour_leaves_the_words_alone() {
         let error = Error::failed("a").detail("b").hint("do\nkubectl obs x");
         let painted = render(&error, Lead::Mark, None, Paint { colour: true });
-        assert_eq!(console::strip_ansi_codes(&painted), render(&error, Lead::Mark, None, Paint::NONE));
+        assert_eq!(
+            console::strip_ansi_codes(&gate::open(&painted)),
+            render(&error, Lead::Mark, None, Paint::NONE)
+        );
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::escape;
 use crate::event::{Event, Observer};
 
 /// Writes events as NDJSON. When nobody reads any more it goes silent: the operation goes on.
@@ -57,7 +58,7 @@ fn line(event: &Event, time: Timestamp) -> String {
     let envelope =
         Envelope { api_version: "kubectl-obs.dev/v1", kind: "Event", time: format!("{time:.6}"), event };
     // Strings, numbers and maps with string keys only: this cannot fail.
-    serde_json::to_string(&envelope).unwrap_or_default()
+    escape::document(&serde_json::to_string(&envelope).unwrap_or_default()).into_owned()
 }
 
 #[cfg(test)]
@@ -85,6 +86,10 @@ mod tests {
                 r#""type":"started","operation":"install","release":"obs","namespace":"observability","bundle":"stack 1.0.0","cluster":"kind-dev","kubernetes":"1.34"}"#,
             ),
             (Event::Warning { message: "a \"b\"\nc".into() }, r#""type":"warning","message":"a \"b\"\nc"}"#),
+            (
+                Event::Warning { message: "\x1b[2J\x7f\u{9b}\u{202e}".into() },
+                r#""type":"warning","message":"\u001b[2J\u007f\u009b\u202e"}"#,
+            ),
             (
                 Event::PhaseStarted { phase: Phase::Applied, total: Some(61) },
                 r#""type":"phase-started","phase":"applied","total":61}"#,

@@ -214,6 +214,7 @@ pub(super) fn doing(phase: Phase) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::gate;
     use super::*;
     use crate::event::Event;
 
@@ -357,7 +358,7 @@ mod tests {
         let ready = row("grafana", ComponentState::Ready, "1/1", "", 21.0);
         let line = component(&ready, 18, &painted);
         assert_ne!(line, component(&ready, 18, &WIDE));
-        assert_eq!(console::strip_ansi_codes(&line), component(&ready, 18, &WIDE));
+        assert_eq!(console::strip_ansi_codes(&gate::open(&line)), component(&ready, 18, &WIDE));
     }
 
     #[test]

@@ -2,13 +2,14 @@
 //! terminal, elsewhere one line for each change.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::time::Instant;
 
+use super::gate;
 use super::screen::Screen;
 use super::terminal::Mode;
 use super::text::{justify, truncate, width};
 use super::tty::{Stderr, left};
+use crate::escape;
 
 /// A row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +48,7 @@ impl Live {
             }
             (None, Mode::Plain | Mode::Sentences) => {
                 for line in self.news(rows) {
-                    // Where stderr is closed there is nobody to tell.
-                    let _ = writeln!(std::io::stderr(), "{line}");
+                    gate::stderr(&format!("{line}\n"));
                 }
             }
             (None, _) => {}
@@ -59,7 +59,7 @@ impl Live {
     fn news(&mut self, rows: &[LiveRow]) -> Vec<String> {
         rows.iter()
             .filter(|row| self.said.insert(row.key.clone(), row.steady.clone()).as_ref() != Some(&row.steady))
-            .map(|row| row.steady.clone())
+            .map(|row| escape::line(&row.steady).into_owned())
             .collect()
     }
 }
@@ -74,7 +74,7 @@ impl Drop for Live {
 
 /// A row on a screen: what moves stands at the right, and gives way first.
 fn line(row: &LiveRow, columns: usize) -> String {
-    let steady = format!("  {}", row.steady);
+    let steady = format!("  {}", escape::cell(&row.steady));
     if row.moving.is_empty() || width(&steady) + 2 + width(&row.moving) > columns {
         return truncate(&steady, columns);
     }

@@ -12,6 +12,7 @@ mod demo;
 #[cfg(test)]
 mod drawn;
 mod failure;
+mod gate;
 mod jobs;
 mod json;
 mod lines;
@@ -40,13 +41,13 @@ pub use watch::Progress;
 
 pub use crate::readiness::spans::{age, duration, rough};
 
-use std::io::Write;
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use crate::Error;
 use crate::diff::{Line, LineKind};
 use crate::event::{Event, Observer};
+use crate::{Error, escape};
 use watch::Sink;
 
 /// The printer: what reaches stdout and stderr, and how.
@@ -114,17 +115,35 @@ impl Ui {
     /// (`| head`) the process ends with 0, as the reader has all it wanted: call it when the
     /// operation is over.
     pub fn data(&self, text: &str) {
-        let mut stdout = std::io::stdout().lock();
-        let end = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
-        let written = stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.write_all(end.as_bytes()))
-            .and_then(|()| stdout.flush());
-        if written.is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+        let whole = match text.ends_with('\n') || text.is_empty() {
+            true => Cow::Borrowed(text),
+            false => Cow::Owned(format!("{text}\n")),
+        };
+        if gate::stdout(&whole).is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
             restore_terminal();
             #[expect(clippy::disallowed_methods, reason = "nothing is under way, and nobody reads")]
             std::process::exit(0);
         }
+    }
+
+    /// Lines of data, each of which is one whatever it says.
+    pub fn lines<L: AsRef<str>>(&self, lines: impl IntoIterator<Item = L>) {
+        let mut out = String::new();
+        for line in lines {
+            out.push_str(&escape::line(line.as_ref()));
+            out.push('\n');
+        }
+        self.data(&out);
+    }
+
+    /// A JSON document, to stdout.
+    pub fn json(&self, document: &serde_json::Value) {
+        self.data(&escape::document(&format!("{document:#}")));
+    }
+
+    /// A YAML document, to stdout.
+    pub fn yaml(&self, document: &serde_json::Value) {
+        self.data(&crate::yaml::to_string(document));
     }
 
     /// Why something is not as it should be, to stdout, after an empty line. `stays`: it does not go
@@ -152,11 +171,16 @@ impl Ui {
 
     /// The same as talk, before a question: to stderr.
     pub fn diff_note(&self, lines: &[Line]) {
-        self.note(painted(lines, self.stderr).trim_end());
+        self.say(painted(lines, self.stderr).trim_end());
     }
 
-    /// Talk, to stderr. Nothing where stdout is a document for a machine.
-    pub fn note(&self, text: &str) {
+    /// A line of talk, to stderr. Nothing where stdout is a document for a machine.
+    pub fn note(&self, line: &str) {
+        self.say(&escape::line(line));
+    }
+
+    /// The same for text of several lines.
+    fn say(&self, text: &str) {
         if matches!(self.mode, Mode::Bars | Mode::Plain | Mode::Sentences)
             || !self.options.machine_output && !self.options.events_json
         {
@@ -169,6 +193,7 @@ impl Ui {
         if self.mode == Mode::Ndjson {
             Ndjson::stdout().event(Event::Warning { message: text.to_owned() });
         }
+        let text = &escape::line(text);
         self.talk(&match self.mode {
             Mode::Sentences => sentences::warning(text),
             _ => lines::warning(text, self.stderr_columns(), self.stderr),
@@ -202,25 +227,51 @@ impl Ui {
             Some(Sink::Bars(bars)) => bars.line(text),
             Some(Sink::Plain(plain)) => plain.line(text),
             _ => {
-                // Where stderr is closed there is nobody to tell.
-                let _ = writeln!(std::io::stderr(), "{text}");
+                gate::stderr(&format!("{text}\n"));
             }
         }
     }
 }
 
+/// What clap says: help to stdout, mistakes to stderr. `coloured`: it quotes no argument but in a form
+/// that can be shown, so that all colours in it are its own.
+pub fn usage(error: &clap::Error, coloured: bool) {
+    let env = Environment::detect();
+    let tty = if error.use_stderr() { env.stderr_tty } else { env.stdout_tty };
+    let text = error.render();
+    let text = match coloured && terminal::colour(&Options::default(), &env, tty) {
+        true => Paint { colour: true }.theirs(&text.ansi().to_string()),
+        false => text.to_string(),
+    };
+    if error.use_stderr() {
+        gate::stderr(&text);
+    } else {
+        answer(&text);
+    }
+}
+
+/// What another program says while it runs for us, piece by piece, to stderr.
+pub fn relay(text: &str) {
+    gate::stderr(text);
+}
+
+/// What is answered before there is a [`Ui`], to stdout. A reader that has gone is no error.
+pub fn answer(text: &str) {
+    let _ = gate::stdout(text);
+}
+
 fn painted(lines: &[Line], paint: Paint) -> String {
     let mut out = String::new();
-    for line in lines {
-        let text = match line.kind {
-            LineKind::Added => paint.good(&line.text),
-            LineKind::Removed => paint.bad(&line.text),
-            LineKind::Conflict => paint.warning(&line.text),
-            LineKind::Object => paint.bold(&line.text),
-            LineKind::Context => paint.dim(&line.text),
-            LineKind::Plain => line.text.clone(),
-        };
-        out.push_str(&text);
+    for Line { kind, text } in lines {
+        let text = escape::line(text);
+        out.push_str(&match kind {
+            LineKind::Added => paint.good(&text),
+            LineKind::Removed => paint.bad(&text),
+            LineKind::Conflict => paint.warning(&text),
+            LineKind::Object => paint.bold(&text),
+            LineKind::Context => paint.dim(&text),
+            LineKind::Plain => text.into_owned(),
+        });
         out.push('\n');
     }
     out

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::board::Board;
+use super::gate;
 use super::lines::{self, COLUMNS, Layout, Row};
 use super::paint::Paint;
 use super::sentences;
@@ -215,7 +216,7 @@ impl State {
         self.last_line = now;
         self.silence = HEARTBEAT;
         // A closed stderr must not end an operation that is under way.
-        let _ = writeln!(self.out, "{}", line.trim_end());
+        let _ = writeln!(self.out, "{}", gate::open(line.trim_end()));
         let _ = self.out.flush();
     }
 }

@@ -8,8 +8,8 @@ use dialoguer::theme::Theme;
 use dialoguer::{Confirm, Input};
 
 use super::watch::Sink;
-use super::{Ui, restore_terminal, terminal};
-use crate::{Error, Exit, Result};
+use super::{Ui, gate, restore_terminal, terminal};
+use crate::{Error, Exit, Result, escape};
 
 impl Ui {
     /// Asks `continue? [y/N]`, after the caller has said what would happen. `what` names the
@@ -34,9 +34,10 @@ impl Ui {
         }
         self.need_terminal(prompt)?;
         // On a line of its own: dialoguer does not know about prompts that wrap.
-        self.talk(prompt);
-        let question =
-            Input::<String>::new().with_prompt(format!("type {expected} to go on")).allow_empty(true);
+        self.talk(&escape::line(prompt));
+        let question = Input::<String>::new()
+            .with_prompt(format!("type {} to go on", escape::line(expected)))
+            .allow_empty(true);
         let answer = self.asking(|term| question.interact_text_on(term))?;
         Ok(answer.trim() == expected)
     }
@@ -64,7 +65,7 @@ impl Ui {
 /// which main only takes note of, and then fails: the command ends by this error.
 fn unanswered(error: &std::io::Error) -> Error {
     restore_terminal();
-    let _ = Term::stderr().write_line("");
+    gate::stderr("\n");
     match error.kind() {
         // The second is a terminal that was closed.
         std::io::ErrorKind::Interrupted | std::io::ErrorKind::UnexpectedEof => {

@@ -12,6 +12,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::gate;
 use super::tty::{Size, Terminal};
 
 /// After this long all lines are written again.
@@ -80,7 +81,7 @@ impl Screen {
         let lines: Vec<String> = lines
             .iter()
             .take(size.rows.saturating_sub(1))
-            .map(|line| console::truncate_str(line, size.columns, "…").into_owned())
+            .map(|line| console::truncate_str(&gate::open(line), size.columns, "…").into_owned())
             .collect();
         let mut out = String::new();
         if !self.is_drawn() {
@@ -91,7 +92,7 @@ impl Screen {
         }
         self.size = size;
         for line in above {
-            out.push_str(line);
+            out.push_str(&gate::open(line));
             out.push_str("\r\n");
         }
         let late = self.whole.is_none_or(|whole| now.saturating_duration_since(whole) >= WHOLE);

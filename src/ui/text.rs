@@ -1,5 +1,8 @@
 //! Text on a terminal, measured in columns: width, truncation, padding, wrapping, tables. Pure.
 
+use std::borrow::Cow;
+
+use crate::escape;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Columns that a text without escape sequences takes.
@@ -7,16 +10,11 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// The text as one line without anything that moves a cursor or colours: what others wrote (events,
-/// logs) must not draw.
+/// The text as one line, with single spaces and without somebody else's colours: what others wrote
+/// (events, logs) must not draw. What else would is shown as an escape.
 pub fn one_line(text: &str) -> String {
     let text = console::strip_ansi_codes(text);
-    let visible: String = text
-        .chars()
-        .filter(|c| c.is_whitespace() || !c.is_control())
-        .map(|c| if c.is_whitespace() { ' ' } else { c })
-        .collect();
-    visible.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    escape::line(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned()
 }
 
 /// The text cut to `columns`, with `…` at its end when something was cut.
@@ -73,10 +71,13 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     out
 }
 
-/// A table without borders, columns three spaces apart (kubectl: printers). No spaces at line ends.
+/// A table without borders, columns three spaces apart (kubectl: printers). No spaces at line ends. A
+/// row stays one whatever its cells say.
 pub fn table(headers: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<Cow<'_, str>>> =
+        rows.iter().map(|row| row.iter().map(|cell| escape::cell(cell)).collect()).collect();
     let mut widths: Vec<usize> = headers.iter().map(|header| width(header)).collect();
-    for row in rows {
+    for row in &rows {
         for (i, cell) in row.iter().enumerate() {
             match widths.get_mut(i) {
                 Some(known) => *known = (*known).max(width(cell)),
@@ -93,8 +94,8 @@ pub fn table(headers: &[&str], rows: &[Vec<String>]) -> String {
     if !headers.is_empty() {
         out.push_str(&line(&mut headers.iter().copied()));
     }
-    for row in rows {
-        out.push_str(&line(&mut row.iter().map(String::as_str)));
+    for row in &rows {
+        out.push_str(&line(&mut row.iter().map(AsRef::as_ref)));
     }
     out
 }
@@ -128,8 +129,9 @@ mod tests {
             ("a\r\n\tb\n", "a b"),
             ("\x1b[2J\x1b[31mred\x1b[0m", "red"),
             ("\x1b]0;title\u{7}text", "text"),
-            ("bell\u{7} back\u{8}space", "bell backspace"),
+            ("bell\u{7} back\u{8}space", "bell\\x07 back\\x08space"),
             ("\u{9b}31mred", "red"),
+            ("a\u{202e}b", "a\\u{202e}b"),
         ] {
             let line = one_line(text);
             assert!(!line.contains(char::is_control), "{line:?}");
@@ -161,6 +163,15 @@ mod tests {
              チーム          b\n"
         );
         assert_eq!(table(&["A"], &[]), "A\n");
+    }
+
+    #[test]
+    fn a_cell_forges_no_row_and_shifts_no_column() {
+        let rows = vec![vec!["a\nobs\tx\r".into(), "監\u{202e}".into(), "1".into()], vec!["b".into()]];
+        assert_eq!(
+            table(&["A", "B", "C"], &rows),
+            "A             B            C\na\\nobs\\tx\\r   監\\u{202e}   1\nb\n"
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::json::Ndjson;
 use super::plain::Plain;
 use super::progress::Bars;
 use super::terminal::Mode;
+use super::text::one_line;
 use crate::event::{Event, Observer};
 
 /// The ways of showing progress.
@@ -80,8 +81,9 @@ impl Observer for Progress {
             self.began.store(true, Ordering::Relaxed);
         }
         match &*self.sink {
-            Sink::Bars(bars) => bars.event(event),
-            Sink::Plain(plain) => plain.event(event),
+            // each of them stands within a line
+            Sink::Bars(bars) => bars.event(event.with_texts(one_line)),
+            Sink::Plain(plain) => plain.event(event.with_texts(one_line)),
             Sink::Ndjson(ndjson) => ndjson.event(event),
             Sink::Quiet => {}
         }

@@ -39,8 +39,8 @@ pub fn refuse_masks(values: &Values) -> Result<()> {
     Err(error)
 }
 
-/// Where `tree` holds a mask instead of a value. Space around it does not make it a secret: a file
-/// ends in a newline.
+/// Where `tree` holds a mask instead of a value, or instead of a line of a text. Space around it does not
+/// make it a secret: a file ends in a newline.
 pub fn masks(tree: &Value) -> Vec<Pointer> {
     let mut found = Vec::new();
     collect(tree, String::new(), &mut found);
@@ -49,7 +49,7 @@ pub fn masks(tree: &Value) -> Vec<Pointer> {
 
 fn collect(value: &Value, at: Pointer, found: &mut Vec<Pointer>) {
     match value {
-        Value::String(text) if text.trim() == MASK => found.push(at),
+        Value::String(text) if text.lines().any(|line| line.trim() == MASK) => found.push(at),
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
                 collect(item, pointer::join(&at, &index.to_string()), found);
@@ -99,5 +99,6 @@ mod tests {
     #[test]
     fn stars_within_a_text_are_a_text() {
         assert_eq!(masks(&json!({"a": "***", "b": "x ********", "c": "*********", "d": 8})), [""; 0]);
+        assert_eq!(masks(&json!({"a": "port: 1\n  ********\nuser: x"})), ["/a"]);
     }
 }

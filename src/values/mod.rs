@@ -6,6 +6,7 @@
 //!                       ├─► Builder ─► Values ─┤
 //!  previous ─► -f ─► --set…                      schema::mask: what may be shown
 //!                                               refuse_masks: and never comes back as a value
+//!                                               Traces: nor is shown where it was rendered into
 //! ```
 //!
 //! `tree` is always the base (defaults, profile) overlaid with `user` (previous, files, flags), so
@@ -21,12 +22,14 @@ pub mod pointer;
 pub mod schema;
 pub mod set;
 mod suggest;
+mod traces;
 
 pub use builder::Builder;
 pub use mask::{masks, refuse_masks};
 pub use migrate::{Warning, migrate};
 pub use set::SetFlag;
 pub use suggest::did_you_mean;
+pub use traces::Traces;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -5,6 +5,36 @@ use proptest::prelude::*;
 use serde_json::json;
 
 #[test]
+fn what_controls_a_terminal_is_written_as_an_escape() {
+    for text in [
+        "\x1b[31mred",
+        "a\rb",
+        "\u{7f}",
+        "\u{85}",
+        "\u{9b}2J",
+        "x\u{202e}y",
+        "\u{2028}\u{2029}",
+        "\u{200e}",
+        "first\n\x1b[2J\n",
+        "\0",
+        "a \u{2066}\"q\" \\ b",
+        "\u{feff}",
+        "\u{fffe}\u{ffff}",
+        "\u{fdd0}",
+        "\u{202e}\u{ffff}\\uFFFF",
+        "\u{200f}\n\ttab\n",
+    ] {
+        let value = json!({ text: [text, { "k": text }], "list": [[text]] });
+        let written = to_string(&value);
+        assert!(!written.contains(|c| escape::controls(c) && c != '\n'), "{written:?}");
+        assert_eq!(parse(&written).unwrap(), value, "{written}");
+    }
+    assert_eq!(to_string(&json!({"a": "x\u{202e}y"})), "a: \"x\\u202ey\"\n");
+    let script = json!({"a": "all:\n\techo\n"});
+    assert_eq!(to_string(&script), "a: |\n  all:\n  \techo\n");
+}
+
+#[test]
 fn plain_scalars_mean_what_kubectl_reads() {
     let table: &[(&str, Value)] = &[
         ("on yes y Y On ON Yes YES true True TRUE", json!(true)),

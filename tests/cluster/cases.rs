@@ -45,10 +45,8 @@ pub(crate) fn trials() -> Vec<Trial> {
 fn release(env: &Env, verb: &str, objects: &Value, extra: &[&str]) -> Output {
     let file = env.write("objects.yaml", &json!({ "objects": objects }).to_string()).display().to_string();
     let bundle = fixture("bundles/objects");
-    let mut args: Vec<&str> = vec![verb];
-    if verb == "install" {
-        args.push(&bundle);
-    } else {
+    let mut args: Vec<&str> = vec![verb, &bundle];
+    if verb != "install" {
         args.push("--reset-values");
     }
     if verb != "diff" {
@@ -140,6 +138,7 @@ fn rollback_of_a_node_selector(env: &Env) {
     let failed = env
         .obs([
             "upgrade",
+            "-y",
             "--reset-values",
             "-f",
             &file,
@@ -410,7 +409,7 @@ fn being_deleted(env: &Env) {
     assert_eq!(held.code, 7, "{held}");
     assert!(held.stderr.contains("it waits for its finalizer example.com/hold"), "{held}");
     let file = env.home().join("objects.yaml").display().to_string();
-    let mut upgrade = env.obs(["upgrade", "--reset-values", "--wait=none", "-f", &file]).start();
+    let mut upgrade = env.obs(["upgrade", "-y", "--reset-values", "--wait=none", "-f", &file]).start();
     upgrade.says("example.com/hold");
     patch(env, MAP, &json!({"metadata": {"finalizers": null}}));
     upgrade.wait().ok();
@@ -493,7 +492,8 @@ fn drift_after_a_failure(env: &Env) {
     };
     release(env, "install", &objects(0, "1"), &[]).ok();
     let file = env.write("b.yaml", &json!({ "objects": objects(1, "2") }).to_string()).display().to_string();
-    let failed = env.obs(["upgrade", "--reset-values", "-f", &file, "--wait=ready", "--timeout=4s"]).run();
+    let failed =
+        env.obs(["upgrade", "-y", "--reset-values", "-f", &file, "--wait=ready", "--timeout=4s"]).run();
     assert_ne!(failed.code, 0, "{failed}");
     let drift = env.obs(["drift"]).run().ends(1);
     assert!(drift.stdout.contains("obs-objects-map"), "{drift}");

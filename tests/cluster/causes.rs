@@ -10,7 +10,6 @@ mod refusals;
 mod running;
 mod slow_starts;
 mod table;
-mod webhook;
 
 use libtest_mimic::Trial;
 

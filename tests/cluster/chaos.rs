@@ -5,6 +5,7 @@
 //! at the end and written to `target/chaos/report.json`.
 
 mod actors;
+mod intruders;
 mod kills;
 mod locks;
 pub(crate) mod report;
@@ -19,10 +20,17 @@ use crate::support::plugin::fixture;
 use crate::support::proxy::{Asked, Proxy};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [kills::trials(), storms::trials(), locks::trials(), rights::trials(), actors::trials()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        kills::trials(),
+        storms::trials(),
+        locks::trials(),
+        rights::trials(),
+        actors::trials(),
+        intruders::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Is every index to be tried (`make chaos`), or a sample?

@@ -110,20 +110,20 @@ fn off_and_on(env: &Env) {
     let same =
         |when: &str| assert_eq!((password(env), claim(env)), (first.clone(), volume.clone()), "{when}");
 
-    env.obs(["upgrade", "--wait=none", "--set", "text=two"]).run().ok();
+    env.obs(["upgrade", "-y", "--wait=none", "--set", "text=two"]).run().ok();
     same("an upgrade");
     env.obs(["rollback", "-y", "--wait=none"]).run().ok();
     same("a rollback");
-    let off = env.obs(["upgrade", "--wait=none", "--set", "db=false", "-o", "json"]).run().ok().json();
+    let off = env.obs(["upgrade", "-y", "--wait=none", "--set", "db=false", "-o", "json"]).run().ok().json();
     assert!(env.get("statefulset obs-db").is_none());
     same("off");
     let kept = off["kept"].to_string();
     assert!(kept.contains("data-obs-db-0") && kept.contains("obs-db-admin"), "{off}");
-    env.obs(["upgrade", "--wait=none", "--set", "text=three"]).run().ok();
+    env.obs(["upgrade", "-y", "--wait=none", "--set", "text=three"]).run().ok();
     same("an upgrade while it is off");
-    let none = env.obs(["upgrade", "--wait=none", "-o", "json"]).run().ok().json();
+    let none = env.obs(["upgrade", "-y", "--wait=none", "-o", "json"]).run().ok().json();
     assert_eq!(none["status"], "unchanged", "what is kept is no difference: {none}");
-    env.obs(["upgrade", "--wait=none", "--set", "db=true"]).run().ok();
+    env.obs(["upgrade", "-y", "--wait=none", "--set", "db=true"]).run().ok();
     same("on");
     assert!(env.get("statefulset obs-db").is_some());
     env.obs(["rollback", "1", "-y", "--wait=none"]).run().ok();
@@ -145,7 +145,7 @@ fn passwords_go_with_their_volume(env: &Env) {
     env.obs(["install", &pair, "--wait=none"]).run().ok();
     let first = password(env);
     claim(env);
-    env.obs(["upgrade", "--wait=none", "--set", "db=false"]).run().ok();
+    env.obs(["upgrade", "-y", "--wait=none", "--set", "db=false"]).run().ok();
     let dry = env.obs(["uninstall", "--dry-run=client", "-o", "json"]).run().ok().json();
     assert!(dry["kept"].to_string().contains("obs-db-admin"), "{dry}");
     env.obs(["uninstall", "-y", "--delete-data"]).run().ok();
@@ -168,7 +168,8 @@ fn what_is_to_be_kept(env: &Env) {
         env.bundle("keep", "1.0.0", "", &[("values.yaml", "maps: [a, b]\n"), ("templates/maps.yaml", &map)]);
     env.obs(["install", &bundle, "--wait=none"]).run().ok();
     env.kubectl(["annotate", "configmap", "obs-keep-a", "kubectl-obs.dev/keep=true"]).run().ok();
-    let report = env.obs(["upgrade", "--wait=none", "--set-json", "maps=[]", "-o", "json"]).run().ok().json();
+    let report =
+        env.obs(["upgrade", "-y", "--wait=none", "--set-json", "maps=[]", "-o", "json"]).run().ok().json();
     assert_eq!(report["pruned"], json!([format!("ConfigMap {}/obs-keep-b", env.namespace())]));
     assert_eq!(report["kept"], json!([format!("ConfigMap {}/obs-keep-a", env.namespace())]));
     let said = env.obs(["uninstall", "-y"]).run().ok();
@@ -239,7 +240,7 @@ spec:
 fn the_old_one_goes_first(env: &Env) {
     let named = renamed(env);
     env.obs(["install", &named, "--wait=none"]).run().ok();
-    let output = env.obs(["upgrade", "--wait=none", "--set", "called=two", "--events=json"]).run().ok();
+    let output = env.obs(["upgrade", "-y", "--wait=none", "--set", "called=two", "--events=json"]).run().ok();
     let all = actions(&output);
     let at = |what: &str| {
         let found = all.iter().position(|action| action.contains(what));
@@ -255,7 +256,7 @@ fn the_old_one_goes_first(env: &Env) {
 fn a_renamed_one_takes_over(env: &Env) {
     let named = renamed(env);
     env.obs(["install", &named, "--wait=ready", "--timeout=2m", "--set", "port=false"]).run().ok();
-    env.obs(["upgrade", "--wait=ready", "--timeout=2m", "--set", "called=two"]).run().ok();
+    env.obs(["upgrade", "-y", "--wait=ready", "--timeout=2m", "--set", "called=two"]).run().ok();
     let who = env.kubectl(["exec", "obs-named-two-0", "--", "cat", "/data/who"]).run().ok().stdout;
     assert_eq!(who.split_whitespace().collect::<Vec<_>>(), ["obs-named-one-0", "obs-named-two-0"]);
     assert!(env.get("pod obs-named-one-0").is_none(), "its pods were gone before");
@@ -301,7 +302,7 @@ fn configuration_restarts(env: &Env) {
         if value == "s" {
             assert!(!told.stdout.contains("changed-s") && !diff.to_string().contains("changed-s"), "{told}");
         }
-        env.obs(["upgrade", "--wait=none", "--set", &set]).run().ok();
+        env.obs(["upgrade", "-y", "--wait=none", "--set", &set]).run().ok();
         let after = hashes(env);
         let changed: Vec<&str> = [("obs-conf-one", 0), ("obs-conf-two", 1)]
             .into_iter()
@@ -325,19 +326,21 @@ fn jobs(env: &Env) {
     let uid = |env: &Env| env.get("job obs-once").map(|job| job["metadata"]["uid"].clone());
     let first = uid(env);
     let name = format!("Job {}/obs-once", env.namespace());
-    let report = env.obs(["upgrade", "--wait=none", "--set", "say=two", "-o", "json"]).run().ok().json();
+    let report =
+        env.obs(["upgrade", "-y", "--wait=none", "--set", "say=two", "-o", "json"]).run().ok().json();
     assert_eq!(report["recreated"], json!([name]), "without a question: {report}");
     assert_ne!(uid(env), first);
     // it is done and gone: nothing to do, and no drift
     env.kubectl(["delete", "job", "obs-once"]).run().ok();
-    let report = env.obs(["upgrade", "--wait=ready", "-o", "json"]).run().ok().json();
+    let report = env.obs(["upgrade", "-y", "--wait=ready", "-o", "json"]).run().ok().json();
     assert_eq!(report["status"], "unchanged", "{report}");
     env.obs(["drift"]).run().ok();
     env.obs(["diff"]).run().ok();
-    let report = env.obs(["upgrade", "--wait=ready", "--set", "text=two", "-o", "json"]).run().ok().json();
+    let report =
+        env.obs(["upgrade", "-y", "--wait=ready", "--set", "text=two", "-o", "json"]).run().ok().json();
     assert_eq!(report["updated"], json!([format!("ConfigMap {}/obs-once", env.namespace())]), "{report}");
     assert_eq!(uid(env), None, "what it did is done");
-    env.obs(["upgrade", "--wait=none", "--set", "say=three"]).run().ok();
+    env.obs(["upgrade", "-y", "--wait=none", "--set", "say=three"]).run().ok();
     assert!(uid(env).is_some(), "another Job runs");
 }
 

@@ -94,7 +94,7 @@ fn they_come_first_and_stay(env: &Env) {
     assert!(recorded.get("spec").is_none(), "by name and digest: {recorded}");
     let digest = recorded["metadata"]["annotations"]["kubectl-obs.dev/digest"].as_str().unwrap_or_default();
     assert!(digest.starts_with("sha256:"), "{recorded}");
-    let unchanged = env.obs(["upgrade", "--wait=none", "-o", "json"]).run().ok().json();
+    let unchanged = env.obs(["upgrade", "-y", "--wait=none", "-o", "json"]).run().ok().json();
     assert_eq!(unchanged["status"], "unchanged", "{unchanged}");
     env.obs(["drift"]).run().ok();
 

@@ -3,7 +3,7 @@
 //! B leaves; the preview named what changed; a second upgrade writes nothing; drift is silent; a
 //! rollback leaves what A left.
 //!
-//! `OBS_EQUAL_SEED=N` tries other pairs, `OBS_EQUAL_BATCH=NAME` (with the kind in NAME) only some.
+//! `OBS_EQUAL_SEED=N` tries other pairs, `OBS_EQUAL_BATCH=N` one batch of them alone.
 
 mod kinds;
 
@@ -30,21 +30,64 @@ pub(crate) fn trials() -> Vec<Trial> {
         })
     });
     let long = [trial::soak_api("equal_upgraded_is_installed", |env| batches(env, 1000, 94))];
-    short.chain(long).collect()
+    let found = [trial::api("equal::pairs_that_once_failed", pairs_that_once_failed)];
+    short.chain(long).chain(found).collect()
+}
+
+/// Pairs that the generator found, each way round.
+fn pairs_that_once_failed(env: &Env) {
+    kinds::define(env);
+    let gadget =
+        |spec: Value| json!({"apiVersion": "equal.example.com/v1", "kind": "Gadget", "body": {"spec": spec}});
+    let set = |strategy: Value, account: Value| {
+        json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "body": {"spec": {
+            "replicas": 0, "serviceName": "s", "updateStrategy": strategy,
+            "selector": {"matchLabels": {"app.kubernetes.io/name": "objects"}},
+            "template": {"metadata": {"labels": {"app.kubernetes.io/name": "objects"}}, "spec": {
+                "serviceAccountName": account,
+                "containers": [{"name": "main", "image": "registry.example.com/main:1"}]}}}}})
+    };
+    // an empty list of items that are merged belongs to nobody
+    let pairs = [
+        (json!({"interval": "1m"}), json!({"interval": "1m", "tags": []})),
+        (json!({"interval": "1m"}), json!({"interval": "30s", "endpoints": []})),
+        (json!({"tags": ["a"]}), json!({"tags": []})),
+    ];
+    let both = pairs.into_iter().flat_map(|(a, b)| [(a.clone(), b.clone()), (b, a)]).enumerate();
+    let mut pairs: Vec<Pair> = both
+        .map(|(i, (before, after))| Pair {
+            name: format!("gadget{i}"),
+            before: gadget(before),
+            after: gadget(after),
+        })
+        .collect();
+    // one default is complained of, another stays without complaint
+    let (plain, named) = (set(json!({"type": "OnDelete"}), Value::Null), set(Value::Null, json!("b")));
+    pairs.push(Pair { name: "set0".to_owned(), before: plain.clone(), after: named.clone() });
+    pairs.push(Pair { name: "set1".to_owned(), before: named, after: plain });
+    let place = |suffix: &str| Place { env, namespace: format!("{}-{suffix}", env.namespace()) };
+    let (upgraded, fresh) = (place("u"), place("f"));
+    let wrong = judge(&upgraded, &fresh, &pairs);
+    upgraded.remove();
+    fresh.remove();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 fn batches(env: &Env, first: u64, count: u64) {
     let seed: u64 = std::env::var("OBS_EQUAL_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let only: Option<u64> = std::env::var("OBS_EQUAL_BATCH").ok().and_then(|text| text.parse().ok());
     kinds::define(env);
-    for number in first..first + count {
+    let mut all = Vec::new();
+    for number in (first..first + count).filter(|number| only.is_none_or(|only| only == *number)) {
         let pairs = pairs(seed * 100_000 + number);
         let place = |suffix: &str| Place { env, namespace: format!("{}-{number}{suffix}", env.namespace()) };
         let (upgraded, fresh) = (place("u"), place("f"));
         let wrong = judge(&upgraded, &fresh, &pairs);
         upgraded.remove();
         fresh.remove();
-        assert!(wrong.is_empty(), "batch {number}: {} pairs\n\n{}", wrong.len(), wrong.join("\n\n"));
+        all.extend(wrong.into_iter().map(|text| format!("batch {number}: {text}")));
     }
+    assert!(all.is_empty(), "{} of them\n\n{}", all.len(), all.join("\n\n"));
 }
 
 /// An object before and after, each as apiVersion, kind and body.
@@ -105,19 +148,18 @@ impl Place<'_> {
         let mut found = BTreeMap::new();
         let selector =
             format!("kubectl-obs.dev/release=obs,kubectl-obs.dev/release-namespace={}", self.namespace);
-        for resource in kinds::RESOURCES {
-            let list = self
-                .env
-                .kubectl_in(&self.namespace, ["get", resource, "--selector", &selector])
-                .args(["--show-managed-fields", "-o", "json"])
-                .run()
-                .ok()
-                .json();
-            for item in list["items"].as_array().into_iter().flatten() {
-                let name = item["metadata"]["name"].as_str().unwrap_or_default();
-                let key = name.rsplit('-').next().unwrap_or(name).to_owned();
-                found.insert(key, item.clone());
-            }
+        let resources = kinds::RESOURCES.join(",");
+        let list = self
+            .env
+            .kubectl_in(&self.namespace, ["get", &resources, "--selector", &selector])
+            .args(["--show-managed-fields", "-o", "json"])
+            .run()
+            .ok()
+            .json();
+        for item in list["items"].as_array().into_iter().flatten() {
+            let name = item["metadata"]["name"].as_str().unwrap_or_default();
+            let key = name.rsplit('-').next().unwrap_or(name).to_owned();
+            found.insert(key, item.clone());
         }
         found
     }
@@ -140,7 +182,7 @@ fn judge(upgraded: &Place<'_>, fresh: &Place<'_>, pairs: &[Pair]) -> Vec<String>
     let b = upgraded.values("b", pairs, |pair| &pair.after);
     upgraded.obs(&["install", &bundle, "--wait=none", "-f", &a]).ok();
     let installed = upgraded.live();
-    let upgrade = ["--wait=none", "--reset-values", "-f", &b];
+    let upgrade = ["--yes", "--wait=none", "--reset-values", "-f", &b];
     let preview = upgraded.obs(&[&["diff", "-o", "json", "--reset-values", "-f", &b][..]].concat());
     if preview.code > 1 {
         return vec![format!("diff fails: {preview}")];

@@ -55,7 +55,7 @@ fn rolled_back(env: &Env) {
     let answer =
         |env: &Env| env.get("configmap obs-page").expect("it is there")["data"]["status.json"].clone();
 
-    let args = ["upgrade", "--timeout=2m", "--set-literal", "answer={\"ok\": false}"];
+    let args = ["upgrade", "-y", "--timeout=2m", "--set-literal", "answer={\"ok\": false}"];
     let failed = env.obs(args).arg("--rollback-on-failure").run().ends(1);
     for part in [
         "the page answers: /status.json answers, but body.ok does not hold",
@@ -67,12 +67,13 @@ fn rolled_back(env: &Env) {
     assert_eq!(answer(env), "{\"ok\": true}");
 
     // without the flag it stays as it is, and the next command goes on from there
-    let failed = env.obs(["upgrade", "--timeout=2m", "--set", "path=/nowhere"]).run().ends(1);
+    let failed = env.obs(["upgrade", "-y", "--timeout=2m", "--set", "path=/nowhere"]).run().ends(1);
     assert!(failed.stderr.contains("/nowhere answers 404 instead of 200"), "{failed}");
     assert_eq!(newest(env), (4, "failed".into()));
-    env.obs(["upgrade", "--timeout=2m", "--set", "path=/nowhere", "--wait=ready"]).run().ok();
+    env.obs(["upgrade", "-y", "--timeout=2m", "--set", "path=/nowhere", "--wait=ready"]).run().ok();
     // the time of the whole operation is shorter than that of the check
-    let late = env.obs(["upgrade", "--timeout=8s", "--set", "path=/elsewhere,deadline=3m"]).run().ends(7);
+    let late =
+        env.obs(["upgrade", "-y", "--timeout=8s", "--set", "path=/elsewhere,deadline=3m"]).run().ends(7);
     assert!(late.took < Duration::from_secs(20), "{late}");
     env.obs(["uninstall", "--delete-data", "-y"]).run().ok();
 }
@@ -110,7 +111,7 @@ data: {{prometheus.yml: ${{{{ files[\"prometheus.yml\"] }}}} }}
     let bundle = env.bundle("prometheus", "1.0.0", health, &files);
     let installed = env.obs(["install", &bundle, "--timeout=2m", "--progress=plain"]).run().ok();
     assert!(installed.stderr.contains("2 of 2 checks pass"), "{installed}");
-    let failed = env.obs(["upgrade", "--timeout=1m", "--set", "expect=>= 3,patience=2s"]).run().ends(1);
+    let failed = env.obs(["upgrade", "-y", "--timeout=1m", "--set", "expect=>= 3,patience=2s"]).run().ends(1);
     assert!(failed.stderr.contains("as many as wanted: the query gives 1, expected >= 3"), "{failed}");
     env.obs(["uninstall", "--delete-data", "-y"]).run().ok();
 }
@@ -142,7 +143,7 @@ fn seen_before(env: &Env) {
     assert!(unchanged.took < Duration::from_secs(5), "{unchanged}");
 
     // one component changed: its target is scraped once more, and no other has to be
-    let upgrade = ["upgrade", "--timeout=3m", "--events=json"];
+    let upgrade = ["upgrade", "-y", "--timeout=3m", "--events=json"];
     let one = env.obs(upgrade).args(["--set", "kubeStateMetrics.resources.limits.memory=300Mi"]).run().ok();
     assert!(seconds(&one, "healthy") < 20.0, "{one}");
     for other in ["awaited: kubelet", "awaited: prometheus", "awaited: kube-apiserver"] {
@@ -153,7 +154,7 @@ fn seen_before(env: &Env) {
     assert!(seconds(&time, "healthy") < 3.0, "{time}");
 
     // from now on every large scrape fails
-    let limited = ["upgrade", "--timeout=4m", "--set", "prometheus.jobs.limits.samples=10"];
+    let limited = ["upgrade", "-y", "--timeout=4m", "--set", "prometheus.jobs.limits.samples=10"];
     let failed = env.obs(limited).run().ends(1);
     for part in [
         "the stack is ready but not healthy: 4 of 5 targets went down since the change",
@@ -187,10 +188,10 @@ fn refused(env: &Env) {
     let crashed = env.obs(install).args(["--set-json", WRONG]).run().ends(1);
     is_refused(&crashed, "does not start with it");
     assert!(crashed.took < Duration::from_secs(45), "{crashed}");
-    env.obs(["upgrade", "--timeout=4m", "--set-json", RIGHT]).run().ok();
+    env.obs(["upgrade", "-y", "--timeout=4m", "--set-json", RIGHT]).run().ok();
 
     // by one that runs: it goes on with what it has
-    let upgrade = ["upgrade", "--timeout=4m"];
+    let upgrade = ["upgrade", "-y", "--timeout=4m"];
     let failed = env.obs(upgrade).args(["--set-json", WRONG]).run().ends(1);
     is_refused(&failed, "goes on with the configuration before");
     // the same command has nothing to apply, and is not told that all is well
@@ -208,7 +209,7 @@ fn refused(env: &Env) {
     assert!(metrics.stdout.contains("\nprometheus_config_last_reload_successful 1\n"), "{undone}");
 
     // what is asked for is what status shows, also where it cannot run
-    env.obs(["upgrade", "--wait=none", "--set", "prometheus.image.tag=v3.99.0"]).run().ok();
+    env.obs(["upgrade", "-y", "--wait=none", "--set", "prometheus.image.tag=v3.99.0"]).run().ok();
     let status = env.obs(["status"]).run().ok();
     let row = status.stdout.lines().find(|line| line.starts_with("prometheus "));
     assert!(row.is_some_and(|row| row.contains(" v3.99.0 ")), "{status}");

@@ -48,7 +48,7 @@ fn two_revisions(env: &Env) {
 }
 
 /// Deletes a Secret and makes it again, changed: records are immutable.
-fn change(env: &Env, name: &str, change: impl FnOnce(&mut Value)) {
+pub(super) fn change(env: &Env, name: &str, change: impl FnOnce(&mut Value)) {
     let mut secret = env.get(&format!("secret {name}")).expect("the Secret is there");
     for field in ["uid", "resourceVersion", "creationTimestamp", "managedFields"] {
         secret["metadata"].as_object_mut().expect("metadata").remove(field);
@@ -63,22 +63,22 @@ fn create(env: &Env, object: &Value) {
 }
 
 /// Puts other bytes in place of a record, with the checksum that they have.
-fn put(secret: &mut Value, bytes: &[u8]) {
+pub(super) fn put(secret: &mut Value, bytes: &[u8]) {
     let sha256: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     secret["data"] = json!({"sha256": base64(sha256.as_bytes()), "record": base64(bytes)});
 }
 
-fn payload(secret: &Value) -> Vec<u8> {
+pub(super) fn payload(secret: &Value) -> Vec<u8> {
     unbase64(secret["data"]["record"].as_str().expect("a record")).expect("base64")
 }
 
-fn unzip(bytes: &[u8]) -> Value {
+pub(super) fn unzip(bytes: &[u8]) -> Value {
     let mut text = String::new();
     GzDecoder::new(bytes).read_to_string(&mut text).expect("gzip");
     serde_json::from_str(&text).expect("JSON")
 }
 
-fn zip(value: &Value) -> Vec<u8> {
+pub(super) fn zip(value: &Value) -> Vec<u8> {
     let mut out = GzEncoder::new(Vec::new(), flate2::Compression::default());
     out.write_all(value.to_string().as_bytes()).expect("memory");
     out.finish().expect("memory")
@@ -187,9 +187,9 @@ fn a_manifest_is_read_back(env: &Env) {
     let folder = env.home().join("secret").display().to_string();
     env.obs(["install", &folder, "--wait=none"]).run().ok();
 
-    let masked = env.obs(["get", "manifest"]).run().ok().says("2 values of Secrets masked");
+    let masked = env.obs(["get", "manifest"]).run().ok().says("2 secret values masked");
     assert!(!masked.stdout.contains("hunter2") && masked.stdout.contains("********"), "{masked}");
-    let all = env.obs(["get", "all"]).run().ok().says("2 values of Secrets masked");
+    let all = env.obs(["get", "all"]).run().ok().says("2 secret values masked");
     assert!(!all.stdout.contains("hunter2"), "{all}");
     let names = env.obs(["get", "manifest", "-o", "name"]).run().ok();
     names.prints("obs-secret");
@@ -396,7 +396,7 @@ fn a_newer_format_is_refused(env: &Env) {
         }
         env.obs(["uninstall", "-y", "--delete-data"]).run().ends(1).says(&message).says(hint);
         env.obs(["uninstall", "--dry-run=client"]).run().ends(1).says(&message);
-        for verb in [["install", "--wait=none"], ["upgrade", "--wait=none"]] {
+        for verb in [["install", "--wait=none"], ["upgrade", "-y", "--wait=none"]] {
             env.obs(verb).args([fixture("bundles/small")]).run().ends(1).says(&message).says(hint);
         }
         env.obs(["rollback", "-y"]).run().ends(1).says(&message).says(hint);

@@ -27,7 +27,7 @@ fn maps(env: &Env) -> usize {
 fn it_goes_to_the_last_deployed(env: &Env) {
     install(env, &["--set", "maps=1"]);
     upgrade(env, &["--set", "maps=3"]).run().ok();
-    env.obs(["upgrade", "--wait=ready", "--timeout=2s", "--set", "replicas=1,maps=5"]).run();
+    env.obs(["upgrade", "-y", "--wait=ready", "--timeout=2s", "--set", "replicas=1,maps=5"]).run();
     assert_eq!((newest(env), maps(env)), ((3, "failed".into()), 5));
     env.obs(["rollback", "-y", "--wait=ready"]).run().ok();
     assert_eq!((newest(env), maps(env)), ((4, "deployed".into()), 3), "revision 2 was the last deployed one");
@@ -66,8 +66,15 @@ fn a_missing_revision_is_named(env: &Env) {
 
 fn a_failed_upgrade_is_undone(env: &Env) {
     install(env, &["--set", "maps=2"]);
-    let args =
-        ["upgrade", "--wait=ready", "--timeout=8s", "--rollback-on-failure", "--set", "replicas=1,maps=4"];
+    let args = [
+        "upgrade",
+        "-y",
+        "--wait=ready",
+        "--timeout=8s",
+        "--rollback-on-failure",
+        "--set",
+        "replicas=1,maps=4",
+    ];
     let failed = env.obs(args).run();
     assert_eq!(failed.code, 7, "the first error stays the one that is reported: {failed}");
     assert!(failed.stderr.contains("rolled back: revision 3 has the content of revision 1"), "{failed}");

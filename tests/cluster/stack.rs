@@ -109,7 +109,7 @@ fn on_screen(env: &Env, args: &[&str], code: i32) -> String {
 fn a_changed_configuration_is_reloaded(env: &Env) {
     let pod = |env: &Env| env.get("pod obs-prometheus-0").expect("it is there")["metadata"]["uid"].clone();
     let before = pod(env);
-    let args = ["upgrade", "--wait=ready", "--timeout=4m", "--set", "prometheus.retention.time=20d"];
+    let args = ["upgrade", "-y", "--wait=ready", "--timeout=4m", "--set", "prometheus.retention.time=20d"];
     let output = env.obs(args).run().ok();
     let path = format!(
         "/api/v1/namespaces/{}/services/obs-prometheus:9090/proxy/api/v1/status/config",
@@ -138,7 +138,7 @@ fn a_component_alone(env: &Env) {
     assert!(!types.contains(&"usual"), "nobody knows yet: {output}");
     assert!(output.stderr.is_empty(), "{output}");
     // what it took is what is usual the next time
-    let again = ["upgrade", "--timeout=3m", "--events=json", "--set", "resources.limits.memory=300Mi"];
+    let again = ["upgrade", "-y", "--timeout=3m", "--events=json", "--set", "resources.limits.memory=300Mi"];
     let output = env.obs(again).run().ok();
     let usual =
         output.stdout.lines().position(|line| line.contains(r#""type":"usual","name":"kube-state-metrics""#));

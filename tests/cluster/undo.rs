@@ -44,8 +44,8 @@ fn one_goes_back(env: &Env) {
         .run()
         .ends(1)
         .says("no earlier deployed revision in which left was different");
-    env.obs(["upgrade", "--wait=none", "--set", "left=two"]).run().ok();
-    env.obs(["upgrade", "--wait=none", "--set", "right=two"]).run().ok();
+    env.obs(["upgrade", "-y", "--wait=none", "--set", "left=two"]).run().ok();
+    env.obs(["upgrade", "-y", "--wait=none", "--set", "right=two"]).run().ok();
 
     // left changed two revisions ago: the last one with another left is the first
     let dry = env.obs(["rollout", "undo", "left", "--dry-run=client"]).run().ok();
@@ -65,7 +65,7 @@ fn one_goes_back(env: &Env) {
     env.obs(["drift"]).run().ok();
 
     // the values stayed: an upgrade brings them back, as was said
-    env.obs(["upgrade", "--wait=none"]).run().ok();
+    env.obs(["upgrade", "-y", "--wait=none"]).run().ok();
     assert_eq!(texts(env), ["two", "two"]);
     env.obs(["rollout", "undo", "left", "right", "--to-revision=1", "-y", "--wait=none"]).run().ok();
     assert_eq!(texts(env), ["one", "one"]);
@@ -90,7 +90,7 @@ spec:
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${{ values.text }} }\n";
     env.write("right/templates/map.yaml", map);
     env.obs(["install", &two, "--wait=none"]).run().ok();
-    env.obs(["upgrade", "--wait=none", "--set", "left=two,right=two"]).run().ok();
+    env.obs(["upgrade", "-y", "--wait=none", "--set", "left=two,right=two"]).run().ok();
 
     let refused = env.obs(["rollout", "undo", "left", "-y", "--wait=none"]).run().ends(1);
     for part in [

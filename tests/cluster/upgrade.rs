@@ -32,7 +32,7 @@ pub(crate) fn install(env: &Env, extra: &[&str]) -> Output {
 }
 
 pub(crate) fn upgrade(env: &Env, extra: &[&str]) -> Command {
-    env.obs(["upgrade", "--wait=none"]).args(extra.iter().copied())
+    env.obs(["upgrade", "-y", "--wait=none"]).args(extra.iter().copied())
 }
 
 /// The newest revision as `list` says it.
@@ -159,7 +159,8 @@ fn another_bundle_needs_a_word(env: &Env) {
 fn a_failed_one_is_continued(env: &Env) {
     install(env, &["--set", "maps=2"]);
     // no node: a pod that is wanted never comes
-    let failed = env.obs(["upgrade", "--wait=ready", "--timeout=3s", "--set", "replicas=1,maps=3"]).run();
+    let failed =
+        env.obs(["upgrade", "-y", "--wait=ready", "--timeout=3s", "--set", "replicas=1,maps=3"]).run();
     assert_eq!(failed.code, 7, "{failed}");
     assert_eq!(newest(env), (2, "failed".into()));
     upgrade(env, &["--set", "replicas=0"]).run().ok();

@@ -46,7 +46,7 @@ fn a_claim_grows(env: &Env) {
         template["spec"]["resources"]["requests"]["storage"].as_str().unwrap_or_default().to_owned()
     };
 
-    let grow = ["upgrade", "--wait=ready", "--timeout=2m", "--set", "size=64Mi"];
+    let grow = ["upgrade", "-y", "--wait=ready", "--timeout=2m", "--set", "size=64Mi"];
     let asked = env.obs(grow).run().ends(2);
     for part in ["claim data-obs-store-0 grows from 32Mi to 64Mi", "its pods and volumes stay", "pass -y"] {
         assert!(asked.stderr.contains(part), "{part} is missing in {asked}");
@@ -56,10 +56,10 @@ fn a_claim_grows(env: &Env) {
     assert_eq!((size(), wanted()), ("64Mi".into(), "64Mi".into()));
     assert_eq!(exec("cat /data/file"), "precious");
     assert_eq!(pod(), first, "the pod runs on");
-    let again = env.obs(["upgrade", "--wait=ready", "-o", "json"]).run().ok().json();
+    let again = env.obs(["upgrade", "-y", "--wait=ready", "-o", "json"]).run().ok().json();
     assert_eq!(again["status"], "unchanged", "{again}");
 
-    env.obs(["upgrade", "--wait=ready", "--timeout=2m", "--set", "text=two"]).run().ok();
+    env.obs(["upgrade", "-y", "--wait=ready", "--timeout=2m", "--set", "text=two"]).run().ok();
     let refused = env.obs(["rollback", "1", "-y", "--wait=ready"]).run().ends(1);
     for part in ["has 64Mi and cannot shrink to 32Mi", "--keep-claim-sizes"] {
         assert!(refused.stderr.contains(part), "{part} is missing in {refused}");
@@ -97,7 +97,7 @@ fn made_anew_when_named(env: &Env) {
     let uid = || env.get("service obs-face").expect("it is there")["metadata"]["uid"].clone();
     let first = uid();
     let upgrade = |extra: &[&str]| {
-        env.obs(["upgrade", "--wait=none", "--set", "headless=true"]).args(extra.iter().copied()).run()
+        env.obs(["upgrade", "-y", "--wait=none", "--set", "headless=true"]).args(extra.iter().copied()).run()
     };
     let refused = upgrade(&[]).ends(1);
     for part in ["clusterIP", "hint: --recreate Service/obs-face deletes it and makes it anew"] {
@@ -160,9 +160,9 @@ fn data_of_one_that_was_off(env: &Env) {
     };
     let all = umbrella("2.0.0", 2);
     env.obs(["install", &all, "--wait=none"]).run().ok();
-    env.obs(["upgrade", "--wait=none", "--set", "db=false"]).run().ok();
+    env.obs(["upgrade", "-y", "--wait=none", "--set", "db=false"]).run().ok();
     umbrella("1.0.0", 1);
-    let back = ["upgrade", "--allow-downgrade", "--wait=none", "--set", "db=true"];
+    let back = ["upgrade", "-y", "--allow-downgrade", "--wait=none", "--set", "db=true"];
     let refused = env.obs(back).run().ends(1);
     assert!(refused.stderr.contains("db cannot go back: its data is in format 2"), "{refused}");
     env.obs(back).arg("--accept-data-loss=db").run().ok();
@@ -182,7 +182,7 @@ fn values_move(env: &Env) {
     assert!(!upgraded.stderr.contains("5Gi"), "names, no values: {upgraded}");
     let values = |env: &Env| env.obs(["get", "values", "--show-secrets", "-o", "json"]).run().ok().json();
     assert_eq!(values(env), json!({"persistence": {"size": "5Gi"}}));
-    let again = env.obs(["upgrade", "--wait=none", "-o", "json"]).run().ok();
+    let again = env.obs(["upgrade", "-y", "--wait=none", "-o", "json"]).run().ok();
     assert_eq!(again.json()["status"], "unchanged", "{again}");
     assert!(!again.stderr.contains("legacy"), "told once: {again}");
     env.obs(["rollback", "-y", "--wait=none"]).run().ok();

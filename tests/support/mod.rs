@@ -8,6 +8,7 @@
 //! - [`readme`]: transcripts in README.md.
 //! - [`proxy`]: what networks and servers do to requests; [`relay`]: what becomes of connections.
 //! - [`env`]: a namespace on one of them, and everything a cluster test needs.
+//! - [`webhook`]: an admission webhook.
 //! - [`trial`]: a function becomes a test that is run, ignored with a reason, or failed with evidence.
 
 #![allow(
@@ -28,3 +29,4 @@ pub mod readme;
 pub mod relay;
 pub mod transcript;
 pub mod trial;
+pub mod webhook;

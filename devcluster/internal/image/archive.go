@@ -40,6 +40,7 @@ type Config struct {
 	Ports      map[string]struct{} `json:"ExposedPorts,omitempty"`
 	Volumes    map[string]struct{} `json:"Volumes,omitempty"`
 	Labels     map[string]string   `json:"Labels,omitempty"`
+	StopSignal string              `json:"StopSignal,omitempty"`
 }
 
 const epoch = "1970-01-01T00:00:00Z"

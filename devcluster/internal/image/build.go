@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"time"
 
 	"devcluster/internal/place"
@@ -33,12 +34,20 @@ func Ensure() ([]Archive, error) {
 	}
 	var archives []Archive
 	for _, image := range All {
-		archive, err := image.ensure(built[:len(image.Targets)])
+		made := slices.Clone(built[:len(image.Targets)])
+		built = built[len(image.Targets):]
+		for _, part := range image.Parts {
+			b, err := part.Ensure()
+			if err != nil {
+				return nil, err
+			}
+			made = append(made, b)
+		}
+		archive, err := image.ensure(made)
 		if err != nil {
 			return nil, err
 		}
 		archives = append(archives, archive)
-		built = built[len(image.Targets):]
 	}
 	extra, err := filepath.Glob(filepath.Join(place.ExtraImages(), "*.tar"))
 	for _, file := range extra {

@@ -8,10 +8,17 @@ import (
 type Image struct {
 	Name    string
 	Targets []recipe.Target // whose programs are in it
+	Parts   []Part          // what else is
 	Files   func(built []recipe.Built) ([]File, error)
 	Config  Config
 	// Version is raised when Files gives something else for the same programs.
 	Version int
+}
+
+// Part is something else than a program of Go's that an image is made of. Files gets
+// the parts after the targets.
+type Part interface {
+	Ensure() (recipe.Built, error)
 }
 
 // PauseName is the image that every pod's sandbox runs.
@@ -37,11 +44,12 @@ var All = []Image{
 	},
 	{
 		Name:    "docker.io/library/busybox:1.36",
-		Targets: nil, // from Debian, see busybox.go
-		Files:   func([]recipe.Built) ([]File, error) { return busybox() },
+		Parts:   []Part{busyboxTree},
+		Files:   func(b []recipe.Built) ([]File, error) { return busybox(b[0]) },
 		Config:  Config{Cmd: []string{"sh"}},
 		Version: 2,
 	},
+	postgres, redis, shop, // see services.go, shop.go
 	{
 		Name:    "quay.io/prometheus/prometheus:v3.15.0",
 		Targets: []recipe.Target{recipe.Prometheus},

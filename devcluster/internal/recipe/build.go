@@ -15,29 +15,43 @@ import (
 	"devcluster/internal/talk"
 )
 
-// build compiles a target into a folder beside its place and renames it, so that
-// an interrupted build leaves nothing that looks finished.
-func (t Target) build(source string, built Built, position string) error {
-	release, err := place.Lock(filepath.Join(place.Cache(), "locks", "build-"+t.Name), func() {
-		talk.Sayf("%s is being built by another devcluster; waiting for it", t.Name)
+// Once gives the folder of that name and hash in the cache. The first call fills
+// it: beside its place, and renamed, so that an interrupted build leaves nothing
+// that looks finished.
+func Once(name, hash string, fill func(dir string) error) (Built, error) {
+	built := Built{Dir: filepath.Join(place.Cache(), "built", name+"-"+hash), Hash: hash}
+	if built.present() {
+		built.touch()
+		return built, nil
+	}
+	release, err := place.Lock(filepath.Join(place.Cache(), "locks", "build-"+name), func() {
+		talk.Sayf("%s is being built by another devcluster; waiting for it", name)
 	})
 	if err != nil {
-		return err
+		return built, err
 	}
 	defer release()
 	if built.present() {
-		return nil
-	}
-	if _, err := exec.LookPath("go"); err != nil {
-		return talk.Failf("cannot build %s: go is not installed", t.Name).
-			Hinted("install Go 1.26 or newer, and put it on PATH")
+		return built, nil
 	}
 	partial := built.Dir + ".partial"
 	if err := os.RemoveAll(partial); err != nil {
-		return err
+		return built, err
 	}
 	if err := os.MkdirAll(partial, 0o755); err != nil {
-		return err
+		return built, err
+	}
+	if err := fill(partial); err != nil {
+		return built, err
+	}
+	return built, os.Rename(partial, built.Dir)
+}
+
+// build compiles a target that Once found missing.
+func (t Target) build(source, position, partial string) error {
+	if _, err := exec.LookPath("go"); err != nil {
+		return talk.Failf("cannot build %s: go is not installed", t.Name).
+			Hinted("install Go 1.26 or newer, and put it on PATH")
 	}
 	started := time.Now()
 	modfile, err := t.complete(source, partial+".source")
@@ -57,9 +71,6 @@ func (t Target) build(source string, built Built, position string) error {
 		if err := os.Symlink(t.Programs[0].File, filepath.Join(partial, role)); err != nil {
 			return err
 		}
-	}
-	if err := os.Rename(partial, built.Dir); err != nil {
-		return err
 	}
 	talk.Sayf("built %s %s (%s) in %s", t.Name, t.Version, position, talk.Minutes(time.Since(started)))
 	return nil

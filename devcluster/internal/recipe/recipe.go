@@ -81,7 +81,9 @@ func Ensure(targets ...Target) ([]Built, error) {
 			continue
 		}
 		done++
-		if err := target.build(source, built[i], fmt.Sprintf("%d of %d", done, missing)); err != nil {
+		position := fmt.Sprintf("%d of %d", done, missing)
+		_, err := Once(target.Name, built[i].Hash, func(dir string) error { return target.build(source, position, dir) })
+		if err != nil {
 			return nil, err
 		}
 	}

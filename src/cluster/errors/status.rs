@@ -148,9 +148,19 @@ pub(super) fn error(target: &Target, subject: &Subject, status: &Status) -> Erro
     }
 }
 
-/// "cannot be applied: …", or which webhook said no.
+/// `ValidatingAdmissionPolicy 'p' with binding 'b' denied request: why`, or who is it that says no
+/// (apiserver: admission/plugin/policy/validating/dispatcher.go).
+fn policy(reason: &str) -> Option<(&str, &str)> {
+    let (name, rest) = reason.strip_prefix("ValidatingAdmissionPolicy '")?.split_once("' with binding '")?;
+    Some((name, rest.split_once("' denied request: ")?.1))
+}
+
+/// "cannot be applied: …", or which webhook or policy said no.
 fn refused(subject: &Subject, message: &str) -> Error {
     let reason = without_object(message);
+    if let Some((policy, why)) = policy(reason) {
+        return Error::failed(format!("{subject} is refused by ValidatingAdmissionPolicy {policy}: {why}"));
+    }
     match reason.strip_prefix("admission webhook ").and_then(|rest| rest.split_once(" denied the request")) {
         Some((webhook, why)) => Error::failed(format!(
             "{subject} is refused by the admission webhook {webhook}: {}",
@@ -164,6 +174,14 @@ fn refused(subject: &Subject, message: &str) -> Error {
     }
 }
 
+/// How the server refuses a role that grants more than the caller has (registry/rbac/escalation_check.go).
+const ESCALATION: &str = "is attempting to grant RBAC permissions not currently held";
+
+/// Is a 403 about who asks, and not about what is asked for? Admission answers 403, too.
+pub(in crate::cluster) fn lacks_rights(status: &Status) -> bool {
+    status.message.contains(ESCALATION) || Denied::parse(&status.message).is_some()
+}
+
 fn forbidden(target: &Target, subject: &Subject, message: &str) -> Error {
     if message.contains("User \"system:anonymous\"") {
         return credentials::refused(target);
@@ -171,9 +189,7 @@ fn forbidden(target: &Target, subject: &Subject, message: &str) -> Error {
     if let Some(denied) = Denied::parse(message) {
         return denied.error(subject);
     }
-    if let Some((_, missing)) =
-        message.split_once("is attempting to grant RBAC permissions not currently held")
-    {
+    if let Some((_, missing)) = message.split_once(ESCALATION) {
         let error =
             Error::failed(format!("you may not grant rights that you do not have yourself: {subject}"))
                 .hint("let someone with these rights (cluster-admin) run it, or install with fewer rights");
@@ -188,7 +204,11 @@ fn forbidden(target: &Target, subject: &Subject, message: &str) -> Error {
             .hint(format!("wait until it is gone: kubectl wait --for=delete namespace/{namespace}"));
     }
     if let Some((_, quota)) = message.split_once("exceeded quota: ") {
-        return Error::failed(format!("{subject} exceeds the quota {quota}"));
+        let (name, place) = (quota.split(',').next().unwrap_or_default(), subject.namespace.as_deref());
+        let place = place.map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
+        return Error::failed(format!("{subject} exceeds the quota {quota}")).hint(format!(
+            "ask for a larger quota, or make room in it; what it allows: kubectl describe quota {name}{place}"
+        ));
     }
     refused(subject, message)
 }
@@ -298,7 +318,9 @@ fn invalid(subject: &Subject, status: &Status) -> Error {
         field => format!("{field}: {}", c.message),
     };
     let changed = if is_immutable(status) { "cannot be changed that way" } else { "is not valid" };
+    let said = causes.first().map_or_else(|| without_object(&status.message), |cause| cause.message.as_str());
     match causes.as_slice() {
+        [] | [_] if policy(said).is_some() => refused(subject, said),
         [] => Error::failed(format!("{subject} {changed}: {}", without_object(&status.message))),
         [one] => Error::failed(format!("{subject} {changed}: {}", line(one))),
         many => Error::new(Exit::Failed, format!("{subject} {changed}"))

@@ -76,8 +76,8 @@ pub async fn dry_run<'s>(
     let (mut verdicts, mut open) = (Vec::new(), Vec::new());
     for (place, step) in steps.filter(|step| step.change.writes()).enumerate() {
         let object = &step.object;
-        // free text and plain objects are checked here; the first of a kind in a namespace asks for
-        // the others
+        // free text and plain objects are checked here, unless admission has a say in them; the first of
+        // a kind in a namespace asks for the others
         let local = match step.change {
             Change::Create if brought.all_rights && local::is_plain(object) => Some(Ok(())),
             Change::Update(_) if step.certain => Some(local::check(object).unwrap_or(Ok(()))),
@@ -91,7 +91,7 @@ pub async fn dry_run<'s>(
                     .hint("correct the template that renders it");
                 verdicts.push((place, step, Verdict::Refused(error)));
             }
-            Some(Ok(())) if !spokesman => verdicts.push((place, step, Verdict::Accepted)),
+            Some(Ok(())) if !spokesman && !step.admitted => verdicts.push((place, step, Verdict::Accepted)),
             _ => open.push((place, step)),
         }
     }
@@ -136,9 +136,12 @@ pub(super) async fn verdict(ctx: &Context<'_>, step: &Step, brought: &Brought) -
         Ok(_) => Verdict::Accepted,
         Err(ApplyError::NotFound(_)) => Verdict::Later,
         // what is there and what is allowed there says nothing of the namespace to come
-        Err(ApplyError::Conflict(..) | ApplyError::Immutable(..) | ApplyError::Forbidden(_)) if elsewhere => {
-            Verdict::Later
-        }
+        Err(
+            ApplyError::Conflict(..)
+            | ApplyError::Immutable(..)
+            | ApplyError::Forbidden(_)
+            | ApplyError::Denied(_),
+        ) if elsewhere => Verdict::Later,
         Err(ApplyError::Forbidden(error)) => Verdict::Forbidden(error),
         Err(error) => {
             let error = Error::from(error);

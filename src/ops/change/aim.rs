@@ -123,6 +123,7 @@ impl Upgrade<'_> {
         })?;
         let loaded = Loaded::of(opened, self.values, previous)?;
         self.fits(&loaded, record)?;
+        let loaded = if self.bundle.is_none() { loaded.named_by_record() } else { loaded };
         Ok((Verb::Upgrade, Target::Bundle(warned(ctx, loaded))))
     }
 

@@ -65,6 +65,10 @@ pub struct Goal {
     pub notes: String,
     /// Namespace of node-level components.
     pub node_namespace: String,
+    /// Is some of it what a record says, and not the command line?
+    pub recorded: bool,
+    /// Where the bundle is from, when a record alone says so.
+    pub recorded_source: Option<String>,
 }
 
 impl Goal {
@@ -106,6 +110,8 @@ impl Goal {
             translated: Vec::new(),
             notes: rendered.notes,
             node_namespace: facts.node_namespace.clone(),
+            recorded: loaded.builds_on_record(),
+            recorded_source: loaded.recorded_source(),
         })
     }
 
@@ -143,6 +149,8 @@ impl Goal {
             translated,
             notes: record.notes.clone(),
             node_namespace: record.node_namespace.clone(),
+            recorded: true,
+            recorded_source: None,
         })
     }
 

@@ -12,13 +12,14 @@ use crate::cluster::records::Store;
 use crate::cluster::{HolderInfo, Kinds, Lock, ServerVersion};
 use crate::error::{Error, Exit, Result};
 use crate::event::Event;
-use crate::object::{Object, ObjectId, builtin};
+use crate::object::{Object, ObjectId, builtin, split_api_version};
 use crate::ops::run::Run;
-use crate::ops::{Context, ask, live, namespace, preflight, who};
-use crate::plan::{Applied, Live, Plan, Rules, plan};
+use crate::ops::{Context, ask, get, live, namespace, preflight, who};
+use crate::plan::{Admission, Applied, Live, Plan, Rules, plan};
 use crate::release::record::merge_inventory;
 use crate::release::{Entry, Header, History, Metadata, Record, Revision, Status, Unusable};
 use crate::render::Facts;
+use crate::values::Traces;
 
 /// What was read at the beginning.
 pub struct Seen {
@@ -184,7 +185,23 @@ pub struct Look {
     pub plan: Plan,
 }
 
+/// The secrets of what is and of what is to be.
+pub fn traces(records: &[Record], target: &Target) -> Traces {
+    let next = match target {
+        Target::Bundle(loaded) => loaded.traces(),
+        Target::Record(record) => get::traces(record),
+    };
+    records.iter().map(get::traces).fold(next, Traces::and)
+}
+
 impl Look {
+    /// The same, to be found in what is shown of the plan.
+    pub fn traces(&self) -> Traces {
+        let secrets = self.goal.secret_values.as_deref().unwrap_or_default();
+        let next = Traces::of(&self.goal.values, secrets);
+        self.seen.records.iter().map(get::traces).fold(next, Traces::and)
+    }
+
     /// Is everything as it should be, in the records too?
     pub fn nothing_to_do(&self) -> bool {
         let deployed = self.seen.history.latest().is_some_and(|h| h.status == Some(Status::Deployed));
@@ -231,6 +248,8 @@ pub struct Around {
     autoscalers: Vec<Value>,
     /// StorageClasses; empty when no volume is wanted, or they may not be read.
     classes: Vec<Value>,
+    /// Webhooks and policies that have a say in what is written.
+    admission: Admission,
     /// The objects of the deployed revision.
     deployed: Vec<Value>,
     /// The objects that the newest revision applied, to its end, just as they are desired now.
@@ -285,6 +304,12 @@ pub async fn look(
     }
     let rules = rules(options, &around);
     let mut plan = plan(&goal.objects, &around.live, &around.earlier, &rules);
+    for step in &mut plan.steps {
+        let (group, version) = split_api_version(step.object.api_version());
+        let kind = seen.kinds.resolve(group, version, step.object.kind());
+        step.admitted = kind.is_some_and(|kind| around.admission.concerns(&kind));
+        step.certain &= !step.admitted;
+    }
     if !predicted {
         ask::ask(ctx, &mut plan, &around.live, &rules).await?;
     }
@@ -306,10 +331,11 @@ async fn around(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<Around> {
     }
     let claims = live::claim_places(&goal.objects, &earlier);
     let absent = seen.absent.then(|| ctx.namespace.as_str());
-    let (live, autoscalers, classes) = tokio::try_join!(
+    let (live, autoscalers, classes, admission) = tokio::try_join!(
         live::gather_with_namesakes(ctx, &goal.objects, &earlier, claims, absent),
         live::autoscalers(ctx, &goal.objects, absent),
         live::storage_classes(ctx, &goal.objects),
+        live::admission(ctx),
     )?;
     let orphans = live::orphans(ctx, &goal.objects, &earlier, &live);
     lost.extend(orphans.iter().map(Entry::id));
@@ -328,7 +354,7 @@ async fn around(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<Around> {
     let deployed = record.map(|record| record.objects.clone()).unwrap_or_default();
     let applied = seen.latest().filter(|record| Some(record.revision) == revision);
     let applied = applied.map(|record| goal.same_as_in(record)).unwrap_or_default();
-    Ok(Around { live, earlier, autoscalers, classes, deployed, applied })
+    Ok(Around { live, earlier, autoscalers, classes, admission, deployed, applied })
 }
 
 /// Under the lock: the same look when nothing can have moved since, a new one otherwise.

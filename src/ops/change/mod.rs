@@ -31,7 +31,7 @@ pub use report::{Helm, Report};
 
 use super::run::Run;
 use super::{Context, live, namespace, preflight};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Event, Phase, Start};
 use crate::release::{Revision, Status};
 
@@ -164,11 +164,14 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
     };
     let target = ctx.or(aim.target(&ctx, &seen)).await?;
     started(&ctx, &seen, &target.0, &target.1.title());
+    // what the server says may quote what it refuses
+    let traces = look::traces(&seen.records, &target.1);
+    let hidden = |error: Error| error.with_texts(|text| traces.sentence(text));
     // a bundle that does not render fails before anything is written
-    let look = ctx.or(look::look(&ctx, seen, target, options)).await?;
+    let look = ctx.or(look::look(&ctx, seen, target, options)).await.map_err(hidden)?;
     live::tell_what_is_no_longer_served(&ctx, &look.around.earlier).await?;
     if options.dry_run.is_some() {
-        return ctx.or(planned(&ctx, look, options, begun)).await;
+        return ctx.or(planned(&ctx, look, options, begun)).await.map_err(hidden);
     }
     if let Some(expected) = &options.expected {
         expected.fits(&look)?;
@@ -184,6 +187,9 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
     // what belongs to others is refused before the namespace is made
     preflight::refuse_what_is_taken(&look.plan)?;
     let preview = Preview::of(&look);
+    if let Some(message) = preview.into_used_namespace() {
+        ctx.observer.event(Event::Warning { message });
+    }
     let asked = (options.always_ask && !nothing_to_do) || preview.wants_an_answer();
     if asked {
         // what cannot be done is refused before anybody is asked
@@ -234,7 +240,8 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
             report.helm = report::helm(&ctx, &look).await;
             Ok(report)
         }))
-        .await;
+        .await
+        .map_err(hidden);
 
     let intent = run.intent();
     let result = run.epilogue(result).await;

@@ -10,8 +10,9 @@ use super::Look;
 use crate::diff::{self, Mark};
 use crate::object::{ObjectId, labels};
 use crate::ops::who;
-use crate::plan::{Change, Conflict, Kept, Step, effects};
+use crate::plan::{Change, Conflict, Kept, Step, effects, reach};
 use crate::release::Revision;
+use crate::values::Traces;
 
 /// What will happen.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -39,6 +40,15 @@ pub struct Preview {
     pub restarts: Vec<String>,
     /// Data that may be lost.
     pub data_at_risk: Vec<String>,
+    /// Where the bundle is from, with its digest, when a record of the release says so and nobody named it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded_source: Option<String>,
+    /// What the records of the release add or grant beyond its namespace.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub beyond: Vec<String>,
+    /// The namespace of the node-level components, when it was there before and they are new in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used_namespace: Option<String>,
     /// How many fields or objects stand in the way.
     pub conflicts: usize,
     /// Of how many objects the changes are predicted here, without the API server's answer.
@@ -187,6 +197,10 @@ impl Preview {
             .map(crate::release::Entry::id)
             .collect();
         changes.retain(|change| change.action != "keep" || !old.contains(&change.object));
+        let traces = look.traces();
+        for change in &mut changes {
+            change.hide(&traces);
+        }
         let stays = |change: &Change| matches!(change, Change::Unchanged | Change::Use);
         let stay = plan.steps.iter().filter(|step| stays(&step.change)).count();
         Self {
@@ -209,6 +223,13 @@ impl Preview {
                 .map(|restart| restart.what)
                 .collect(),
             data_at_risk: effects::data_at_risk(plan, &look.around.live),
+            used_namespace: used_namespace(look),
+            recorded_source: look.goal.recorded_source.clone(),
+            beyond: if look.goal.recorded && look.seen.history.latest().is_some() {
+                reach(plan, &look.facts.namespace)
+            } else {
+                Vec::new()
+            },
             predicted: plan.steps.iter().filter(|step| is_predicted(step)).count(),
             changes,
         }
@@ -244,10 +265,28 @@ impl Preview {
         self.changes.iter().all(|change| change.action == "keep")
     }
 
+    /// What of it comes from the release's records: whoever may write those has a say in it.
+    pub fn recorded(&self) -> Vec<String> {
+        let source = self.recorded_source.iter().map(|source| format!("bundle, as recorded: {source}"));
+        let beyond = self.beyond.iter().map(|what| format!("beyond the namespace: {what}"));
+        if self.is_empty() { Vec::new() } else { source.chain(beyond).collect() }
+    }
+
+    /// That privileged pods go into a namespace that is not the release's.
+    pub fn into_used_namespace(&self) -> Option<String> {
+        self.used_namespace.as_ref().map(|name| {
+            format!(
+                "namespace {name} exists already and does not belong to the release: node-level components, which run \
+                 with rights over the node, go into it"
+            )
+        })
+    }
+
     /// Should a person agree first? Where workloads are made anew, objects of others are taken
-    /// over or data is at risk.
+    /// over or data is at risk; and where records alone lead beyond the namespace.
     pub fn wants_an_answer(&self) -> bool {
         !self.data_at_risk.is_empty()
+            || !self.recorded().is_empty()
             || self.changes.iter().any(|change| match change.action {
                 "adopt" => true,
                 // a Job that is replaced has done its work, a binding has no state
@@ -357,6 +396,18 @@ impl Field {
     }
 }
 
+/// The namespace of the node-level components, when it is somebody else's and has nothing of the
+/// release yet.
+fn used_namespace(look: &Look) -> Option<String> {
+    let name = &look.goal.node_namespace;
+    let used = |step: &Step| step.change == Change::Use && step.object.name() == name;
+    let inside = |step: &&Step| step.object.namespace() == Some(name) && step.change.writes();
+    let steps = &look.plan.steps;
+    let is_new = steps.iter().filter(inside).any(|step| step.change == Change::Create)
+        && steps.iter().filter(inside).all(|step| step.change == Change::Create);
+    (*name != look.facts.namespace && steps.iter().any(used) && is_new).then(|| name.clone())
+}
+
 /// Is what changes a prediction?
 fn is_predicted(step: &Step) -> bool {
     matches!(step.change, Change::Update(_) | Change::Adopt(_)) && !step.asked && !step.certain
@@ -388,6 +439,21 @@ fn restart_note(pods: u64) -> String {
 }
 
 impl ObjectChange {
+    /// Masks what is secret in the fields, and in what the server says about them.
+    fn hide(&mut self, traces: &Traces) {
+        for field in &mut self.fields {
+            let mut masked = 0;
+            for value in [&mut field.from, &mut field.to].into_iter().flatten() {
+                masked += traces.mask(value);
+            }
+            // nothing but the secret differs
+            field.secret |= masked > 0 && field.from == field.to;
+        }
+        for text in self.note.iter_mut().chain(&mut self.hint) {
+            *text = traces.sentence(text);
+        }
+    }
+
     fn entry(&self) -> diff::Entry {
         let mark = match self.action {
             "create" => Mark::Create,

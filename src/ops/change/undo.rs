@@ -2,11 +2,13 @@
 //! back, after a failed first install what was created goes again; volumes stay. The first error
 //! stays the one that is reported.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::time::Instant;
 
 use super::{Aim, Options, WaitFor};
 use crate::error::{Error, Exit};
-use crate::event::Event;
+use crate::event::{Event, Observer, Phase};
 use crate::ops::{Context, uninstall};
 use crate::release::{Header, Revision};
 
@@ -51,18 +53,35 @@ async fn roll_back(
         ..options.clone()
     };
     let aim = Aim::Rollback(Some(revision));
+    let listener = Listener { observer: ctx.observer, applied: AtomicBool::new(false) };
+    let ctx = Context { observer: &listener, ..ctx };
     // boxed: the operation contains itself
     match Box::pin(super::run(ctx, &aim, &options, &|_| Ok(()))).await {
         Ok(report) => error.clone().detail(format!(
             "rolled back: revision {} has the content of revision {revision}",
             report.revision
         )),
-        // it was applied, and is only not ready
-        Err(second) if second.exit() == Exit::Deadline => error.clone().detail(format!(
-            "rolled back to the content of revision {revision}, which was not ready in time: {}",
+        // what it was is there again, and was perhaps never ready
+        Err(second) if listener.applied.load(Ordering::SeqCst) => error.clone().detail(format!(
+            "rolled back to the content of revision {revision}, which is not ready: {}",
             second.message()
         )),
         Err(second) => not_undone(error, &second),
+    }
+}
+
+/// Notes whether everything was applied, and passes on what it hears.
+struct Listener<'a> {
+    observer: &'a dyn Observer,
+    applied: AtomicBool,
+}
+
+impl Observer for Listener<'_> {
+    fn event(&self, event: Event) {
+        if matches!(event, Event::PhaseDone { phase: Phase::Applied, .. }) {
+            self.applied.store(true, Ordering::SeqCst);
+        }
+        self.observer.event(event);
     }
 }
 

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::event::Event;
 use crate::object::{Object, builtin, labels};
 use crate::ops::Context;
+use crate::plan::Admission;
 use crate::readiness::{Readiness, readiness};
 use crate::release::Entry;
 
@@ -31,6 +32,25 @@ pub async fn all_storage_classes(cluster: &Cluster) -> Result<Option<Result<Vec<
         return Ok(None);
     };
     Ok(Some(cluster.list(&kind, None, "").await))
+}
+
+/// The admission webhooks and policies of the cluster, as far as they may be read.
+pub async fn admission(ctx: &Context<'_>) -> Result<Admission> {
+    let kinds = ctx.cluster.kinds().await?;
+    let names = [
+        "MutatingWebhookConfiguration",
+        "ValidatingWebhookConfiguration",
+        "MutatingAdmissionPolicy",
+        "ValidatingAdmissionPolicy",
+    ];
+    let lists = names
+        .into_iter()
+        .filter_map(|name| kinds.preferred("admissionregistration.k8s.io", name))
+        .map(|kind| async move { ctx.cluster.list_if_possible(&kind).await });
+    let lists = futures::future::try_join_all(lists).await?;
+    let all = lists.iter().all(Option::is_some);
+    let configurations: Vec<Value> = lists.into_iter().flatten().flatten().collect();
+    Ok(Admission::of(&configurations, all))
 }
 
 /// What scales the workloads that state a number of replicas: HorizontalPodAutoscalers and KEDA's

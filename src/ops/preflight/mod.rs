@@ -105,19 +105,21 @@ fn into_result(mut problems: Vec<Problem>) -> Result<()> {
     } else {
         let mut error =
             Error::failed(format!("{} things stand in the way; nothing was changed", problems.len()));
+        // advice that is the same for all stands once, at the end; else each by its problem
+        let first = problems.first().map(|problem| problem.hints.clone()).unwrap_or_default();
+        let shared = problems.iter().all(|problem| problem.hints == first);
         for problem in problems {
             error = error.detail(problem.message);
             for detail in problem.details {
                 error = error.detail(format!("  {}", detail.replace('\n', "\n  ")));
             }
-            for hint in problem.hints {
-                // the same advice once
-                if !error.hints().contains(&hint) {
-                    error = error.hint(hint);
+            if !shared {
+                for hint in problem.hints {
+                    error = error.detail(format!("  hint: {}", hint.replace('\n', "\n  ")));
                 }
             }
         }
-        error
+        if shared { first.into_iter().fold(error, |error, hint| error.hint(hint)) } else { error }
     };
     error = error.with_exit(crate::Exit::Failed);
     Err(error)

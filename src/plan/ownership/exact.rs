@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::applied_by;
 use super::fields::Element;
+use super::hollow::hollow;
 use super::owner::{Owner, entries};
 use crate::object::labels::MANAGER;
 
@@ -33,7 +34,7 @@ pub fn is_settled(desired: &Value, live: &Value) -> bool {
     let (Some(fields), true) = (applied_by(live, MANAGER).and_then(Value::as_object), same_version) else {
         return false;
     };
-    Walk.map(fields, desired, live, Level::Object)
+    Walk.map(fields, desired, live, Level::Object) && hollow(desired, live).is_empty()
 }
 
 /// How deep a map is: at the top, some fields are not named.

@@ -9,6 +9,7 @@
 //! | `conflicts` | what the server would refuse |
 //! | `additions` | what people added with kubectl or Helm |
 //! | `scale` | replicas that an autoscaler decides |
+//! | `hollow` | empty lists, which nobody owns |
 //! | `takeover` | how an object that kubectl or Helm made becomes ours |
 
 mod additions;
@@ -16,6 +17,7 @@ mod conflicts;
 mod exact;
 mod extract;
 mod fields;
+mod hollow;
 mod owner;
 mod scale;
 mod takeover;
@@ -28,6 +30,7 @@ pub use additions::{Addition, additions, made_by_hand};
 pub use conflicts::{Conflict, conflicts, conflicts_with_ourselves};
 pub use exact::is_settled;
 pub use extract::{applied_last, without_emptied};
+pub use hollow::hollow;
 pub use owner::{Owner, is_hand_tool, owners};
 pub use scale::scaled_elsewhere;
 pub use takeover::{HelmRelease, Takeover, applied_in_another_version, carry_over, claim, taken, takeover};

@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::additions::RESTARTED_AT;
 use super::fields::FieldSet;
+use super::hollow::is_hollow;
 use super::owner::{Owner, entries};
 use crate::diff::Step;
 use crate::object::labels::MANAGER;
@@ -106,17 +107,42 @@ pub fn carry_over(live: &Value) -> Option<Takeover> {
 }
 
 /// What makes these fields of the live object ours, so that the next apply removes those that are not
-/// desired; None when we have applied nothing.
+/// desired; None when we have applied nothing. Empty lists, which nobody can own, are taken out at once.
 pub fn claim(live: &Value, fields: &[Vec<Step>]) -> Option<Takeover> {
     let mut all: Vec<Value> = entries(live).cloned().collect();
     let ours = all.iter_mut().find(|entry| Owner::of(entry).is_our_apply())?;
     let mut set = FieldSet::parse(&ours["fieldsV1"]);
+    let mut removals = Vec::new();
     for steps in fields {
         set.add(live, steps);
+        if let Some((pointer, value)) = pointer(live, steps)
+            && is_hollow(value)
+        {
+            removals.push(json!({"op": "remove", "path": pointer}));
+        }
     }
     ours["fieldsV1"] = set.to_value();
-    let changes = vec![json!({"op": "replace", "path": "/metadata/managedFields", "value": all})];
+    let mut changes = vec![json!({"op": "replace", "path": "/metadata/managedFields", "value": all})];
+    changes.append(&mut removals);
     Some(Takeover { patch: exactly(live, changes), managers: Vec::new(), helm: None })
+}
+
+/// The field as a JSON pointer (RFC 6901) into the live object, with its value; None when it is not
+/// there.
+fn pointer<'v>(live: &'v Value, steps: &[Step]) -> Option<(String, &'v Value)> {
+    let (mut out, mut value) = (String::new(), live);
+    for step in steps {
+        let child = step.find(value)?;
+        let key = match (step, value) {
+            (Step::Key(key), _) => key.replace('~', "~0").replace('/', "~1"),
+            (_, Value::Array(items)) => items.iter().position(|item| std::ptr::eq(item, child))?.to_string(),
+            _ => return None,
+        };
+        out.push('/');
+        out.push_str(&key);
+        value = child;
+    }
+    Some((out, value))
 }
 
 /// Is our last apply in another version than the one that is wanted?
@@ -351,5 +377,22 @@ mod tests {
         assert!(applied_in_another_version(&ours("v1beta1"), "v1"));
         assert!(!applied_in_another_version(&ours("v1"), "v1"));
         assert!(!applied_in_another_version(&live(json!({}), json!([])), "v1"));
+    }
+
+    #[test]
+    fn an_empty_list_is_taken_out_and_a_default_is_claimed() {
+        let live = json!({"metadata": {"managedFields": [
+            {"manager": MANAGER, "operation": "Apply", "fieldsV1": {"f:spec": {"f:a": {}}}}]},
+            "spec": {"a": 1, "list": [{"name": "x"}, {"name": "y", "a/b": []}], "volume": {"emptyDir": {}}}});
+        let key = |key: &str| Step::Key(key.to_owned());
+        let item = Step::Item(vec![("name".to_owned(), json!("y"))]);
+        let fields = [
+            vec![key("spec"), key("list"), item, key("a/b")],
+            vec![key("spec"), key("volume"), key("emptyDir")],
+        ];
+        let patch = claim(&live, &fields).expect("a patch").patch;
+        assert_eq!(patch[1], json!({"op": "remove", "path": "/spec/list/1/a~1b"}));
+        let ours = &patch[0]["value"][0]["fieldsV1"]["f:spec"];
+        assert_eq!(ours["f:volume"], json!({"f:emptyDir": {}}));
     }
 }

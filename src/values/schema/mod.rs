@@ -16,7 +16,7 @@ use super::Values;
 use crate::error::{Error, Result};
 use problem::{Explainer, Problem};
 
-pub use secret::{mask, mask_at, mask_unjudged, secrets};
+pub use secret::{mask, mask_at, mask_unjudged, places, secrets};
 
 /// Problems in one error; the rest is counted.
 const MAX_PROBLEMS: usize = 20;

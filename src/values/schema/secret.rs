@@ -26,7 +26,18 @@ pub fn mask_at(secrets: &[Pointer], tree: &Value) -> Value {
 /// Pointers to all secrets in `tree`; nulls and empty strings are none.
 pub fn secrets(schema: &Value, tree: &Value) -> Vec<Pointer> {
     let mut found = Vec::new();
-    collect(&Nodes::top(schema), tree, String::new(), &mut found);
+    collect(&Nodes::top(schema), tree, String::new(), &mut |at, value| {
+        if !value.is_null() && value != "" {
+            found.push(at);
+        }
+    });
+    found
+}
+
+/// Pointers to all places for secrets in `tree`, also those where nothing is set.
+pub fn places(schema: &Value, tree: &Value) -> Vec<Pointer> {
+    let mut found = Vec::new();
+    collect(&Nodes::top(schema), tree, String::new(), &mut |at, _| found.push(at));
     found
 }
 
@@ -64,11 +75,9 @@ fn hide(nodes: Option<&Nodes<'_>>, value: &mut Value) -> usize {
     }
 }
 
-fn collect(nodes: &Nodes<'_>, value: &Value, at: Pointer, found: &mut Vec<Pointer>) {
+fn collect(nodes: &Nodes<'_>, value: &Value, at: Pointer, found: &mut dyn FnMut(Pointer, &Value)) {
     if nodes.write_only() {
-        if !value.is_null() && value != "" {
-            found.push(at);
-        }
+        found(at, value);
         return;
     }
     match value {

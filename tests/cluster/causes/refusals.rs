@@ -6,9 +6,9 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 
 use super::table::{Leftover, Row, bundle, row, told};
-use super::webhook;
 use crate::support::env::{Env, eventually};
 use crate::support::trial;
+use crate::support::webhook;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![trial::api("causes::of_refusals_are_told", refusals)]
@@ -46,7 +46,7 @@ fn refusals(env: &Env) {
 
 /// Rules of the namespace, each for the components that it names.
 fn rules(env: &Env) -> String {
-    let webhook = webhook::start("images need a signature");
+    let webhook = webhook::refuses("images need a signature");
     let gone = "service: {name: nobody, namespace: NAMESPACE}";
     let down = "url: 'https://127.0.0.1:1/'";
     let denies = format!("url: '{}', caBundle: {}", webhook.url, webhook.authority);

@@ -36,7 +36,7 @@ fn create(env: &Env) -> Command {
 }
 
 /// Calls `act` when the moment has come for the first time.
-fn once(act: impl Fn() + Send + Sync) -> impl Fn() + Send + Sync {
+pub(super) fn once(act: impl Fn() + Send + Sync) -> impl Fn() + Send + Sync {
     let done = AtomicBool::new(false);
     move || {
         if !done.swap(true, Ordering::SeqCst) {

@@ -26,7 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// Every request, or every tenth.
-fn each_request(tally: &mut Tally, mut killed_at: impl FnMut(usize) -> bool) {
+pub(super) fn each_request(tally: &mut Tally, mut killed_at: impl FnMut(usize) -> bool) {
     for i in (1..).step_by(if whole() { 1 } else { 10 }) {
         let mut killed = true;
         tally.run(format_args!("killed at request {i}"), || killed = killed_at(i));

@@ -11,6 +11,8 @@ pub enum Fault {
     Pass,
     /// The proxy answers; the server never sees it.
     Answer(Refusal),
+    /// The proxy answers with this text; the server never sees it.
+    Text(String),
     /// The connection is reset; the server never sees it.
     Reset,
     /// The server does it, and the answer breaks off in the middle.
@@ -32,6 +34,7 @@ impl fmt::Display for Fault {
         match self {
             Self::Pass => f.write_str("pass"),
             Self::Answer(refusal) => write!(f, "{} {}", refusal.code, refusal.reason),
+            Self::Text(_) => f.write_str("another answer"),
             Self::Reset => f.write_str("connection reset"),
             Self::Truncate => f.write_str("truncated answer"),
             Self::Delay(time) => write!(f, "{time:?} delay"),

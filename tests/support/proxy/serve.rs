@@ -120,6 +120,10 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> std::io::Res
             }
             return response.body(whole(refusal.body().into())).map_err(std::io::Error::other);
         }
+        Fault::Text(text) => {
+            told(200);
+            return Ok(Response::new(whole(text.clone().into())));
+        }
         Fault::Reset => return Err(ErrorKind::ConnectionReset.into()),
         Fault::Hang => {
             drop(busy);

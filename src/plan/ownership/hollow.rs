@@ -1,0 +1,61 @@
+//! Empty lists that the release no longer wants. managedFields cannot name a list of items that has none
+//! (structured-merge-diff lists the items, not the list), so it belongs to nobody, no apply removes it,
+//! and only the live object tells that it is there.
+
+use serde_json::Value;
+
+use super::owner::owners;
+use crate::diff;
+
+/// What of the object, beside its metadata and status, is empty lists that are not desired and that
+/// nobody owns.
+pub fn hollow(desired: &Value, object: &Value) -> Vec<diff::Change> {
+    let own = |key: &str| !matches!(key, "apiVersion" | "kind" | "metadata" | "status");
+    let parts = object.as_object().into_iter().flatten().filter(|(key, _)| own(key));
+    if !parts.into_iter().any(|(_, part)| has_empty_list(part)) {
+        return Vec::new();
+    }
+    let mut found = diff::fields(object, desired, diff::Scope::Exact);
+    found.retain(|change| {
+        let goes = change.to.as_ref().is_none_or(Value::is_null);
+        let ours = matches!(change.steps.first(), Some(diff::Step::Key(key)) if own(key));
+        goes && ours && change.from.as_ref().is_some_and(is_hollow) && owners(object, change).is_empty()
+    });
+    found
+}
+
+/// An empty list, or a map of nothing else. (An empty map has an owner.)
+pub(super) fn is_hollow(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => !map.is_empty() && map.values().all(is_hollow),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    }
+}
+
+fn has_empty_list(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.values().any(has_empty_list),
+        Value::Array(items) => items.is_empty() || items.iter().any(has_empty_list),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn empty_lists_that_nobody_wants_or_owns_are_found() {
+        let desired =
+            json!({"metadata": {"name": "x"}, "spec": {"a": 1, "list": [{"name": "q"}], "kept": []}});
+        let object = json!({"metadata": {"name": "x", "finalizers": [], "managedFields": [
+                {"manager": "someone", "operation": "Update", "fieldsV1": {"f:spec": {"f:theirs": {}}}}]},
+            "spec": {"a": 1, "tags": [], "group": {"tags": []}, "map": {}, "theirs": [], "kept": [],
+                "list": [{"name": "q", "tags": []}]},
+            "status": {"conditions": []}});
+        let paths: Vec<String> = hollow(&desired, &object).into_iter().map(|change| change.path).collect();
+        assert_eq!(paths, ["spec.list[q].tags", "spec.tags", "spec.group"]);
+    }
+}

@@ -1,0 +1,299 @@
+//! Where secret values went: found in what was rendered from them, by looking for them, so that it works
+//! for a render, for a record and for what is live. Pure.
+//!
+//! A secret is found as it is, as JSON writes it in a string, and in base64, also as a part of a longer
+//! text. How short may it be? As a part of a word only from [`ANYWHERE`] characters on, which no text has by
+//! chance; from [`AS_WORD`] where it stands between what is neither letter nor digit, or is the whole text.
+//! Below that it is on every page of every manifest, and is guessed as fast as it is read.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{Pointer, Values, schema};
+use crate::object::MASK;
+
+/// From so many characters on a secret is looked for within words.
+const ANYWHERE: usize = 8;
+/// From so many on it is looked for at all.
+const AS_WORD: usize = 4;
+/// What says which object it is stays: without it nothing could be said of the object.
+const IDENTITY: [&str; 4] = ["/apiVersion", "/kind", "/metadata/name", "/metadata/namespace"];
+
+/// What to look for. It has no `Debug`: it holds secrets.
+#[derive(Clone, Default)]
+pub struct Traces {
+    words: BTreeSet<String>,
+    parts: BTreeSet<String>,
+}
+
+impl Traces {
+    /// The secrets in `tree`.
+    pub fn of(tree: &Value, secrets: &[Pointer]) -> Self {
+        let mut traces = Self::default();
+        secrets.iter().filter_map(|at| tree.pointer(at)).for_each(|secret| traces.value(secret));
+        traces
+    }
+
+    /// The secrets that a schema names, in effective values.
+    pub fn of_values(values: &Values, schema: Option<&Value>) -> Self {
+        let secrets = schema.map(|schema| schema::secrets(schema, &values.tree)).unwrap_or_default();
+        Self::of(&values.tree, &secrets)
+    }
+
+    /// Both.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.words.extend(other.words);
+        self.parts.extend(other.parts);
+        self
+    }
+
+    fn value(&mut self, secret: &Value) {
+        match secret {
+            Value::String(text) => self.secret(text),
+            Value::Number(number) => self.secret(&number.to_string()),
+            Value::Array(items) => items.iter().for_each(|item| self.value(item)),
+            Value::Object(map) => map.values().for_each(|item| self.value(item)),
+            Value::Bool(_) | Value::Null => {}
+        }
+    }
+
+    fn secret(&mut self, text: &str) {
+        let text = text.trim();
+        if text == MASK || text.chars().count() < AS_WORD {
+            return;
+        }
+        self.word(text);
+        let escaped = Value::from(text).to_string();
+        self.word(&escaped[1..escaped.len() - 1]);
+        for shift in 0..3 {
+            self.parts.extend(base64_core(text.as_bytes(), shift));
+        }
+        // a text of several lines is indented where it is rendered
+        let lines = text.lines().map(str::trim).filter(|line| line.chars().count() >= ANYWHERE);
+        if text.contains('\n') {
+            self.parts.extend(lines.filter(|line| !line.starts_with("-----")).map(str::to_owned));
+        }
+    }
+
+    fn word(&mut self, text: &str) {
+        let kind = if text.chars().count() < ANYWHERE { &mut self.words } else { &mut self.parts };
+        kind.insert(text.to_owned());
+    }
+
+    /// Does a text hold a secret?
+    pub fn hold(&self, text: &str) -> bool {
+        self.parts.iter().any(|part| text.contains(part.as_str()))
+            || self.words.iter().any(|word| has_word(text, word))
+    }
+
+    /// A text to be shown: lines that hold a secret are masks, whole ones, for a mask within a line could
+    /// become a value again ([`super::refuse_masks`]).
+    pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if !self.hold(text) {
+            return Cow::Borrowed(text);
+        }
+        let lines: Vec<&str> = text.split('\n').collect();
+        let masked: Vec<Cow<'_, str>> = lines
+            .iter()
+            .map(|line| match self.hold(line) {
+                true => {
+                    let indent = &line[..line.len() - line.trim_start().len()];
+                    Cow::Owned(format!("{indent}{MASK}"))
+                }
+                false => Cow::Borrowed(*line),
+            })
+            .collect();
+        let masked = masked.join("\n");
+        // one that reaches over lines, and is in none of them
+        Cow::Owned(if self.hold(&masked) { MASK.to_owned() } else { masked })
+    }
+
+    /// A sentence to be shown, such as an error's: the secret alone gives way, for a sentence is no value.
+    pub fn sentence(&self, text: &str) -> String {
+        let mut out = text.to_owned();
+        for part in self.parts.iter().chain(&self.words) {
+            if self.words.contains(part) && !has_word(&out, part) {
+                continue;
+            }
+            out = out.replace(part.as_str(), MASK);
+        }
+        out
+    }
+
+    /// Masks what a value holds, and gives how much that is.
+    pub fn mask(&self, value: &mut Value) -> usize {
+        match value {
+            Value::String(text) => match self.text(text) {
+                Cow::Borrowed(_) => 0,
+                Cow::Owned(masked) => {
+                    *text = masked;
+                    1
+                }
+            },
+            Value::Number(number) if self.hold(&number.to_string()) => {
+                *value = Value::from(MASK);
+                1
+            }
+            Value::Array(items) => items.iter_mut().map(|item| self.mask(item)).sum(),
+            Value::Object(map) => {
+                let below: usize = map.values_mut().map(|item| self.mask(item)).sum();
+                let keys: Vec<String> = map.keys().filter(|key| self.hold(key)).cloned().collect();
+                for key in &keys {
+                    let value = map.shift_remove(key).unwrap_or_default();
+                    map.insert(MASK.to_owned(), value);
+                }
+                below + keys.len()
+            }
+            Value::Number(_) | Value::Bool(_) | Value::Null => 0,
+        }
+    }
+
+    /// Masks what an object holds, but for what says which one it is.
+    pub fn mask_object(&self, object: &mut Value) -> usize {
+        if self.words.is_empty() && self.parts.is_empty() {
+            return 0;
+        }
+        let identity = IDENTITY.map(|at| object.pointer(at).cloned());
+        let masked = self.mask(object);
+        let mut kept = 0;
+        for (at, before) in IDENTITY.iter().zip(identity) {
+            if let (Some(now), Some(before)) = (object.pointer_mut(at), before)
+                && *now != before
+            {
+                *now = before;
+                kept += 1;
+            }
+        }
+        masked.saturating_sub(kept)
+    }
+
+    /// Where an object holds a secret: pointers, for lint.
+    pub fn places(&self, object: &Value) -> Vec<Pointer> {
+        let mut found = Vec::new();
+        self.collect(object, String::new(), &mut found);
+        found
+    }
+
+    fn collect(&self, value: &Value, at: Pointer, found: &mut Vec<Pointer>) {
+        match value {
+            Value::String(text) if self.hold(text) => found.push(at),
+            Value::Number(number) if self.hold(&number.to_string()) => found.push(at),
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.collect(item, super::pointer::join(&at, &index.to_string()), found);
+                }
+            }
+            Value::Object(map) => {
+                for (key, item) in map {
+                    let at = super::pointer::join(&at, key);
+                    if self.hold(key) {
+                        found.push(at.clone());
+                    }
+                    self.collect(item, at, found);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Does it stand there with neither letter nor digit beside it?
+fn has_word(text: &str, word: &str) -> bool {
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let behind = text[at + word.len()..].chars().next();
+        !before.is_some_and(char::is_alphanumeric) && !behind.is_some_and(char::is_alphanumeric)
+    })
+}
+
+/// What base64 makes of `bytes` in every text in which so many bytes (modulo 3) stand before them: without
+/// the characters at both ends that depend on what is beside. In both alphabets.
+fn base64_core(bytes: &[u8], shift: usize) -> Vec<String> {
+    const PLAIN: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    // the bits that belong to whole characters of these bytes alone
+    let bits = bytes.len() * 8;
+    let skip = [0, 4, 2][shift % 3];
+    let core: String = (0..bits.saturating_sub(skip) / 6)
+        .map(|i| {
+            let sextet = (0..6).fold(0usize, |value, bit| {
+                let at = skip + i * 6 + bit;
+                value << 1 | usize::from(bytes[at / 8] >> (7 - at % 8) & 1)
+            });
+            char::from(PLAIN[sextet])
+        })
+        .collect();
+    if core.len() < AS_WORD {
+        return Vec::new();
+    }
+    let url = core.replace('+', "-").replace('/', "_");
+    if url == core { vec![core] } else { vec![core, url] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::masks;
+    use super::*;
+    use crate::cluster::records::base64;
+    use serde_json::json;
+
+    fn traces(secret: impl Into<Value>) -> Traces {
+        Traces::of(&json!({"a": {"b": secret.into()}}), &["/a/b".to_owned()])
+    }
+
+    #[test]
+    fn a_secret_is_found_in_whatever_holds_it() {
+        for secret in ["hunter2", "correct horse \"battery\"", "p\u{e4}ssw\u{f6}rd+/?\\", "1234567"] {
+            let traces = traces(secret);
+            let json = json!({"x": secret}).to_string();
+            let mut texts = vec![
+                secret.to_owned(),
+                format!("password={secret};"),
+                format!("a: 1\n  p: {secret}\n"),
+                json,
+            ];
+            for before in ["", "u", "us", "user:"] {
+                for behind in ["", "x", "xy"] {
+                    texts.push(base64(format!("{before}{secret}{behind}").as_bytes()));
+                }
+            }
+            for text in texts {
+                assert!(traces.hold(&text), "{text}");
+                let shown = traces.text(&text);
+                assert!(!traces.hold(&shown) && !masks(&json!(shown)).is_empty(), "{shown}");
+            }
+            assert_eq!(traces.sentence(&format!("\"{secret}\" is no number")), "\"********\" is no number");
+        }
+    }
+
+    #[test]
+    fn what_is_short_is_found_as_a_word_and_what_is_shorter_not() {
+        assert!(traces("abcd").hold("x=abcd") && !traces("abcd").hold("xabcdx"));
+        assert!(!traces("abc").hold("abc") && !traces("").hold("") && !traces(true).hold("true"));
+        assert!(traces("abcdefgh").hold("xabcdefghx"));
+    }
+
+    #[test]
+    fn a_text_of_lines_loses_those_that_are_secret() {
+        let key = "-----BEGIN KEY-----\nMIIEvQIBADAN\n-----END KEY-----\n";
+        let indented = "key: |\n  -----BEGIN KEY-----\n  MIIEvQIBADAN\n  -----END KEY-----\nport: 1\n";
+        let shown = traces(key).text(indented).into_owned();
+        assert_eq!(shown, "key: |\n  -----BEGIN KEY-----\n  ********\n  -----END KEY-----\nport: 1\n");
+    }
+
+    #[test]
+    fn an_object_keeps_its_identity() {
+        let mut object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x-hunter2"},
+            "data": {"a": "hunter2", "hunter2": "b", "n": 5}, "spec": {"port": 1_234_567}});
+        let both = traces("hunter2").and(traces(1_234_567));
+        assert_eq!(both.places(&object), ["/metadata/name", "/data/a", "/data/hunter2", "/spec/port"]);
+        assert_eq!(both.mask_object(&mut object), 3);
+        assert_eq!(
+            object,
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x-hunter2"},
+                "data": {"a": MASK, "n": 5, MASK: "b"}, "spec": {"port": MASK}})
+        );
+    }
+}
