@@ -7,6 +7,7 @@ fn images_are_one_per_line() {
     assert_snapshot!(obs("bundle images"), @"
     exit code: 0
     --- stdout
+    quay.io/prometheus/alertmanager:v0.34.2
     quay.io/prometheus/node-exporter:v1.12.1
     quay.io/prometheus/prometheus:v3.15.0
     registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.20.0
