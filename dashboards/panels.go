@@ -297,7 +297,7 @@ func (b *board) times(p panel, names map[string]state) *board {
 		options[value] = dashboard.ValueMappingResult{Text: cog.ToPtr(s.text), Color: cog.ToPtr(s.colour)}
 	}
 	built := statetimeline.NewPanelBuilder().
-		Id(b.panels).Title(p.title).Description(p.about).NoValue(p.empty).
+		Id(b.panels).Title(p.title).Description(p.about).Unit(p.unit).NoValue(p.empty).
 		Datasource(source()).
 		Span(or(p.width, 12)).Height(or(p.height, 8)).
 		Thresholds(p.thresholds()).

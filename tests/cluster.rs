@@ -24,6 +24,7 @@ mod cluster {
     pub(crate) mod chaos;
     pub(crate) mod client;
     pub(crate) mod components;
+    pub(crate) mod dashboards;
     pub(crate) mod definitions;
     pub(crate) mod equal;
     pub(crate) mod forward;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         cluster::chaos::trials(),
         cluster::client::trials(),
         cluster::components::trials(),
+        cluster::dashboards::trials(),
         cluster::definitions::trials(),
         cluster::equal::trials(),
         cluster::forward::trials(),
