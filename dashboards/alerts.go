@@ -73,7 +73,7 @@ func alerts() *board {
 		queries: []query{{`sum by (integration) (rate(alertmanager_notification_latency_seconds_sum{` + job + `}` + rate + `)) / (sum by (integration) (rate(alertmanager_notification_latency_seconds_count{` + job + `}` + rate + `)) > 0)`, "{{integration}}"}},
 	})
 	b.row("Promises (SLO)").lines(panel{
-		title: "Budget left", unit: "percentunit", empty: "no application promises anything", width: 24,
+		title: "Budget left", unit: "percentunit", signed: true, empty: "no application promises anything", width: 24,
 		about: "What is left of what each application's promise allows, within its window.",
 		queries: []query{
 			{`min by (namespace, app) (app:slo_availability:budget_remaining)`, "{{namespace}}/{{app}} availability"},

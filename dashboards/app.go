@@ -94,7 +94,7 @@ func app() *board {
 	})
 
 	b.row("Promise (SLO)").lines(panel{
-		title: "Budget left", unit: "percentunit", empty: "the application promises nothing: set its slo",
+		title: "Budget left", unit: "percentunit", signed: true, empty: "the application promises nothing: set its slo",
 		about: "What is left of the failures, and of the slow requests, that the promise allows within its window.",
 		queries: []query{
 			{`app:slo_availability:budget_remaining` + own, "availability"},

@@ -52,6 +52,10 @@ func write(folder string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", one.file, err)
 		}
+		for i := range built.Links {
+			// beside the variables, where people see it, rather than in a menu
+			built.Links[i].Placement = nil
+		}
 		text, err := encoded(built)
 		if err != nil {
 			return fmt.Errorf("%s: %w", one.file, err)

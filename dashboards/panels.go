@@ -28,6 +28,8 @@ type panel struct {
 	colours []colour
 	// steps at which a value gets another colour, the first from the beginning on
 	steps []dashboard.Threshold
+	// signed is for values that may be below zero
+	signed bool
 	// interval is the shortest step, for what is scraped more seldom than the rest
 	interval string
 }
@@ -84,6 +86,7 @@ func (b *board) number(p panel) *board {
 		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdThresholds)).
 		ColorMode(common.BigValueColorModeValue).
 		GraphMode(common.BigValueGraphModeArea).
+		Orientation(common.VizOrientationAuto).
 		JustifyMode(common.BigValueJustifyModeAuto).
 		TextMode(common.BigValueTextModeAuto).
 		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"}))
@@ -120,7 +123,6 @@ func (b *board) series(p panel, fill float64) *timeseries.PanelBuilder {
 		Id(b.panels).Title(p.title).Description(p.about).Unit(p.unit).NoValue(p.empty).
 		Datasource(source()).
 		Span(or(p.width, 12)).Height(or(p.height, 8)).
-		Min(0).
 		LineWidth(1).
 		FillOpacity(fill).
 		GradientMode(common.GraphGradientModeNone).
@@ -143,6 +145,7 @@ func (b *board) series(p panel, fill float64) *timeseries.PanelBuilder {
 	if p.interval != "" {
 		built.Interval(p.interval)
 	}
+	floor := !p.signed
 	for _, c := range p.colours {
 		properties := []dashboard.DynamicConfigValue{
 			{Id: "color", Value: map[string]any{"mode": "fixed", "fixedColor": c.colour}},
@@ -153,16 +156,24 @@ func (b *board) series(p panel, fill float64) *timeseries.PanelBuilder {
 				dashboard.DynamicConfigValue{Id: "custom.fillOpacity", Value: 0},
 				dashboard.DynamicConfigValue{Id: "custom.lineWidth", Value: 1},
 				dashboard.DynamicConfigValue{Id: "custom.stacking", Value: map[string]any{"mode": "none"}})
+			if strings.HasPrefix(c.series, "/") {
+				// one for each line that it bounds: the legend has those
+				properties = append(properties, dashboard.DynamicConfigValue{Id: "custom.hideFrom", Value: map[string]any{"legend": true, "tooltip": false, "viz": false}})
+			}
 		}
 		if c.below {
 			properties = append(properties, dashboard.DynamicConfigValue{Id: "custom.transform", Value: "negative-Y"})
 			built.AxisCenteredZero(true)
+			floor = false
 		}
 		if pattern, found := strings.CutPrefix(c.series, "/"); found {
 			built.OverrideByRegexp("/"+pattern, properties)
 		} else {
 			built.OverrideByName(c.series, properties)
 		}
+	}
+	if floor {
+		built.Min(0)
 	}
 	for i := range p.queries {
 		built.WithTarget(p.target(i).Range())
