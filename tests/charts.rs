@@ -23,6 +23,8 @@ mod mistakes;
 mod promtool;
 #[path = "charts/support.rs"]
 mod support;
+#[path = "charts/wording.rs"]
+mod wording;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
     trials.extend(promtool::trials());
     trials.extend(alertmanager::trials());
     trials.extend(alerts::trials());
+    trials.extend(wording::trials());
     trials.extend(mistakes::trials());
     trials.extend(grafana::trials());
     trials.extend(grafana_boards::trials());

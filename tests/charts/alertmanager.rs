@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kubectl_obs::yaml;
 use libtest_mimic::Trial;
@@ -84,7 +84,7 @@ fn alert(i: usize, status: &str, text: &str) -> Value {
 }
 
 /// What a template makes of so many alerts that fire and are over.
-fn message(amtool: &Tool, config: &PathBuf, template: &str, html: bool, alerts: &[Value]) -> String {
+fn message(amtool: &Tool, config: &Path, template: &str, html: bool, alerts: &[Value]) -> String {
     let status = if alerts.iter().any(|alert| alert["status"] == "firing") { "firing" } else { "resolved" };
     let common = json!({"alertname": "Long", "namespace": "shop", "severity": "critical"});
     let file = config.with_file_name("data.json");

@@ -299,7 +299,7 @@ fn walk(value: &Value, path: &str, see: &mut dyn FnMut(&str, &str)) {
     match value {
         Value::Object(map) => map.iter().for_each(|(key, value)| walk(value, &format!("{path}/{key}"), see)),
         Value::Array(list) => {
-            list.iter().enumerate().for_each(|(i, value)| walk(value, &format!("{path}/{i}"), see))
+            list.iter().enumerate().for_each(|(i, value)| walk(value, &format!("{path}/{i}"), see));
         }
         Value::String(text) => see(path, text),
         _ => {}

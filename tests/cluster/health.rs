@@ -174,7 +174,7 @@ fn seen_before(env: &Env) {
     assert_eq!(status["health"]["down"][0]["error"], "sample limit exceeded", "{status}");
 
     let back = env.obs(["rollback", "-y", "--timeout=4m"]).run().ok();
-    assert!(back.stderr.contains("5 of 5 targets up"), "{back}");
+    assert!(back.stderr.contains("6 of 6 targets up"), "{back}");
     env.obs(["uninstall", "--delete-data", "-y"]).run().ok();
 }
 

@@ -396,7 +396,7 @@ fn a_newer_format_is_refused(env: &Env) {
         }
         env.obs(["uninstall", "-y", "--delete-data"]).run().ends(1).says(&message).says(hint);
         env.obs(["uninstall", "--dry-run=client"]).run().ends(1).says(&message);
-        for verb in [["install", "--wait=none"], ["upgrade", "-y", "--wait=none"]] {
+        for verb in [["install", "--wait=none"], ["upgrade", "--wait=none"]] {
             env.obs(verb).args([fixture("bundles/small")]).run().ends(1).says(&message).says(hint);
         }
         env.obs(["rollback", "-y"]).run().ends(1).says(&message).says(hint);

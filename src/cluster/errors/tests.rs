@@ -250,7 +250,11 @@ fn admission() {
     for (message, words) in [
         (
             "deployments.apps \"x\" is forbidden: exceeded quota: small, requested: count/deployments.apps=1, used: count/deployments.apps=5, limited: count/deployments.apps=5",
-            "Deployment obs/x exceeds the quota small, requested: count/deployments.apps=1, used: count/deployments.apps=5, limited: count/deployments.apps=5",
+            "Deployment obs/x exceeds the quota small, requested: count/deployments.apps=1, used: count/deployments.apps=5, limited: count/deployments.apps=5\n  hint: ask for a larger quota, or make room in it; what it allows: kubectl describe quota small -n obs",
+        ),
+        (
+            "deployments.apps \"x\" is forbidden: ValidatingAdmissionPolicy 'signed' with binding 'all' denied request: images must be signed",
+            "Deployment obs/x is refused by ValidatingAdmissionPolicy signed: images must be signed",
         ),
         (
             "admission webhook \"policy.example.com\" denied the request: images must be signed",
