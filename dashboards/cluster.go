@@ -98,7 +98,7 @@ func cluster() *board {
 	b.row("Kubernetes' API").stack(panel{
 		title: "Requests", unit: "reqps", empty: "the API server is not scraped", width: 8,
 		about:   "Requests to the API server, by the class of the answer.",
-		queries: []query{{`sum by (code) (label_replace(rate(apiserver_request_total{job="kube-apiserver"}[$__rate_interval]), "code", "${1}xx", "code", "(.).*"))`, "{{code}}"}},
+		queries: []query{{`sum by (class) (label_replace(rate(apiserver_request_total{job="kube-apiserver"}[$__rate_interval]), "class", "${1}xx", "code", "(.).*"))`, "{{class}}"}},
 		colours: []colour{{"2xx", good, false, false}, {"3xx", neutral, false, false}, {"4xx", warning, false, false}, {"5xx", bad, false, false}},
 	}).lines(panel{
 		title: "Share of errors", unit: "percentunit", empty: "the API server is not scraped", width: 8,

@@ -129,7 +129,7 @@ func (b *board) series(p panel, fill float64) *timeseries.PanelBuilder {
 		LineInterpolation(common.LineInterpolationLinear).
 		ShowPoints(common.VisibilityModeNever).
 		AxisBorderShow(false).
-		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdPaletteClassicByName)).
+		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdPaletteClassic)).
 		Thresholds(p.thresholds()).
 		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeMulti).Sort(common.SortOrderDescending)).
 		Legend(p.legend())
@@ -181,11 +181,11 @@ func (b *board) series(p panel, fill float64) *timeseries.PanelBuilder {
 	return built
 }
 
-// legend is a line for a few series that are named by the panel, a table for those of many.
+// legend is a line for a few series that are named by the panel, or where there is little room; else a table.
 func (p panel) legend() *common.VizLegendOptionsBuilder {
 	legend := common.NewVizLegendOptionsBuilder().ShowLegend(true).Placement(common.LegendPlacementBottom)
 	for _, q := range p.queries {
-		if strings.Contains(q.legend, "{{") {
+		if strings.Contains(q.legend, "{{") && or(p.width, 12) >= 12 {
 			return legend.DisplayMode(common.LegendDisplayModeTable).Calcs([]string{"lastNotNull", "max"}).SortBy("Last *").SortDesc(true)
 		}
 	}
@@ -203,6 +203,7 @@ func (b *board) heat(p panel) *board {
 		YAxis(heatmap.NewYAxisConfigBuilder().Unit(p.unit).AxisPlacement(common.AxisPlacementLeft)).
 		Color(heatmap.NewHeatmapColorOptionsBuilder().Mode(heatmap.HeatmapColorModeScheme).Scheme("Blues").Steps(32).Exponent(0.5)).
 		CellGap(1).
+		ExemplarsColor(plain).
 		ShowLegend().
 		Tooltip(heatmap.NewHeatmapTooltipBuilder().Mode(common.TooltipDisplayModeSingle).YHistogram(true)).
 		MaxDataPoints(60)

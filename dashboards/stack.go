@@ -105,13 +105,13 @@ func stack() *board {
 	})
 
 	b.row("Alertmanager and Grafana").lines(panel{
-		title: "Alertmanager's peers", unit: "none", empty: "no Alertmanager", width: 8, decimals: digits(0),
+		title: "Alertmanager's peers", unit: "none", empty: "none, or one alone", width: 8, decimals: digits(0),
 		about:   "How many replicas each one knows; less than there are, and messages are sent twice.",
 		queries: []query{{`max by (pod) (alertmanager_cluster_members{job="alertmanager"})`, "{{pod}}"}},
 	}).stack(panel{
 		title: "Grafana's requests", unit: "reqps", empty: "no Grafana", width: 8,
 		about:   "Requests of browsers to Grafana, by the class of the answer.",
-		queries: []query{{`sum by (status_code) (label_replace(rate(grafana_http_request_duration_seconds_count{job="grafana"}` + rate + `), "status_code", "${1}xx", "status_code", "(.).*"))`, "{{status_code}}"}},
+		queries: []query{{`sum by (class) (label_replace(rate(grafana_http_request_duration_seconds_count{job="grafana"}` + rate + `), "class", "${1}xx", "status_code", "(.).*"))`, "{{class}}"}},
 		colours: []colour{{"2xx", good, false, false}, {"3xx", neutral, false, false}, {"4xx", warning, false, false}, {"5xx", bad, false, false}},
 	}).lines(panel{
 		title: "Grafana's queries", unit: "s", empty: "no Grafana, or nobody looks", width: 8,

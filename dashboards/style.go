@@ -7,8 +7,8 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
 )
 
-// Colours by meaning. One that has no meaning comes from the palette, by the name of the series, so
-// that a pod has the same colour in each panel.
+// Colours by meaning. Series without one get colours of the palette, one after the other: by name they
+// would be the same in every panel, but two of a panel would often share one.
 const (
 	good    = "semi-dark-green"
 	warning = "semi-dark-yellow"

@@ -61,6 +61,9 @@ fn wrong(query: &str) -> Vec<String> {
     for found in SELECTOR.captures_iter(query) {
         let name = found.get(1).map_or("", |name| name.as_str());
         // recorded ones have lost it; these say where they come from by what they are
+        if name == "$" {
+            continue; // "${1}" of a label_replace
+        }
         if !name.contains(':')
             && !["ALERTS", "up"].contains(&name)
             && !pattern(r#"\bjob(=|=~)""#).is_match(&found[2])

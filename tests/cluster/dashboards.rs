@@ -21,7 +21,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// Panels that may be empty here, and why. A query is meant by its panel and a part of it.
-const EXCEPTIONS: [(&str, &str, &str, &str); 21] = [
+const EXCEPTIONS: [(&str, &str, &str, &str); 23] = [
     ("app", "How durations are spread", "", "the second app's histogram has a name that no preset knows"),
     ("app", "p95 by path", "", "the same"),
     ("app", "Requests in progress", "", "the second app does not count them"),
@@ -36,6 +36,8 @@ const EXCEPTIONS: [(&str, &str, &str, &str); 21] = [
     ("workloads", "Held back", "", "nothing in kube-system has a CPU limit"),
     ("pods", "Held back", "", "nothing in kube-system has a CPU limit"),
     ("pods", "CPU", "resource_limits", "nothing in kube-system has a CPU limit"),
+    ("pods", "Disk", "", "a runtime need not measure it"),
+    ("stack", "Alertmanager's peers", "", "one that is alone knows none"),
     ("cluster", "Volumes", "", "a driver need not measure them"),
     ("nodes", "Tables of the kernel", "node_nf_conntrack", "the kernel need not track connections"),
     ("postgres", "Behind the primary", "", "a primary"),
@@ -76,7 +78,7 @@ fn every_query(env: &Env) {
     }
     env.obs(install).run().ok();
     let before = calm(env);
-    let sent = load(env, 600);
+    let sent = load(env, 240);
     eventually(Duration::from_secs(60), || {
         let now = number(env, REQUESTS);
         if (now - before - sent.total).abs() < 0.5 {
@@ -87,23 +89,28 @@ fn every_query(env: &Env) {
     });
     // the rules see it with their next evaluation
     sleep(Duration::from_secs(12));
-    truths(env, &sent);
     let boards = boards();
     let mut failures = String::new();
+    truths(env, &sent, &mut failures);
     for (file, board) in &boards {
         if file == "nodes" && !shared.is_empty() {
             continue;
         }
         for turn in 0..2 {
             let chosen = variables(env, board, turn, &mut failures);
-            for (panel, query, instant) in queries(board) {
-                let asked = with(&query, &chosen);
-                if let Err(why) = ask(env, &asked, instant)
-                    && !excused(file, &panel, &query)
+            let now = number(env, "vector(time())");
+            let mut answers = serde_json::Map::new();
+            for query in queries(board) {
+                let asked = with(&query.text, &chosen);
+                let answer = ask(env, &asked, query.instant, now);
+                if let Err(why) = drawn(&answer)
+                    && !excused(file, &query.panel, &query.text)
                 {
-                    let _ = writeln!(failures, "{file}: {panel}: {why}\n    {asked}");
+                    let _ = writeln!(failures, "{file}: {}: {why}\n    {asked}", query.panel);
                 }
+                answers.insert(query.id, answer["result"].clone());
             }
+            save(file, turn, &json!({"board": board, "answers": answers, "chosen": chosen}));
         }
     }
     assert!(failures.is_empty(), "\n{failures}");
@@ -161,7 +168,7 @@ const REQUESTS: &str = "sum(http_requests_total{job=\"app-shop\"})";
 
 /// Warms up, so that each counter is there; gives the requests when nothing moves any more.
 fn calm(env: &Env) -> f64 {
-    load(env, 60);
+    load(env, 40);
     let mut last = -1.0;
     eventually(Duration::from_secs(90), || {
         let now = number(env, REQUESTS);
@@ -180,7 +187,7 @@ struct Sent {
 
 /// Sends requests, some of which fail on purpose.
 fn load(env: &Env, count: u32) -> Sent {
-    let duration = format!("--duration={}", count / 20);
+    let duration = format!("--duration={}", count / 4);
     let args = [
         "exec",
         "deployment/shop",
@@ -188,13 +195,14 @@ fn load(env: &Env, count: u32) -> Sent {
         "python3",
         "load.py",
         "http://shop",
-        "--rate=20",
+        "--rate=4",
         &duration,
         "--errors=0.2",
         "--json",
     ];
-    let report = env.kubectl(args).deadline(Duration::from_secs(120)).run().ok().json();
-    assert_eq!((report["failed"].as_u64(), report["skipped"].as_u64()), (Some(0), Some(0)), "{report}");
+    let report = env.kubectl(args).deadline(Duration::from_secs(200)).run().ok().json();
+    // what is skipped was not sent; what got no answer may have been counted
+    assert_eq!(report["failed"], 0, "{report}");
     Sent {
         total: report["sent"].as_f64().expect("sent"),
         failed: report["status"]["500"].as_f64().unwrap_or_default(),
@@ -202,7 +210,7 @@ fn load(env: &Env, count: u32) -> Sent {
 }
 
 /// What is known from elsewhere, beside what the panels' own queries answer; within 2 %.
-fn truths(env: &Env, sent: &Sent) {
+fn truths(env: &Env, sent: &Sent, failures: &mut String) {
     let boards = boards();
     let here = env.namespace();
     let chosen = BTreeMap::from([
@@ -214,10 +222,9 @@ fn truths(env: &Env, sent: &Sent) {
     ]);
     let answer = |board: &str, panel: &str, part: &str| {
         let all = queries(&boards[board]);
-        let found = all.iter().find(|(title, query, _)| title == panel && query.contains(part));
-        let (_, query, _) =
-            found.unwrap_or_else(|| panic!("{board} has no panel {panel} that asks for {part}"));
-        number(env, &with(query, &chosen))
+        let found = all.iter().find(|query| query.panel == panel && query.text.contains(part));
+        let query = found.unwrap_or_else(|| panic!("{board} has no panel {panel} that asks for {part}"));
+        number(env, &with(&query.text, &chosen))
     };
     let size = env
         .kubectl([
@@ -245,7 +252,9 @@ fn truths(env: &Env, sent: &Sent) {
         ("Redis is up, once", answer("redis", "Server", ""), 1.0, 0.0),
     ];
     for (what, got, truth, within) in table {
-        assert!((got - truth).abs() <= truth * within + f64::EPSILON, "{what}: {got} is not {truth}");
+        if (got - truth).abs() > truth * within + f64::EPSILON {
+            let _ = writeln!(failures, "{what}: {got} is not {truth}");
+        }
     }
 }
 
@@ -260,14 +269,28 @@ fn boards() -> BTreeMap<String, Value> {
     out
 }
 
-/// Panel, query, and whether it asks for the present only.
-fn queries(board: &Value) -> Vec<(String, String, bool)> {
+/// A query of a panel.
+struct Query {
+    panel: String,
+    /// Number of the panel and letter of the query.
+    id: String,
+    text: String,
+    /// For the present only.
+    instant: bool,
+}
+
+fn queries(board: &Value) -> Vec<Query> {
     let text = |value: &Value| value.as_str().expect("text").to_owned();
     let panels = board["panels"].as_array().expect("panels").iter().filter(|panel| panel["type"] != "row");
     panels
         .flat_map(|panel| {
             let targets = panel["targets"].as_array().expect("targets").iter();
-            targets.map(|t| (text(&panel["title"]), text(&t["expr"]), t["instant"] == true))
+            targets.map(|target| Query {
+                panel: text(&panel["title"]),
+                id: format!("{}/{}", panel["id"], text(&target["refId"])),
+                text: text(&target["expr"]),
+                instant: target["instant"] == true,
+            })
         })
         .collect()
 }
@@ -306,11 +329,15 @@ fn variables<'b>(
         if values.is_empty() && name != "histogram" && name != "pod" {
             let _ = writeln!(failures, "{}: ${name} has no value: {asked}", board["title"]);
         }
-        let liked = [env.namespace(), "kube-system"][turn];
+        // two that have something to show
+        let liked = match name {
+            "namespace" => [env.namespace(), "kube-system"][turn],
+            "app" => ["shop", "metrics"][turn],
+            _ => "",
+        };
         let value = match (variable["includeAll"] == true, turn) {
             (true, 0) => Some(".+".to_owned()),
-            // two that have pods
-            _ if name == "namespace" && values.iter().any(|value| value == liked) => Some(liked.to_owned()),
+            _ if values.iter().any(|value| value == liked) => Some(liked.to_owned()),
             (_, 0) => values.first().cloned(),
             _ => values.last().cloned(),
         };
@@ -349,21 +376,31 @@ fn number(env: &Env, query: &str) -> f64 {
     answer["result"][0]["value"][1].as_str().and_then(|text| text.parse().ok()).unwrap_or(-1.0)
 }
 
-/// Whether a panel's query has something to draw over the last minutes.
-fn ask(env: &Env, query: &str, instant: bool) -> Result<(), String> {
+/// What a panel's query gives over the last minutes.
+fn ask(env: &Env, query: &str, instant: bool, now: f64) -> Value {
     let query = encoded(query);
-    let data = if instant {
-        api(env, &format!("query?query={query}"))
-    } else {
-        let now = number(env, "time()");
-        api(env, &format!("query_range?query={query}&start={}&end={now}&step=15", now - 300.0))
-    };
+    if instant {
+        return api(env, &format!("query?query={query}"));
+    }
+    api(env, &format!("query_range?query={query}&start={}&end={now}&step=10", now - 300.0))
+}
+
+/// Whether there is something to draw.
+fn drawn(data: &Value) -> Result<(), String> {
     let Some(series) = data["result"].as_array() else { return Err(format!("refused: {data}")) };
     let finite = |point: &Value| {
         point[1].as_str().and_then(|text| text.parse::<f64>().ok()).is_some_and(f64::is_finite)
     };
-    let drawn = series.iter().any(|series| {
+    let points = |series: &Value| {
         finite(&series["value"]) || series["values"].as_array().into_iter().flatten().any(finite)
-    });
-    if drawn { Ok(()) } else { Err("no data".to_owned()) }
+    };
+    if series.iter().any(points) { Ok(()) } else { Err("no data".to_owned()) }
+}
+
+/// For the preview of dashboards/preview: with OBS_PREVIEW=FOLDER what each dashboard got is kept there.
+fn save(file: &str, turn: usize, what: &Value) {
+    if let Some(folder) = std::env::var_os("OBS_PREVIEW").filter(|_| turn == 0) {
+        let path = std::path::Path::new(&folder).join(format!("{file}.json"));
+        fs::write(path, what.to_string()).expect("write what the preview draws");
+    }
 }
