@@ -60,7 +60,7 @@ func alerts() *board {
 		steps:   none(),
 	}, nil)
 	b.row("Who is told").stack(panel{
-		title: "Messages", unit: "none", empty: "no Alertmanager", decimals: digits(1), width: 8,
+		title: "Messages", unit: "none", empty: "nobody was told anything in this time", decimals: digits(1), width: 8,
 		about:   "Messages within five minutes, by kind of receiver.",
 		queries: []query{{`sum by (integration) (increase(alertmanager_notifications_total{` + job + `}[5m])) > 0`, "{{integration}}"}},
 	}).stack(panel{
@@ -74,10 +74,10 @@ func alerts() *board {
 	})
 	b.row("Promises (SLO)").lines(panel{
 		title: "Budget left", unit: "percentunit", signed: true, empty: "no application promises anything", width: 24,
-		about: "What is left of what each application's promise allows, within its window.",
+		about: "What is left of what each application's promise allows, within its window. Twice as many failures as it allows are drawn as -100 %, and so are more.",
 		queries: []query{
-			{`min by (namespace, app) (app:slo_availability:budget_remaining)`, "{{namespace}}/{{app}} availability"},
-			{`min by (namespace, app) (app:slo_latency:budget_remaining)`, "{{namespace}}/{{app}} latency"},
+			{`clamp_min(min by (namespace, app) (app:slo_availability:budget_remaining), -1)`, "{{namespace}}/{{app}} availability"},
+			{`clamp_min(min by (namespace, app) (app:slo_latency:budget_remaining), -1)`, "{{namespace}}/{{app}} latency"},
 		},
 		steps: falling(0, 0.25),
 	})

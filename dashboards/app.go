@@ -95,10 +95,10 @@ func app() *board {
 
 	b.row("Promise (SLO)").lines(panel{
 		title: "Budget left", unit: "percentunit", signed: true, empty: "the application promises nothing: set its slo",
-		about: "What is left of the failures, and of the slow requests, that the promise allows within its window.",
+		about: "What is left of the failures, and of the slow requests, that the promise allows within its window. Twice as many as it allows are drawn as -100 %, and so are more.",
 		queries: []query{
-			{`app:slo_availability:budget_remaining` + own, "availability"},
-			{`app:slo_latency:budget_remaining` + own, "latency"},
+			{`clamp_min(app:slo_availability:budget_remaining` + own + `, -1)`, "availability"},
+			{`clamp_min(app:slo_latency:budget_remaining` + own + `, -1)`, "latency"},
 		},
 		colours: []colour{{"availability", neutral, false, false}, {"latency", late, false, false}},
 		steps:   falling(0, 0.25),

@@ -56,12 +56,9 @@ export function frames(panel: Panel, answers: Answers, theme: GrafanaTheme2): Da
     for (const series of answers[`${panel.id}/${target.refId}`] ?? []) {
       const points = series.values ?? [];
       const title = name(target.legendFormat, series.metric, panel.title);
-      const scale = panel.fieldConfig.overrides.some(
-        (o) => o.properties.some((p: any) => p.id === 'custom.transform') &&
-          (o.matcher.options === title || (o.matcher.id === 'byRegexp' && new RegExp(o.matcher.options.slice(1, -1)).test(title))));
       const value: Field = {
         name: title, type: FieldType.number, config: {},
-        values: points.map(([, text]) => (Number.isFinite(+text) ? (scale ? -text : +text) : null)),
+        values: points.map(([, text]) => (Number.isFinite(+text) ? +text : null)),
       };
       const time: Field = {name: 'Time', type: FieldType.time, config: {}, values: points.map(([at]) => at * 1000)};
       out.push({refId: target.refId, length: points.length, fields: [time, configure(value, panel, out.length, theme)]});

@@ -1,14 +1,16 @@
-// The kinds of panels. Lines, numbers and tables are Grafana's own components; bands of states and spreads of
-// durations, which it does not publish, are drawn here as simply as possible.
-import {type DataFrame, dateTime, type Field, FieldType, type GrafanaTheme2, outerJoinDataFrames} from '@grafana/data';
-import {BigValue, BigValueColorMode, BigValueGraphMode, Table, TimeSeries, TooltipDisplayMode} from '@grafana/ui';
+// The kinds of panels. Lines and numbers are Grafana's own components; tables, bands of states and spreads of
+// durations are drawn here as simply as possible.
+import {
+  type DataFrame, dateTime, type Field, FieldType, formattedValueToString, type GrafanaTheme2, outerJoinDataFrames,
+} from '@grafana/data';
+import {BigValue, BigValueColorMode, BigValueGraphMode, TimeSeries, TooltipDisplayMode} from '@grafana/ui';
 import {type Panel} from './frames';
 
 type Props = {panel: Panel; data: DataFrame[]; width: number; height: number; theme: GrafanaTheme2};
 
 export function Body(props: Props) {
   const {panel, data, height, theme} = props;
-  const drawn = data.some((frame) => frame.fields.some((f) => f.type === FieldType.number && f.values.some((v) => v !== null)));
+  const drawn = panel.type === 'table' ? data.length > 0 : data.some((frame) => frame.fields.some((f) => f.type === FieldType.number && f.values.some((v) => v !== null)));
   if (!drawn && panel.type !== 'stat') {
     return (
       <div style={{height, display: 'grid', placeItems: 'center', color: theme.colors.text.secondary}}>
@@ -19,7 +21,7 @@ export function Body(props: Props) {
   switch (panel.type) {
     case 'timeseries': return <Lines {...props} />;
     case 'stat': return <Numbers {...props} />;
-    case 'table': return <Table data={data[0]} width={props.width} height={height} />;
+    case 'table': return <Rows {...props} />;
     case 'state-timeline': return <Bands {...props} />;
     default: return <Spread {...props} />;
   }
@@ -59,6 +61,29 @@ function Numbers({panel, data, width, height, theme}: Props) {
   );
 }
 
+function Rows({data, height, theme}: Props) {
+  const {fields, length} = data[0];
+  const cell = {padding: '6px 10px', textAlign: 'left', whiteSpace: 'nowrap', borderBottom: `1px solid ${theme.colors.border.weak}`} as const;
+  const drawn = (field: Field, i: number) => {
+    const value = field.values[i];
+    if (value === null) return '';
+    const shown = field.display!(value);
+    const kind = (field.config.custom as any)?.cellOptions?.type;
+    const text = formattedValueToString(shown);
+    if (kind !== 'gauge') return <span style={{color: kind === 'color-text' ? shown.color : undefined}}>{text}</span>;
+    const bar = {background: shown.color, width: `${Math.min(1, Math.max(0, value)) * 70}%`, height: 12, display: 'inline-block', marginRight: 8};
+    return <><span style={bar} />{text}</>;
+  };
+  return (
+    <div style={{height, overflow: 'hidden'}}>
+      <table style={{width: '100%', fontSize: 13, borderCollapse: 'collapse'}}>
+        <thead><tr>{fields.map((f) => <th key={f.name} style={{...cell, color: theme.colors.text.link}}>{f.name}</th>)}</tr></thead>
+        <tbody>{Array.from({length}, (_, i) => <tr key={i}>{fields.map((f) => <td key={f.name} style={cell}>{drawn(f, i)}</td>)}</tr>)}</tbody>
+      </table>
+    </div>
+  );
+}
+
 function Bands({data, width, height}: Props) {
   const [label, row] = [140, Math.min(28, height / data.length)];
   const times = data.flatMap((frame) => frame.fields[0].values as number[]);
@@ -87,7 +112,7 @@ function Spread({data, width, height, panel}: Props) {
   const [times, ...buckets] = joined.fields as Field[];
   const cells = buckets.map((b, i) => b.values.map((v, t) => Math.max(0, (v ?? 0) - (i ? buckets[i - 1].values[t] ?? 0 : 0))));
   const most = Math.max(1e-9, ...cells.flat());
-  const [left, w, h] = [52, (width - 52) / times.length, height / cells.length];
+  const [left, w, h] = [52, (width - 52) / times.values.length, height / cells.length];
   const unit = panel.options.yAxis?.unit ?? 's';
   return (
     <svg width={width} height={height}>
