@@ -11,6 +11,12 @@
 mod alertmanager;
 #[path = "charts/alerts.rs"]
 mod alerts;
+#[path = "charts/grafana.rs"]
+mod grafana;
+#[path = "charts/grafana_boards.rs"]
+mod grafana_boards;
+#[path = "charts/grafana_queries.rs"]
+mod grafana_queries;
 #[path = "charts/mistakes.rs"]
 mod mistakes;
 #[path = "charts/promtool.rs"]
@@ -43,6 +49,9 @@ fn main() -> ExitCode {
     trials.extend(alerts::trials());
     trials.extend(wording::trials());
     trials.extend(mistakes::trials());
+    trials.extend(grafana::trials());
+    trials.extend(grafana_boards::trials());
+    trials.extend(grafana_queries::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

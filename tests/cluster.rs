@@ -26,6 +26,7 @@ mod cluster {
     pub(crate) mod chaos;
     pub(crate) mod client;
     pub(crate) mod components;
+    pub(crate) mod dashboards;
     pub(crate) mod definitions;
     pub(crate) mod equal;
     pub(crate) mod forward;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
         cluster::chaos::trials(),
         cluster::client::trials(),
         cluster::components::trials(),
+        cluster::dashboards::trials(),
         cluster::definitions::trials(),
         cluster::equal::trials(),
         cluster::forward::trials(),
