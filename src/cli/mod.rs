@@ -5,6 +5,7 @@ mod bundle;
 mod change;
 mod day2;
 mod global;
+mod grafana;
 mod output;
 mod read;
 mod values;
@@ -16,6 +17,7 @@ pub use bundle::{Bundle, BundleImages, BundlePackage, BundleRef, BundleShow, Tem
 pub use change::{Base, Change, DryRun, Events, Install, Operation, Rollback, Uninstall, Upgrade, Wait};
 pub use day2::{Forward, Logs, Open, PortForward, Rollout, RolloutHistory, RolloutUndo, RolloutWait, Tail};
 pub use global::{Color, Global, Progress};
+pub use grafana::{Dashboards, DashboardsCommand, DashboardsExport, Password, PasswordGet, PasswordSet};
 pub use output::{Document, Output};
 pub use read::{
     Diff, Drift, Get, GetAll, GetInventory, GetManifest, GetNotes, GetValues, History, List, Status,
@@ -73,9 +75,12 @@ impl Cli {
             Command::Get(args) => (args.output(), None, false),
             Command::Version(args) => (args.output, None, false),
             Command::Template(args) => (args.output, None, false),
-            Command::Bundle(_) | Command::Completion(_) | Command::Logs(_) | Command::Render => {
-                (None, None, false)
-            }
+            Command::Dashboards(args) => (args.output, None, false),
+            Command::Password(_)
+            | Command::Bundle(_)
+            | Command::Completion(_)
+            | Command::Logs(_)
+            | Command::Render => (None, None, false),
         };
         ui::Options {
             colour: match self.global.color {
@@ -118,6 +123,11 @@ pub enum Command {
     PortForward(PortForward),
     /// Open the UI of a component in a browser
     Open(Open),
+    /// List the dashboards that come with a release; write them to files
+    Dashboards(Dashboards),
+    /// Print or change the password of a UI
+    #[command(subcommand)]
+    Password(Password),
     /// Print the logs of components, merged; -f survives restarts
     Logs(Logs),
     /// Wait for components, restart them, show when they changed, undo a change

@@ -6,6 +6,7 @@ mod apps;
 pub mod bundle;
 mod change;
 pub mod completion;
+mod dashboards;
 mod diff;
 mod drift;
 mod get;
@@ -14,6 +15,7 @@ mod list;
 mod logs;
 mod objects;
 mod open;
+mod password;
 mod port_forward;
 mod rollout;
 mod status;
@@ -32,13 +34,13 @@ use crate::cluster::{Cluster, ConnectOptions};
 use crate::error::{Exit, Result};
 use crate::event::Observer;
 use crate::ops::{Cancel, Context, parse_duration};
-use crate::release::{Namespace, ReleaseName};
+use crate::release::{DEFAULT_RELEASE, Namespace, ReleaseName};
 use crate::ui::{self, Ui};
 
 /// Namespace of a release when none is given.
 pub const NAMESPACE: &str = "observability";
 /// Name of a release when none is given.
-pub const RELEASE: &str = "obs";
+pub const RELEASE: &str = DEFAULT_RELEASE;
 
 /// What every command gets.
 pub struct App<'a> {
@@ -95,6 +97,8 @@ pub async fn run(cli: Cli, ui: &Ui, cancel: Cancel) -> Result<Outcome> {
         Command::Status(args) => app.cancel.or(status::run(&app, &args)).await,
         Command::Alerts(args) => alerts::run(&app, args).await,
         Command::Apps(args) => app.cancel.or(apps::run(&app, &args)).await,
+        Command::Dashboards(args) => app.cancel.or(dashboards::run(&app, args)).await,
+        Command::Password(args) => password::run(&app, args).await,
         Command::PortForward(args) => return port_forward::run(&app, args).await,
         Command::Open(args) => return open::run(&app, args).await,
         Command::Rollout(args) => return rollout::run(&app, args).await,

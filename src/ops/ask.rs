@@ -79,7 +79,7 @@ struct Question<'a> {
 
 impl Question<'_> {
     async fn ask(&self, object: &Object, force: bool) -> Answer {
-        let options = ApplyOptions { dry_run: true, force, uid: self.uid.clone() };
+        let options = ApplyOptions { dry_run: true, force, uid: self.uid.clone(), ..ApplyOptions::default() };
         Ok(self.ctx.cluster.apply(&self.kind, object, &options).await?.object)
     }
 
@@ -91,7 +91,7 @@ impl Question<'_> {
     /// Under a name that is free.
     async fn elsewhere(&self, mut object: Object) -> Answer {
         object.value_mut()["metadata"]["name"] = json!(free_name(self.object.name()));
-        let options = ApplyOptions { dry_run: true, force: true, uid: None };
+        let options = ApplyOptions { dry_run: true, force: true, ..ApplyOptions::default() };
         Ok(self.ctx.cluster.apply(&self.kind, &object, &options).await?.object)
     }
 

@@ -23,6 +23,8 @@ fn of_the_plugin() {
       apps          Show how the watched applications do, and what serves metrics and is not watched
       port-forward  Reach the UIs of a release from this machine, for as long as it runs
       open          Open the UI of a component in a browser
+      dashboards    List the dashboards that come with a release; write them to files
+      password      Print or change the password of a UI
       logs          Print the logs of components, merged; -f survives restarts
       rollout       Wait for components, restart them, show when they changed, undo a change
       list          List releases [alias: ls]

@@ -144,11 +144,7 @@ pub fn obstacles(plan: &Plan) -> impl Iterator<Item = Error> {
 
 fn obstacle(step: &Step) -> Option<Error> {
     match (&step.refusal, &step.change) {
-        (Some(refusal), _) => {
-            let error = Error::failed(refusal.why.clone());
-            let error = refusal.details.iter().fold(error, |error, line| error.detail(line.clone()));
-            Some(refusal.hints.iter().fold(error, |error, hint| error.hint(hint.clone())))
-        }
+        (Some(refusal), _) => Some(refusal.clone().into()),
         (None, Change::Foreign(managers)) => Some(apply::taken(&step.object.id(), managers)),
         (None, _) if step.obstacles().is_empty() => None,
         (None, _) => Some(conflict(step)),

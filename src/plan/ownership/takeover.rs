@@ -98,11 +98,11 @@ pub fn taken(live: &Value) -> Value {
     out
 }
 
-/// What makes our own entry one of the version that `live` was read in; None when it is, or when we
-/// have none. The server compares an apply with the one before in the version of that one: where a
+/// What makes our own entry one of the version that `live` was read in, with what it was made by; None when
+/// it is, or when we have none. The server compares an apply with the one before in the version of that one: where a
 /// field came with the new version, it cannot, and where the old one is gone, nothing is removed.
 pub fn carry_over(live: &Value) -> Option<Takeover> {
-    let (entries, managers) = managed_fields(live, |_| false)?;
+    let (entries, managers) = managed_fields(live, Owner::is_our_creation)?;
     let changes = vec![json!({"op": "replace", "path": "/metadata/managedFields", "value": entries})];
     Some(Takeover { patch: exactly(live, changes), managers, helm: None })
 }
@@ -144,9 +144,12 @@ fn pointer_to<'v>(live: &'v Value, steps: &[Step]) -> Option<(String, &'v Value)
     Some((out, value))
 }
 
-/// Is our last apply in another version than the one that is wanted?
-pub fn applied_in_another_version(live: &Value, wanted: &str) -> bool {
-    entries(live).any(|entry| Owner::of(entry).is_our_apply() && entry["apiVersion"] != wanted)
+/// Is our last apply in another version than the one that is wanted, or still that of the creation?
+pub fn must_carry_over(live: &Value, wanted: &str) -> bool {
+    entries(live).any(|entry| {
+        let owner = Owner::of(entry);
+        owner.is_our_creation() || owner.is_our_apply() && entry["apiVersion"] != wanted
+    })
 }
 
 /// The changes, for exactly this state of the object.
@@ -372,9 +375,9 @@ mod tests {
         assert_eq!(after(&carried)[0].2, data(&["a"]));
         assert_eq!(carried.patch[2]["value"][0]["apiVersion"], "v1");
         assert_eq!(carry_over(&ours("v1")), None);
-        assert!(applied_in_another_version(&ours("v1beta1"), "v1"));
-        assert!(!applied_in_another_version(&ours("v1"), "v1"));
-        assert!(!applied_in_another_version(&live(json!({}), json!([])), "v1"));
+        assert!(must_carry_over(&ours("v1beta1"), "v1"));
+        assert!(!must_carry_over(&ours("v1"), "v1"));
+        assert!(!must_carry_over(&live(json!({}), json!([])), "v1"));
     }
 
     #[test]
