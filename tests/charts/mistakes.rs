@@ -158,6 +158,13 @@ fn bad_values() {
         (
             alertmanager(
                 json!([chat]),
+                json!({"routes": [{"matchers": ["a=\"~\"", "team =~ \"a(|\\\"b\""], "receiver": "chat"}]}),
+            ),
+            "alertmanager.route.routes[0].matchers[1]: \"a(|\"b\" is no regular expression".into(),
+        ),
+        (
+            alertmanager(
+                json!([chat]),
                 json!({"routes": [{"matchers": ["team=\"a\""], "receiver": "chat", "muteTimes": ["night"]}]}),
             ),
             "alertmanager.route.routes[0].muteTimes".into(),
