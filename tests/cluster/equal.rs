@@ -29,7 +29,11 @@ pub(crate) fn trials() -> Vec<Trial> {
             batches(env, number, 1);
         })
     });
-    let long = [trial::soak_api("equal_upgraded_is_installed", |env| batches(env, 1000, 94))];
+    let long = (0..4).map(|part| {
+        trial::soak_api(&format!("equal_upgraded_is_installed_{part}"), move |env| {
+            batches(env, 1000 + part * 24, 24);
+        })
+    });
     let found = [trial::api("equal::pairs_that_once_failed", pairs_that_once_failed)];
     short.chain(long).chain(found).collect()
 }
