@@ -117,7 +117,7 @@ func (s *Server) postLogin(w http.ResponseWriter, r *http.Request) {
 	of(w).user = &user
 	http.SetCookie(w, s.cookie(sessionCookie, token, 30*24*time.Hour, true))
 	http.SetCookie(w, s.cookie(expiryCookie, strconv.FormatInt(time.Now().Add(10*time.Minute).Unix(), 10), 30*24*time.Hour, false))
-	reply(w, http.StatusOK, object{"message": "Logged in", "redirectUrl": s.settings.SubPath + "/"})
+	reply(w, http.StatusOK, object{"message": "Logged in", "redirectUrl": s.settings.LinkPath + "/"})
 }
 
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
@@ -128,16 +128,16 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 	}
 	http.SetCookie(w, s.cookie(sessionCookie, "", -1, true))
 	http.SetCookie(w, s.cookie(expiryCookie, "", -1, false))
-	http.Redirect(w, r, s.settings.SubPath+"/login", http.StatusFound)
+	http.Redirect(w, r, s.settings.LinkPath+"/login", http.StatusFound)
 }
 
 func (s *Server) cookie(name, value string, age time.Duration, httpOnly bool) *http.Cookie {
 	cookie := &http.Cookie{
-		Name: name, Value: value, Path: s.settings.SubPath + "/", MaxAge: int(age.Seconds()), HttpOnly: httpOnly, Secure: s.settings.CookieSecure,
+		Name: name, Value: value, Path: s.settings.LinkPath + "/", MaxAge: int(age.Seconds()), HttpOnly: httpOnly, Secure: s.settings.CookieSecure,
 		SameSite: map[string]http.SameSite{"lax": http.SameSiteLaxMode, "strict": http.SameSiteStrictMode, "none": http.SameSiteNoneMode}[s.settings.CookieSameSite],
 	}
-	if s.settings.SubPath != "" {
-		cookie.Path = s.settings.SubPath
+	if s.settings.LinkPath != "" {
+		cookie.Path = s.settings.LinkPath
 	}
 	if age < 0 {
 		cookie.MaxAge = -1

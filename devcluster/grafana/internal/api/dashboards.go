@@ -28,11 +28,11 @@ func slug(title string) string {
 }
 
 func (s *Server) url(d store.Dashboard) string {
-	return s.settings.SubPath + "/d/" + d.UID + "/" + url.PathEscape(slug(d.Title))
+	return s.settings.LinkPath + "/d/" + d.UID + "/" + url.PathEscape(slug(d.Title))
 }
 
 func (s *Server) folderURL(f store.Folder) string {
-	return s.settings.SubPath + "/dashboards/f/" + f.UID + "/" + url.PathEscape(slug(f.Title))
+	return s.settings.LinkPath + "/dashboards/f/" + f.UID + "/" + url.PathEscape(slug(f.Title))
 }
 
 // folderOf gives the folder of a dashboard; the one at the root has no uid.

@@ -56,9 +56,9 @@ func (s *Server) page(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		user, err := s.who(r)
 		if err != nil {
-			target := s.settings.SubPath + "/login"
+			target := s.settings.LinkPath + "/login"
 			if r.URL.Path != "/" {
-				target += "?redirectTo=" + template.URLQueryEscaper(s.settings.SubPath+r.URL.RequestURI())
+				target += "?redirectTo=" + template.URLQueryEscaper(s.settings.LinkPath+r.URL.RequestURI())
 			}
 			http.Redirect(w, r, target, http.StatusFound)
 			return
@@ -99,13 +99,13 @@ func (s *Server) loginPage(w http.ResponseWriter, _ *http.Request) {
 	if s.settings.CSP != "" {
 		w.Header().Set("Content-Security-Policy", s.policy(nonce))
 	}
-	s.show(w, http.StatusOK, "Log in", strings.NewReplacer("NONCE", nonce, "ROOT", s.settings.SubPath).Replace(loginForm))
+	s.show(w, http.StatusOK, "Log in", strings.NewReplacer("NONCE", nonce, "ROOT", s.settings.LinkPath).Replace(loginForm))
 }
 
 // home is the page that [users] home_page names, or the list of all dashboards.
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 	if s.settings.HomePage != "" {
-		http.Redirect(w, r, s.settings.SubPath+s.settings.HomePage, http.StatusFound)
+		http.Redirect(w, r, s.settings.LinkPath+s.settings.HomePage, http.StatusFound)
 		return
 	}
 	s.show(w, http.StatusOK, "Dashboards", s.list())
@@ -141,6 +141,6 @@ func (s *Server) dashboardPage(w http.ResponseWriter, r *http.Request) {
 			content += "<li>" + template.HTMLEscapeString(title) + "</li>"
 		}
 	}
-	content += fmt.Sprintf(`</ul><p><a href="%s/api/dashboards/uid/%s">as JSON</a></p>`, s.settings.SubPath, d.UID)
+	content += fmt.Sprintf(`</ul><p><a href="%s/api/dashboards/uid/%s">as JSON</a></p>`, s.settings.LinkPath, d.UID)
 	s.show(w, http.StatusOK, d.Title, content+s.list())
 }

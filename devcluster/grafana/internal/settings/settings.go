@@ -22,7 +22,8 @@ type Settings struct {
 	Address    string
 	Port       int
 	RootURL    *url.URL
-	SubPath    string // "" or /grafana: below it everything is served
+	LinkPath   string // "" or /grafana: what links begin with
+	SubPath    string // the same when everything is served below it, too
 	EnableGzip bool
 
 	AdminUser, AdminPassword, AdminEmail string
@@ -123,8 +124,9 @@ func (s *Settings) take(r *reader) error {
 	if err != nil || root.Host == "" {
 		return fmt.Errorf("[server] root_url: %q is no address", r.text("server.root_url"))
 	}
-	if s.RootURL = root; r.flag("server.serve_from_sub_path") {
-		s.SubPath = strings.TrimSuffix(root.Path, "/")
+	s.RootURL, s.LinkPath = root, strings.TrimSuffix(root.Path, "/")
+	if r.flag("server.serve_from_sub_path") {
+		s.SubPath = s.LinkPath
 	}
 	s.LogRequests = r.flag("server.router_logging")
 	s.AdminUser, s.AdminPassword, s.AdminEmail = r.text("security.admin_user"), r.text("security.admin_password"), r.text("security.admin_email")
