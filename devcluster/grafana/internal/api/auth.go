@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -58,9 +59,24 @@ func of(w http.ResponseWriter) *answer {
 	}
 }
 
+// foreign says whether another site's page makes a browser send this, with the cookie
+// of a login.
+func foreign(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if _, err := r.Cookie(sessionCookie); err != nil || origin == "" || r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return false
+	}
+	from, err := url.Parse(origin)
+	return err != nil || from.Host != r.Host
+}
+
 // signedIn lets only users through.
 func (s *Server) signedIn(next func(http.ResponseWriter, *http.Request, store.User)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if foreign(r) {
+			say(w, http.StatusForbidden, "origin not allowed")
+			return
+		}
 		user, err := s.who(r)
 		if err != nil {
 			of(w).reason = err
