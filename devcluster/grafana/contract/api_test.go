@@ -308,7 +308,7 @@ func searches(t *testing.T, g *grafana) {
 	if found := hits(func(p *search.SearchParams) { p.DashboardUIDs = []string{"obs-app", "obs-nodes"} }); len(found) != 2 {
 		t.Errorf("by uid: %v", found)
 	}
-	board := must1(g.admin().Dashboards.GetDashboardByUID("obs-app"))(t).Payload
+	board := given(g.admin().Dashboards.GetDashboardByUID("obs-app"))(t).Payload
 	model, _ := board.Dashboard.(map[string]any)
 	title, _ := model["title"].(string)
 	text := strings.ToLower(title)
@@ -334,13 +334,13 @@ func searches(t *testing.T, g *grafana) {
 	}
 }
 
-func must1[T any](value T, err error) func(*testing.T) T {
+func given[T any](value T, err error) func(*testing.T) T {
 	return func(t *testing.T) T { t.Helper(); return must(t, value, err) }
 }
 
 // passwords changes the administrator's, and changes it back.
 func passwords(t *testing.T, g *grafana) {
-	me := must1(g.admin().SignedInUser.GetSignedInUser())(t).Payload
+	me := given(g.admin().SignedInUser.GetSignedInUser())(t).Payload
 	set := func(password string) error {
 		_, err := g.admin().AdminUsers.AdminUpdateUserPassword(me.ID, &models.AdminUpdateUserPasswordForm{Password: models.Password(password)})
 		return err

@@ -124,10 +124,10 @@ func board(uid, title string) string {
 func TestDashboardsFollowTheirFiles(t *testing.T) {
 	p := local(t)
 	g := p.start("")
-	before := must1(g.admin().Dashboards.GetDashboardByUID("obs-app"))(t).Payload.Meta
+	before := given(g.admin().Dashboards.GetDashboardByUID("obs-app"))(t).Payload.Meta
 	p.write(apps+"app.json", board("obs-app", "Changed"))
 	g.hasTitle("obs-app", "Changed")
-	if after := must1(g.admin().Dashboards.GetDashboardByUID("obs-app"))(t).Payload.Meta; after.Version != before.Version+1 || after.URL != "/d/obs-app/changed" {
+	if after := given(g.admin().Dashboards.GetDashboardByUID("obs-app"))(t).Payload.Meta; after.Version != before.Version+1 || after.URL != "/d/obs-app/changed" {
 		t.Errorf("version %d and %s became %d and %s", before.Version, before.URL, after.Version, after.URL)
 	}
 	p.write(apps+"more.json", board("more", "More"))
@@ -213,7 +213,7 @@ func TestDataSourcesAreReadAtStartAndPruned(t *testing.T) {
 	g = p.start("")
 	_, err := g.admin().Datasources.GetDataSourceByUID("obs-alertmanager")
 	refusal(t, err, http.StatusNotFound, "Data source not found")
-	costs := must1(g.admin().Datasources.GetDataSourceByUID("costs"))(t).Payload
+	costs := given(g.admin().Datasources.GetDataSourceByUID("costs"))(t).Payload
 	if costs.Name != "Costs $" || costs.URL != "http://costs.north.example:9090" || !costs.SecureJSONFields["basicAuthPassword"] {
 		t.Errorf("data source %+v", costs)
 	}
@@ -271,11 +271,11 @@ func TestFoldersOfFiles(t *testing.T) {
 	p.write("/var/lib/grafana-found/loose.json", board("loose", "Loose"))
 	p.write("/var/lib/grafana-found/..2026/orders.json", board("shop-orders", "Orders of yesterday"))
 	g := p.start("")
-	meta := must1(g.admin().Dashboards.GetDashboardByUID("shop-orders"))(t).Payload.Meta
+	meta := given(g.admin().Dashboards.GetDashboardByUID("shop-orders"))(t).Payload.Meta
 	if meta.FolderTitle != "Shop" || meta.ProvisionedExternalID != "Shop/orders.json" {
 		t.Errorf("meta %+v", meta)
 	}
-	root := must1(g.admin().Search.Search(search.NewSearchParams().WithFolderUIDs([]string{""})))(t).Payload
+	root := given(g.admin().Search.Search(search.NewSearchParams().WithFolderUIDs([]string{""})))(t).Payload
 	if len(root) != 1 || root[0].UID != "loose" {
 		t.Errorf("at the root: %d", len(root))
 	}
