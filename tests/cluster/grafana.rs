@@ -53,7 +53,8 @@ fn it_shows_what_files_say(env: &Env) {
     });
     assert_eq!(pod(env), first, "a dashboard restarts nothing");
 
-    let costs = json!([{"name": "Costs", "uid": "costs", "type": "prometheus", "url": "http://costs.example:9090"}]);
+    let costs =
+        json!([{"name": "Costs", "uid": "costs", "type": "prometheus", "url": "http://costs.example:9090"}]);
     let upgraded = install("Orders and returns", costs);
     let second = pod(env);
     assert_ne!(second.uid, first.uid, "data sources are read at start: {upgraded}");
@@ -87,7 +88,8 @@ fn pod(env: &Env) -> Pod {
     let conditions = pod["status"]["conditions"].as_array().expect("conditions");
     let ready = conditions.iter().find(|condition| condition["type"] == "Ready").expect("a condition");
     assert_eq!(ready["status"], "True", "{pod}");
-    let took = time(&ready["lastTransitionTime"]).duration_since(time(&container["state"]["running"]["startedAt"]));
+    let took =
+        time(&ready["lastTransitionTime"]).duration_since(time(&container["state"]["running"]["startedAt"]));
     Pod {
         uid: pod["metadata"]["uid"].as_str().expect("a uid").to_owned(),
         restarts: container["restartCount"].as_u64().unwrap_or_default(),
@@ -186,7 +188,8 @@ impl Grafana {
         assert_eq!((&user["login"], &user["isGrafanaAdmin"]), (&json!("admin"), &json!(true)));
 
         let sources = self.get("/api/datasources");
-        let uids: Vec<&Value> = sources.as_array().into_iter().flatten().map(|source| &source["uid"]).collect();
+        let uids: Vec<&Value> =
+            sources.as_array().into_iter().flatten().map(|source| &source["uid"]).collect();
         assert_eq!(uids, ["obs-alertmanager", "obs-prometheus"], "{sources}");
         let health = self.get("/api/datasources/uid/obs-prometheus/health");
         assert_eq!(health["status"], "OK", "{health}");
@@ -196,7 +199,8 @@ impl Grafana {
         assert!(status["cluster"].is_object(), "{status}");
 
         let folders = self.get("/api/folders");
-        let titles: Vec<&Value> = folders.as_array().into_iter().flatten().map(|folder| &folder["title"]).collect();
+        let titles: Vec<&Value> =
+            folders.as_array().into_iter().flatten().map(|folder| &folder["title"]).collect();
         for title in ["Applications", "Cluster", "Observability", "Shop"] {
             assert!(titles.iter().any(|found| *found == title), "{title} is missing in {folders}");
         }
