@@ -193,7 +193,7 @@ func dataSources(t *testing.T, g *grafana) {
 }
 
 func proxies(t *testing.T, g *grafana) {
-	if _, err := g.admin().Datasources.DatasourceProxyGETByUIDcalls("obs-prometheus", "api/v1/query?query=up"); err != nil {
+	if _, err := g.admin().Datasources.DatasourceProxyGETByUIDcalls("obs-prometheus", "api/v1/status/buildinfo"); err != nil {
 		t.Error(err)
 	}
 	if status, _, body := g.get("/api/datasources/proxy/uid/obs-prometheus/api/v1/query?query=up", true); status != http.StatusOK || !strings.Contains(body, `"status":"success"`) {

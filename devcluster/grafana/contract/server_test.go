@@ -241,6 +241,10 @@ func upstreams(t *testing.T) (edits []string) {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprint(w, `{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"job":"grafana"},"values":[[1700000000,"1"],[1700000030,"NaN"]]}]}}`)
 	})
+	prometheus.HandleFunc("/api/v1/status/buildinfo", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"status":"success","data":{"version":"3.15.0"}}`)
+	})
 	alertmanager := http.NewServeMux()
 	alertmanager.HandleFunc("/api/v2/status", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
