@@ -305,7 +305,7 @@ func searches(t *testing.T, g *grafana) {
 	if found := hits(func(p *search.SearchParams) { p.FolderUIDs = []string{"obs-folder-apps"} }); !slices.Equal(found, []string{"obs-app"}) {
 		t.Errorf("in Applications: %v", found)
 	}
-	if found := hits(func(p *search.SearchParams) { p.DashboardUIDs = []string{"obs-app", "obs-nodes"} }); len(found) != 2 {
+	if found := hits(func(p *search.SearchParams) { p.DashboardUIDs = []string{"obs-app", "obs-alerts"} }); len(found) != 2 {
 		t.Errorf("by uid: %v", found)
 	}
 	board := given(g.admin().Dashboards.GetDashboardByUID("obs-app"))(t).Payload
