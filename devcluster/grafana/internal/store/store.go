@@ -24,6 +24,8 @@ type Store struct {
 	attempts map[string][]time.Time // of logins that failed, by login
 }
 
+// state is what the file has: of dashboards all but their text, which is read again from
+// the files that provision them.
 type state struct {
 	LastID     int64
 	Users      []User
@@ -48,7 +50,6 @@ func Open(data string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.path, err)
 	}
-	// Their text is not kept: it is read again from the files that provision them.
 	return s, nil
 }
 
