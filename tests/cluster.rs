@@ -31,6 +31,7 @@ mod cluster {
     pub(crate) mod equal;
     pub(crate) mod forward;
     pub(crate) mod gate;
+    pub(crate) mod grafana;
     pub(crate) mod harness;
     pub(crate) mod health;
     pub(crate) mod immutable;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         cluster::equal::trials(),
         cluster::forward::trials(),
         cluster::gate::trials(),
+        cluster::grafana::trials(),
         cluster::harness::trials(),
         cluster::health::trials(),
         cluster::immutable::trials(),
