@@ -120,8 +120,9 @@ async fn answered(ctx: &Context<'_>, mut step: Step, live: &Value, rules: &Rules
     step.first =
         plan::without_emptied(question.object.value(), &ours).and_then(|first| Object::new(first).ok());
     let (mut answer, mut said) = question.in_place(step.first.as_ref().unwrap_or(&question.object)).await;
+    let mut first = None;
     if step.first.is_some() && answer.as_ref().is_err_and(is_refusal) {
-        step.first = None;
+        first = step.first.take();
         (answer, said) = question.in_place(&question.object).await;
     }
     if step.takes_over && matches!(step.change, Change::Update(_) | Change::Adopt(_)) {
@@ -139,7 +140,10 @@ async fn answered(ctx: &Context<'_>, mut step: Step, live: &Value, rules: &Rules
         }
         // known to be impossible in place, with what to do about it
         Err(error) if is_refusal(&error) && is_immutable(&step) => Ok(step),
-        Err(error) if is_refusal(&error) => refused(step, &question, live, error, &said, rules).await,
+        Err(error) if is_refusal(&error) => {
+            let why = (error, said);
+            refused(step, &question, live, first, why, rules).await
+        }
         Err(error) => unanswered(step, error),
     }
 }
@@ -166,7 +170,9 @@ async fn tidied(
     if hollow.is_empty() && step.change == Change::Unchanged {
         return Ok(step);
     }
-    let mut leftovers = earlier_defaults(question, live, strays(question, live, after, &fresh)).await;
+    // nobody owns them, they would stay, and would not be there after an install
+    let mut leftovers = plan::leftovers(question.object.value(), after, &fresh, false);
+    leftovers = earlier_defaults(question, live, leftovers).await;
     if !leftovers.is_empty() {
         // what was kept may go with them; the apply tells
         step.kept.retain(|kept| kept.owner.is_some());
@@ -199,13 +205,6 @@ async fn earlier_defaults(
     leftovers
 }
 
-/// What nobody owns, would stay in `object`, and would not be there after an install.
-fn strays(question: &Question<'_>, live: &Value, object: &Value, fresh: &Value) -> Vec<diff::Change> {
-    let mut found = plan::leftovers(question.object.value(), object, fresh, false);
-    found.retain(|change| !plan::is_applied(live, &change.steps));
-    found
-}
-
 /// The fields that a refusal names.
 fn complaints(error: &ApplyError) -> Vec<String> {
     match error {
@@ -233,12 +232,13 @@ fn unanswered(step: Step, error: ApplyError) -> Result<Step> {
     if gone { Err(error.into()) } else { Ok(step) }
 }
 
+/// What the server does not take in place. `first` is what would have to go before it, if anything.
 async fn refused(
     mut step: Step,
     question: &Question<'_>,
     live: &Value,
-    error: ApplyError,
-    said: &[Said],
+    first: Option<Object>,
+    (error, said): (ApplyError, Vec<Said>),
     rules: &Rules<'_>,
 ) -> Result<Step> {
     let complaints = complaints(&error);
@@ -257,7 +257,10 @@ async fn refused(
     found.retain(&beside);
     if !found.is_empty() {
         // those that it would have kept without complaint go, too
-        for stray in strays(question, live, live, &fresh) {
+        let mut strays = plan::leftovers(question.object.value(), live, &fresh, false);
+        // what we applied goes with the apply
+        strays.retain(|change| !plan::is_applied(live, &change.steps));
+        for stray in strays {
             if !found.iter().any(|known| known.path == stray.path) {
                 found.push(stray);
             }
@@ -268,7 +271,12 @@ async fn refused(
         let mut hollow = plan::hollow(question.object.value(), live);
         hollow.retain(|change| diff::at(&fresh, &change.steps).is_none());
         leftovers.append(&mut hollow);
-        plan::in_two_steps(&mut step, live, &fresh, leftovers, said, rules);
+        if let Some(first) = first
+            && question.elsewhere(first.clone()).await.is_ok()
+        {
+            step.first = Some(first);
+        }
+        plan::in_two_steps(&mut step, live, &fresh, leftovers, &said, rules);
         return Ok(step);
     }
     plan::refused(&mut step, live, why, rules);
