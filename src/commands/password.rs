@@ -19,14 +19,10 @@ pub async fn run(app: &App<'_>, args: cli::Password) -> Result<()> {
         cli::Password::Get(get) => &get.component,
         cli::Password::Set(set) => &set.component,
     };
-    let typed = match &args {
-        cli::Password::Get(_) => None,
-        // before anything is asked of the cluster: a pipe that is empty needs none
-        cli::Password::Set(_) => Some(typed(app, component)?),
-    };
     let cluster = app.connect().await?;
-    let ctx = app.context(&cluster, &namespace, &release, &Silent, Duration::from_secs(60));
-    let Some(password) = typed else {
+    let context = || app.context(&cluster, &namespace, &release, &Silent, Duration::from_secs(60));
+    let ctx = context();
+    if matches!(args, cli::Password::Get(_)) {
         let found = app.cancel.or(password::get(&ctx, component)).await?;
         if let Some(warning) = &found.warning {
             app.ui.warn(warning);
@@ -34,7 +30,12 @@ pub async fn run(app: &App<'_>, args: cli::Password) -> Result<()> {
         app.ui.note(&format!("user: {}", found.user));
         app.ui.lines([String::from_utf8_lossy(&found.password)]);
         return Ok(());
-    };
+    }
+    // nobody types a password in vain
+    app.cancel.or(password::known(&ctx, component)).await?;
+    let password = typed(app, component)?;
+    // typing takes its time
+    let ctx = context();
     // not to be ended in the middle: both places are to know the same
     let set = password::set(&ctx, component, &password).await?;
     app.ui.note(&match set.unchanged {

@@ -57,6 +57,12 @@ pub async fn get(ctx: &Context<'_>, component: &str) -> Result<Found> {
     Ok(Found { user: login.user, password, warning })
 }
 
+/// Is there a login whose password can be changed?
+pub async fn known(ctx: &Context<'_>, component: &str) -> Result<()> {
+    let record = components::latest(ctx).await?;
+    login::demand(&record, component).map(drop)
+}
+
 /// Changes it: in the Secret, then in Grafana; and back in the Secret when Grafana refuses.
 pub async fn set(ctx: &Context<'_>, component: &str, password: &str) -> Result<Set> {
     check(password)?;

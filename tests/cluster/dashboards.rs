@@ -17,7 +17,7 @@ use crate::support::env::{Env, eventually};
 use crate::support::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial::node("dashboards::every_query_returns_data_that_is_true", every_query)]
+    vec![trial::soak("dashboards_every_query_returns_data_that_is_true", every_query)]
 }
 
 /// Panels that may be empty here, and why. A query is meant by its panel and a part of it.

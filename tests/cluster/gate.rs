@@ -54,12 +54,11 @@ fn cases(verb: &str, world: &World) -> Vec<Vec<String>> {
         "diff" => with(&["--set", "port=3"], &[&[], &failing, &refused, &forged]),
         "drift" | "status" | "history" | "rollout history" => with(&[], &[&[], &forged]),
         "list" => with(&[], &[&["-A"]]),
-        "alerts" | "alerts silences" | "apps" | "apps suggest" => {
+        "alerts" | "alerts silences" | "apps" | "apps suggest" | "dashboards" => {
             with(&[], &[&[], &forged, &["--release", LINE]])
         }
-        "alerts silence" | "alerts unsilence" | "alerts test" => {
-            with(&[LINE], &[&[], &forged, &["--release", LINE]])
-        }
+        "alerts silence" | "alerts unsilence" | "alerts test" | "dashboards export" | "password get"
+        | "password set" => with(&[LINE], &[&[], &forged, &["--release", LINE]]),
         "logs" => with(&[], &[&[], &[LINE], &["--grep", &LINE[..LINE.len() - 1], "--since", LINE], &forged]),
         "port-forward" | "open" => with(&[LINE], &[&[], &forged]),
         "rollout status" | "rollout restart" => {

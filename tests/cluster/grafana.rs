@@ -19,7 +19,10 @@ use crate::support::process::Running;
 use crate::support::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial::node("grafana::it_shows_what_files_say", it_shows_what_files_say)]
+    vec![
+        trial::node("grafana::it_shows_what_files_say", it_shows_what_files_say),
+        trial::node("grafana::its_password_changes_in_both_places", password),
+    ]
 }
 
 const POD: &str = "pod obs-grafana-0";
@@ -43,6 +46,7 @@ fn it_shows_what_files_say(env: &Env) {
     let grafana = Grafana::reach(env);
     grafana.is_ready_soon_and_small(&first);
     grafana.has_what_the_stack_provisions();
+    listed_and_written(env);
     shown_in_prometheus(env);
 
     // the kubelet brings the file, and Grafana looks for it
@@ -67,6 +71,76 @@ fn it_shows_what_files_say(env: &Env) {
     assert_eq!(grafana.get("/api/dashboards/uid/shop-orders")["dashboard"]["title"], "Orders and returns");
     assert_eq!(pod(env), second, "and no second time");
     drop(grafana);
+    env.obs(["uninstall", "--delete-data", "-y"]).run().ok();
+}
+
+/// What `kubectl obs dashboards` knows is what Grafana was given.
+fn listed_and_written(env: &Env) {
+    let named = env.obs(["dashboards", "-o", "name"]).run().ok();
+    for uid in ["obs-app", "obs-stack", "shop-orders"] {
+        assert!(named.stdout.lines().any(|line| line == format!("dashboard/{uid}")), "{uid}: {named}");
+    }
+    let directory = env.home().join("dashboards").display().to_string();
+    let written = env.obs(["dashboards", "export", &directory]).run().ok();
+    assert_eq!(written.stdout.lines().count(), named.stdout.lines().count(), "{written}");
+    let orders =
+        std::fs::read_to_string(env.home().join("dashboards/shop/orders.json")).expect("it is written");
+    let orders: Value = serde_json::from_str(&orders).expect("JSON");
+    assert_eq!(orders["uid"], "shop-orders");
+}
+
+const SECRET: &str = "secret obs-grafana-admin";
+
+fn password(env: &Env) {
+    let _node = env.alone_with_the_node();
+    env.obs(["install", "grafana", "--timeout=5m"]).run().ok();
+    let get = || env.obs(["password", "get", "grafana"]).run().ok();
+    let set = |password: &str| env.obs(["password", "set", "grafana"]).stdin(format!("{password}\n")).run();
+    let stored = || {
+        let data = env.get(SECRET).expect("the Secret")["data"].clone();
+        assert_eq!(data.as_object().map(serde_json::Map::len), Some(1), "one password is left");
+        String::from_utf8(unbase64(data["password"].as_str().expect("a password")).expect("base64"))
+            .expect("text")
+    };
+    let works = |password: &str| Grafana::reach_with(env, password).ask("/api/user", true).0 == 200;
+    let made = stored();
+    assert_eq!(get().stdout.trim_end(), made);
+
+    let changed = set("correct horse b\u{e4}ttery").ok();
+    assert!(!changed.to_string().contains("horse"), "{changed}");
+    assert_eq!(
+        (stored().as_str(), get().stdout.trim_end()),
+        ("correct horse b\u{e4}ttery", "correct horse b\u{e4}ttery")
+    );
+    assert!(works("correct horse b\u{e4}ttery") && !works(&made));
+    assert!(set("correct horse b\u{e4}ttery").ok().stderr.contains("already"));
+    // it is no drift, and an upgrade has nothing to do
+    env.obs(["drift"]).run().ok();
+    assert!(env.obs(["upgrade"]).run().ok().stderr.contains("unchanged"));
+
+    // what Grafana refuses changes nothing
+    let refused = set("abc");
+    assert_eq!(refused.code, 1, "{refused}");
+    assert!(refused.stderr.contains("grafana refuses the password"), "{refused}");
+    assert_eq!(stored(), "correct horse b\u{e4}ttery");
+    assert!(works("correct horse b\u{e4}ttery"));
+
+    // cut off after the Secret, before Grafana
+    let half =
+        json!({"stringData": {"password": "half-way", "password.previous": "correct horse b\u{e4}ttery"}});
+    env.kubectl(["patch", "secret", "obs-grafana-admin", "-p", &half.to_string()]).run().ok();
+    assert!(get().stderr.contains("interrupted"));
+    set("half-way").ok();
+    assert_eq!(stored(), "half-way");
+    assert!(works("half-way"));
+
+    // changed in Grafana behind the Secret's back
+    let other = json!({"stringData": {"password": "what nobody set"}});
+    env.kubectl(["patch", "secret", "obs-grafana-admin", "-p", &other.to_string()]).run().ok();
+    let unknown = set("something-else");
+    assert_eq!(unknown.code, 1, "{unknown}");
+    assert!(unknown.stderr.contains("it was changed in Grafana"), "{unknown}");
+    assert!(unknown.stderr.contains("reset-admin-password"), "{unknown}");
     env.obs(["uninstall", "--delete-data", "-y"]).run().ok();
 }
 
@@ -125,8 +199,11 @@ impl Grafana {
         let secret = env.get("secret obs-grafana-admin").expect("the password was made");
         let password = unbase64(secret["data"]["password"].as_str().expect("a password")).expect("base64");
         assert!(password.len() >= 20, "{} characters are not enough", password.len());
-        let mut credentials = b"admin:".to_vec();
-        credentials.extend(password);
+        Self::reach_with(env, &String::from_utf8(password).expect("text"))
+    }
+
+    fn reach_with(env: &Env, password: &str) -> Self {
+        let credentials = format!("admin:{password}").into_bytes();
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = free.local_addr().expect("an address").port();
         drop(free);
