@@ -120,8 +120,9 @@ impl Command {
         let started = Instant::now();
         let mut child = command.spawn().unwrap_or_else(|e| panic!("cannot run {line}: {e}"));
         if let (Some(text), Some(mut pipe)) = (self.stdin, child.stdin.take()) {
-            // The program may end without reading: that is for the test to judge.
-            drop(pipe.write_all(text.as_bytes()));
+            // Beside reading what it writes, which may wait for that. The program may end without reading:
+            // that is for the test to judge.
+            thread::spawn(move || drop(pipe.write_all(text.as_bytes())));
         }
         let stdout = Stream::follow(child.stdout.take().expect("piped"));
         let stderr = Stream::follow(child.stderr.take().expect("piped"));
