@@ -45,7 +45,7 @@ pub fn demand(record: &Record, component: &str) -> Result<Login> {
     })
 }
 
-/// The password in a live Secret. The error says where it is not, and nothing of what is there.
+/// The password in a live Secret, if there is one.
 pub fn password(live: &Value, key: &str) -> Option<Vec<u8>> {
     crate::cluster::records::unbase64(live["data"][key].as_str()?).filter(|bytes| !bytes.is_empty())
 }

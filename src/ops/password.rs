@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::login::{self, Login};
 use super::pod::{self, Place};
-use super::{Context, components, forward};
+use super::{Context, components};
 use crate::cluster::records::base64;
 use crate::error::{Error, Result};
 use crate::object::builtin;
@@ -141,13 +141,11 @@ fn no_key(record: &Record, login: &Login) -> Error {
 }
 
 async fn place(ctx: &Context<'_>, record: &Record, component: &str) -> Result<Place> {
-    let ready = pod::ready_pods(ctx, component, &record.namespace).await;
-    let pods =
-        ready.map_err(|why| Error::failed(why).hint("kubectl obs status says what is wrong with it"))?;
-    let port = forward::recorded_port(record, component);
-    let found = pods.into_iter().next().zip(port);
-    let (pod, port) = found.ok_or_else(|| Error::failed(format!("component {component} has no UI")))?;
-    Ok(Place { namespace: record.namespace.clone(), pod, port })
+    let places = pod::places(ctx, record, component).await.transpose();
+    let places =
+        places.map_err(|why| Error::failed(why).hint("kubectl obs status says what is wrong with it"))?;
+    let first = places.into_iter().flatten().next();
+    first.ok_or_else(|| Error::failed(format!("component {component} has no UI")))
 }
 
 /// The Secret, as it was read.

@@ -7,9 +7,10 @@ use http::header::CONTENT_TYPE;
 use http::{Method, Request};
 use serde_json::Value;
 
-use super::{Context, live};
+use super::{Context, forward, live};
 use crate::json;
 use crate::object::builtin;
+use crate::release::Record;
 
 /// Longest time for one try.
 pub const TRY: Duration = Duration::from_secs(10);
@@ -36,6 +37,19 @@ pub async fn ready_pods(ctx: &Context<'_>, component: &str, namespace: &str) -> 
         true => Err(format!("{component} has no ready pod")),
         false => Ok(pods.into_iter().collect()),
     }
+}
+
+/// The ready pods of a component at the port of its UI; None when the release has no such component.
+pub async fn places(
+    ctx: &Context<'_>,
+    record: &Record,
+    component: &str,
+) -> Option<Result<Vec<Place>, String>> {
+    let known = record.components.iter().any(|known| known.name == component);
+    let port = forward::recorded_port(record, component).filter(|_| known)?;
+    let pods = ready_pods(ctx, component, &record.namespace).await;
+    let place = |pod| Place { namespace: record.namespace.clone(), pod, port };
+    Some(pods.map(|pods| pods.into_iter().map(place).collect()))
 }
 
 /// A port by its number, or by the name that a container of the pod gives it.

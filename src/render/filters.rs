@@ -59,7 +59,7 @@ pub fn install(env: &mut Environment) {
 }
 
 /// Is it a regular expression of Go's (RE2), as Prometheus and Alertmanager read them? This one knows the same
-/// but for `\\Q…\\E` and `\\C`, of which nothing is said.
+/// but for `\Q…\E` and `\C`, of which nothing is said.
 fn is_regex(text: &str) -> bool {
     text.contains("\\Q") || text.contains("\\C") || regex::Regex::new(text).is_ok()
 }

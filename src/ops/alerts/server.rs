@@ -9,30 +9,17 @@ use super::matcher::Matcher;
 use super::routing::Routing;
 use crate::error::{Error, Result};
 use crate::json;
+use crate::ops::Context;
 use crate::ops::health::since::PROMETHEUS;
 use crate::ops::pod::{self, Place, percent_encode};
-use crate::ops::{Context, forward};
 use crate::release::Record;
 
 /// The component's name.
 pub const ALERTMANAGER: &str = "alertmanager";
 
-/// The ready pods of a component at the port of its UI; None when the release has no such component.
-pub async fn places(
-    ctx: &Context<'_>,
-    record: &Record,
-    component: &str,
-) -> Option<Result<Vec<Place>, String>> {
-    let known = record.components.iter().any(|known| known.name == component);
-    let port = forward::recorded_port(record, component).filter(|_| known)?;
-    let pods = pod::ready_pods(ctx, component, &record.namespace).await;
-    let place = |pod| Place { namespace: record.namespace.clone(), pod, port };
-    Some(pods.map(|pods| pods.into_iter().map(place).collect()))
-}
-
 /// Every ready Prometheus, the one that has run longest first: it has seen most.
 pub async fn prometheus(ctx: &Context<'_>, record: &Record) -> Result<Vec<Place>> {
-    match places(ctx, record, PROMETHEUS).await {
+    match pod::places(ctx, record, PROMETHEUS).await {
         Some(Ok(places)) if places.len() > 1 => {
             let began = places.iter().map(|place| pod::api(ctx, place, "/api/v1/status/runtimeinfo"));
             let began = join_all(began).await.into_iter().map(|info| {
@@ -61,7 +48,7 @@ pub struct Alertmanager<'a, 'c> {
 impl<'a, 'c> Alertmanager<'a, 'c> {
     /// None when the release has none; an inner error when none is ready.
     pub async fn of(ctx: &'a Context<'c>, record: &Record) -> Option<Result<Self, String>> {
-        Some(places(ctx, record, ALERTMANAGER).await?.map(|places| Self { ctx, places }))
+        Some(pod::places(ctx, record, ALERTMANAGER).await?.map(|places| Self { ctx, places }))
     }
 
     /// The same where there has to be one.

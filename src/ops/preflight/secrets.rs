@@ -11,11 +11,13 @@ use super::{Problem, Subject};
 use crate::error::Result;
 use crate::object::{Object, ObjectId, builtin, pods};
 use crate::ops::Context;
-use crate::values::pointer;
+use crate::values::{Pointer, pointer};
 
 /// A Secret that is needed: by whom, and which of its keys.
 #[derive(Debug, Default, PartialEq)]
 struct Need {
+    /// Where the values name it.
+    named_at: Pointer,
     keys: BTreeSet<String>,
     users: BTreeSet<ObjectId>,
 }
@@ -66,9 +68,10 @@ fn needs<'o>(written: impl Iterator<Item = &'o Object> + Clone, values: &Value) 
             if named.kind == "Secret"
                 && !named.optional
                 && !made.contains(&id)
-                && pointer::to_text(values, named.name).is_some()
+                && let Some(named_at) = pointer::to_text(values, named.name)
             {
                 let need = needs.entry((namespace.clone(), named.name.to_owned())).or_default();
+                need.named_at = named_at;
                 need.keys.extend(named.keys.into_iter().map(str::to_owned));
                 need.users.insert(user.clone());
             }
@@ -114,9 +117,7 @@ fn problem(place: &Place, need: &Need, live: Option<&Value>, subject: &Subject<'
     };
     let users: Vec<String> = need.users.iter().map(ToString::to_string).collect();
     problem.details.push(format!("needed by {}", users.join(", ")));
-    if let Some(at) = pointer::to_text(subject.values, name) {
-        problem.details.push(format!("named by {}", pointer::dotted(&at, subject.values)));
-    }
+    problem.details.push(format!("named by {}", pointer::dotted(&need.named_at, subject.values)));
     Some(problem)
 }
 
@@ -139,7 +140,7 @@ mod tests {
         let values = json!({"receivers": [{"secret": "chat"}], "also": ["ours", "maybe"]});
         let found = needs(objects.iter(), &values);
         let keys = ["token", "url"].map(str::to_owned).into();
-        let expected = Need { keys, users: [objects[0].id()].into() };
+        let expected = Need { named_at: "/receivers/0/secret".into(), keys, users: [objects[0].id()].into() };
         assert_eq!(found.into_iter().collect::<Vec<_>>(), [(("n".into(), "chat".into()), expected)]);
     }
 }

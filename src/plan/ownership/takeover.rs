@@ -98,9 +98,10 @@ pub fn taken(live: &Value) -> Value {
     out
 }
 
-/// What makes our own entry one of the version that `live` was read in, with what it was made by; None when
-/// it is, or when we have none. The server compares an apply with the one before in the version of that one: where a
-/// field came with the new version, it cannot, and where the old one is gone, nothing is removed.
+/// What makes our own entry one of the version that `live` was read in, and of what we made the object by;
+/// None when it is, or when we have none. The server compares an apply with the one before in the version of
+/// that one: where a field came with the new version, it cannot, and where the old one is gone, nothing is
+/// removed.
 pub fn carry_over(live: &Value) -> Option<Takeover> {
     let (entries, managers) = managed_fields(live, Owner::is_our_creation)?;
     let changes = vec![json!({"op": "replace", "path": "/metadata/managedFields", "value": entries})];
@@ -376,6 +377,12 @@ mod tests {
         assert_eq!(carried.patch[2]["value"][0]["apiVersion"], "v1");
         assert_eq!(carry_over(&ours("v1")), None);
         assert!(must_carry_over(&ours("v1beta1"), "v1"));
+        // made by a manager of its own: its fields go over
+        let made = json!([entry("kubectl-obs-create-1a2b", "Apply", data(&["a"]))]);
+        let made = live(json!({}), made);
+        assert!(must_carry_over(&made, "v1"));
+        let carried = after(&carry_over(&made).unwrap());
+        assert_eq!((carried.len(), &carried[0].2), (1, &data(&["a"])));
         assert!(!must_carry_over(&ours("v1"), "v1"));
         assert!(!must_carry_over(&live(json!({}), json!([])), "v1"));
     }
