@@ -13,7 +13,8 @@ use crate::support::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial::node("patience::ends_within_five_seconds_of_the_evidence", hopeless),
+        trial::node("patience::ends_at_the_evidence", ends_at_the_evidence),
+        trial::soak("patience_ends_within_five_seconds_of_the_evidence", ends_within_five_seconds),
         trial::node("patience::lasts_while_what_is_missing_may_come", comes_late),
     ]
 }
@@ -55,7 +56,18 @@ fn evident_since(env: &Env, release: &str, reason: &str) -> Timestamp {
     times.min().unwrap_or_else(|| panic!("no event says {reason}\n{}", env.describe()))
 }
 
-fn hopeless(env: &Env) {
+/// On a machine that is busy with other trials: far from the three minutes of patience.
+fn ends_at_the_evidence(env: &Env) {
+    hopeless(env, 60.0);
+}
+
+/// What is promised, where nothing else runs. Events carry whole seconds.
+fn ends_within_five_seconds(env: &Env) {
+    let _node = env.alone_with_the_node();
+    hopeless(env, 6.0);
+}
+
+fn hopeless(env: &Env, seconds: f64) {
     let rows = [
         (
             "missing-account",
@@ -97,8 +109,7 @@ fn hopeless(env: &Env) {
         assert!(failed.stderr.contains(says), "{name}: {says} is missing in {failed}");
         let evident = evident_since(env, release, reason);
         let lasted = ended.duration_since(evident);
-        // events carry whole seconds
-        assert!(lasted.as_secs_f64() < 6.0, "{name}: the evidence was there for {lasted:?}\n{failed}");
+        assert!(lasted.as_secs_f64() < seconds, "{name}: the evidence was there for {lasted:?}\n{failed}");
         env.kubectl(["delete", "events", "--all"]).run().ok();
         env.obs(["uninstall", "--release", release, "-y"]).run().ok();
     }
