@@ -120,6 +120,8 @@ pub struct Prometheus {
     pub pod: String,
     /// `/api/v1/targets?state=active`
     pub targets: Asked<Value>,
+    /// `/api/v1/scrape_pools`: every job of its configuration
+    pub pools: Asked<Value>,
     /// `/api/v1/rules`
     pub rules: Asked<Value>,
     /// `/api/v1/status/runtimeinfo`

@@ -215,17 +215,14 @@ fn corruption(snapshot: &Snapshot) -> Vec<Finding> {
     corrupt.collect()
 }
 
+/// The jobs of the configuration; none where Prometheus does not say.
+fn pools(snapshot: &Snapshot) -> BTreeSet<&str> {
+    let pools = snapshot.first_prometheus().and_then(|one| one.pools.answer());
+    pools.into_iter().flat_map(|pools| items(&pools["scrapePools"])).map(text).collect()
+}
+
 fn without_targets(snapshot: &Snapshot) -> Vec<Finding> {
-    let Some(answer) = snapshot.first_prometheus().and_then(|one| one.targets.answer()) else {
-        return Vec::new();
-    };
-    // every pool of the configuration is counted there
-    let pools: BTreeSet<&str> = answer["droppedTargetCounts"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(pool, _)| pool.as_str())
-        .collect();
+    let pools = pools(snapshot);
     let active: BTreeSet<&str> = targets(snapshot).map(pool).collect();
     let ours = snapshot.jobs.iter().map(String::as_str);
     ours.filter(|job| pools.contains(job) && !active.contains(job))
@@ -304,12 +301,9 @@ fn advice(error: &str) -> &'static str {
 }
 
 fn empty_apps(snapshot: &Snapshot) -> Vec<Finding> {
-    let Some(answer) = snapshot.first_prometheus().and_then(|one| one.targets.answer()) else {
-        return Vec::new();
-    };
     let active: BTreeSet<&str> = targets(snapshot).map(pool).collect();
-    let pools = answer["droppedTargetCounts"].as_object().into_iter().flatten();
-    let apps = pools.filter_map(|(pool, _)| Some((pool.as_str(), pool.strip_prefix("app-")?)));
+    let pools = pools(snapshot);
+    let apps = pools.into_iter().filter_map(|pool| Some((pool, pool.strip_prefix("app-")?)));
     apps.filter(|(pool, _)| !active.contains(pool))
         .map(|(pool, app)| {
             Finding::warn(format!("app {app} has no pod that is scraped"))

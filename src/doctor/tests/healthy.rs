@@ -55,7 +55,8 @@ fn prometheus() -> Value {
         pools.iter().enumerate().map(|(n, pool)| target(pool, &format!("10.0.0.{n}:80"))).collect();
     json!({
         "pod": "obs-prometheus-0",
-        "targets": {"answer": {"activeTargets": targets, "droppedTargetCounts": pools.map(|pool| (pool, 3)).into_iter().collect::<std::collections::BTreeMap<_, _>>()}},
+        "targets": {"answer": {"activeTargets": targets, "droppedTargetCounts": {}}},
+        "pools": {"answer": {"scrapePools": pools}},
         "rules": {"answer": {"groups": [{"name": "g", "rules": [
             {"name": "Watchdog", "type": "alerting", "state": "firing", "health": "ok", "alerts": [
                 {"labels": {"alertname": "Watchdog", "severity": "none"}, "annotations": {"summary": "alerts work"}, "state": "firing", "activeAt": "2026-11-28T05:00:00Z"}]},

@@ -546,9 +546,9 @@ fn garbage_is_survived() {
     fn paths(value: &Value, at: &str, out: &mut Vec<String>) {
         out.push(at.to_owned());
         match value {
-            Value::Object(fields) => {
-                fields.iter().for_each(|(key, value)| paths(value, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), out))
-            }
+            Value::Object(fields) => fields.iter().for_each(|(key, value)| {
+                paths(value, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), out)
+            }),
             Value::Array(items) => {
                 items.iter().enumerate().for_each(|(n, value)| paths(value, &format!("{at}/{n}"), out))
             }

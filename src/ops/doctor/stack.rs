@@ -45,8 +45,9 @@ async fn one(ctx: &Context<'_>, place: &Place) -> Prometheus {
         };
         ((*name).to_owned(), asked)
     });
-    let (targets, rules, runtime, alertmanagers, queries) = tokio::join!(
+    let (targets, pools, rules, runtime, alertmanagers, queries) = tokio::join!(
         ask(health::targets::PATH),
+        ask("/api/v1/scrape_pools"),
         ask("/api/v1/rules"),
         ask("/api/v1/status/runtimeinfo"),
         ask("/api/v1/alertmanagers"),
@@ -55,7 +56,7 @@ async fn one(ctx: &Context<'_>, place: &Place) -> Prometheus {
     let server =
         runtime.answer().and_then(|runtime| runtime["serverTime"].as_str()?.parse::<Timestamp>().ok());
     let clock_ahead = server.map(|server| server.duration_since(Timestamp::now()).as_secs_f64());
-    Prometheus { pod: place.pod.clone(), targets, rules, runtime, alertmanagers, clock_ahead, queries }
+    Prometheus { pod: place.pod.clone(), targets, pools, rules, runtime, alertmanagers, clock_ahead, queries }
 }
 
 async fn alertmanager(ctx: &Context<'_>, record: &Record) -> Asked<Alertmanager> {
