@@ -8,7 +8,7 @@
 //!               │              │
 //!               ▼              ▼
 //!               ui         the pure core: yaml, values, bundle, render, object, plan,
-//!                                         readiness, release, diff
+//!                                         readiness, release, diff, doctor
 //! ```
 //!
 //! | module | what it is for |
@@ -26,6 +26,7 @@
 //! | [`readiness`] | is this object ready, and if not, why |
 //! | [`release`] | release records: states, inventory, codec, chunks |
 //! | [`diff`] | differences between objects, field by field |
+//! | [`doctor`] | (what was seen) → what is wrong, root causes first |
 //! | [`event`] | what operations report; the one stream behind progress bars, plain lines and NDJSON |
 //! | [`ui`] | printer, progress, tables, prompts |
 //! | [`json`] | how much a JSON text becomes, told before it is read |
@@ -54,6 +55,7 @@ pub mod cli;
 pub mod cluster;
 pub mod commands;
 pub mod diff;
+pub mod doctor;
 pub mod error;
 pub mod escape;
 pub mod event;

@@ -28,6 +28,7 @@ mod cluster {
     pub(crate) mod components;
     pub(crate) mod dashboards;
     pub(crate) mod definitions;
+    pub(crate) mod doctor;
     pub(crate) mod equal;
     pub(crate) mod forward;
     pub(crate) mod gate;
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
         cluster::client::trials(),
         cluster::components::trials(),
         cluster::dashboards::trials(),
+        cluster::doctor::trials(),
         cluster::definitions::trials(),
         cluster::equal::trials(),
         cluster::forward::trials(),

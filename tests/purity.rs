@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The pure core, below `src/`.
-const CORE: [&str; 12] = [
+const CORE: [&str; 13] = [
     "escape",
     "url",
     "json",
@@ -23,6 +23,7 @@ const CORE: [&str; 12] = [
     "readiness",
     "release",
     "diff",
+    "doctor",
 ];
 
 /// Paths that the core may not name, with everything below them.

@@ -4,6 +4,7 @@ mod alerts;
 mod bundle;
 mod change;
 mod day2;
+mod doctor;
 mod global;
 mod grafana;
 mod output;
@@ -16,6 +17,7 @@ pub use alerts::{
 pub use bundle::{Bundle, BundleImages, BundlePackage, BundleRef, BundleShow, Template};
 pub use change::{Base, Change, DryRun, Events, Install, Operation, Rollback, Uninstall, Upgrade, Wait};
 pub use day2::{Forward, Logs, Open, PortForward, Rollout, RolloutHistory, RolloutUndo, RolloutWait, Tail};
+pub use doctor::{Doctor, DoctorCommand, DoctorExplain, DoctorOutput, FailOn};
 pub use global::{Color, Global, Progress};
 pub use grafana::{Dashboards, DashboardsCommand, DashboardsExport, Password, PasswordGet, PasswordSet};
 pub use output::{Document, Output};
@@ -76,6 +78,13 @@ impl Cli {
             Command::Version(args) => (args.output, None, false),
             Command::Template(args) => (args.output, None, false),
             Command::Dashboards(args) => (args.output, None, false),
+            Command::Doctor(args) => {
+                let machine = |format| match format {
+                    DoctorOutput::Yaml => Output::Yaml,
+                    DoctorOutput::Json | DoctorOutput::Junit | DoctorOutput::Markdown => Output::Json,
+                };
+                (args.output.map(machine), None, false)
+            }
             Command::Password(_)
             | Command::Bundle(_)
             | Command::Completion(_)
@@ -115,6 +124,8 @@ pub enum Command {
     Drift(Drift),
     /// Show each component of a release, and why it is not ready
     Status(Status),
+    /// Find what keeps metrics and alerts from arriving, and say what to do
+    Doctor(Doctor),
     /// Show which alerts fire, since when, and who was told; silence them, test receivers
     Alerts(Alerts),
     /// Show how the watched applications do, and what serves metrics and is not watched

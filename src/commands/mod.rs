@@ -8,6 +8,7 @@ mod change;
 pub mod completion;
 mod dashboards;
 mod diff;
+mod doctor;
 mod drift;
 mod get;
 mod history;
@@ -94,6 +95,7 @@ pub async fn run(cli: Cli, ui: &Ui, cancel: Cancel) -> Result<Outcome> {
         Command::Diff(args) => return Outcome::of_comparison(diff::run(&app, args).await),
         Command::Drift(args) => return Outcome::of_comparison(drift::run(&app, args).await),
         Command::Logs(args) => return logs::run(&app, args).await,
+        Command::Doctor(args) => return app.cancel.or(doctor::run(&app, args)).await,
         Command::Status(args) => app.cancel.or(status::run(&app, &args)).await,
         Command::Alerts(args) => alerts::run(&app, args).await,
         Command::Apps(args) => app.cancel.or(apps::run(&app, &args)).await,

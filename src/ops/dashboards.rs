@@ -62,6 +62,11 @@ pub async fn dashboards(ctx: &Context<'_>) -> Result<Report> {
     Ok(Report { release: record.release, namespace: record.namespace, dashboards })
 }
 
+/// The uids of those that a release brings.
+pub fn uids(record: &Record) -> Vec<String> {
+    of(record).into_iter().map(|dashboard| dashboard.uid).collect()
+}
+
 fn of(record: &Record) -> Vec<Dashboard> {
     let below = login::of(record, GRAFANA).map(|login| login.path).unwrap_or_default();
     let mut found = Vec::new();

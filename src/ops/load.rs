@@ -274,15 +274,18 @@ fn read(path: &str) -> Result<String> {
     let failed = |why: String| {
         Error::usage(format!("values file {path} cannot be read: {why}")).hint("check the path given with -f")
     };
-    let mut text = String::new();
-    let limit = MAX_FILE + 1;
-    let read = if path == "-" {
-        std::io::stdin().take(limit).read_to_string(&mut text)
-    } else {
-        let file = std::fs::File::open(path).map_err(|e| failed(reason(&e)))?;
-        file.take(limit).read_to_string(&mut text)
-    };
-    read.map_err(|e| failed(reason(&e)))?;
+    let from = path.to_owned();
+    // a terminal, a pipe or a FIFO may never end
+    let text = super::leave_when_told(move || {
+        let mut text = String::new();
+        let limit = MAX_FILE + 1;
+        let read = match from.as_str() {
+            "-" => std::io::stdin().take(limit).read_to_string(&mut text),
+            file => std::fs::File::open(file).and_then(|file| file.take(limit).read_to_string(&mut text)),
+        };
+        read.map(|_| text)
+    })?;
+    let text = text.map_err(|e| failed(reason(&e)))?;
     if text.len() as u64 > MAX_FILE {
         return Err(failed("it is larger than 16 MiB".into()));
     }

@@ -9,6 +9,7 @@ pub mod change;
 pub mod claims;
 pub mod components;
 pub mod dashboards;
+pub mod doctor;
 pub mod download;
 pub mod drift;
 pub mod folder;

@@ -3,11 +3,13 @@
 //! drift nor the next upgrade takes for a difference.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::run::Run;
 use super::status::Component;
 use super::wait::Evidence;
 use super::{Context, components, live, pace, revision, status, wait};
@@ -66,15 +68,22 @@ pub async fn restart(ctx: &Context<'_>, names: &[String]) -> Result<Report> {
     let patch = json!({"spec": {"template": {"metadata": {"annotations": {
         RESTARTED_AT: jiff::Timestamp::now().to_string(),
     }}}}});
-    let mut restarted = Vec::new();
-    for object in &workloads {
-        let id = object.id();
-        let Some(kind) = kinds.of(&id) else { continue };
-        let uid = found.get(&id).and_then(|live| live["metadata"]["uid"].as_str());
-        let place = (object.namespace(), object.name());
-        ctx.cluster.merge_patch_as(ROLLOUT_MANAGER, &kind, place.0, place.1, uid, &patch).await?;
-        restarted.push(id);
-    }
+    // not in the middle of what somebody else does with the release
+    let run = Run::begin(*ctx, "restart", Duration::ZERO).await?;
+    let patches = async {
+        let mut restarted = Vec::new();
+        for object in &workloads {
+            let id = object.id();
+            let Some(kind) = kinds.of(&id) else { continue };
+            let uid = found.get(&id).and_then(|live| live["metadata"]["uid"].as_str());
+            let place = (object.namespace(), object.name());
+            ctx.cluster.merge_patch_as(ROLLOUT_MANAGER, &kind, place.0, place.1, uid, &patch).await?;
+            restarted.push(id);
+        }
+        Ok(restarted)
+    };
+    let patched = run.guard(patches).await;
+    let restarted = run.epilogue(patched).await?;
     ready(ctx, &workloads, Evidence::New).await?;
     report(ctx, names, restarted).await
 }

@@ -62,6 +62,25 @@ fn a_download_ends_with_ctrl_c() {
     }
 }
 
+/// From a pipe that says nothing, as a terminal does until somebody types.
+#[test]
+fn waiting_for_values_ends_with_ctrl_c() {
+    let home = Home::new();
+    let bundle = support::plugin::fixture("bundles/branches");
+    let fifo = home.path().join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo");
+    assert!(made.success());
+    for (signal, code) in [(Running::interrupt as fn(&Running), 130), (Running::terminate, 143)] {
+        let file = fifo.display().to_string();
+        let running = support::plugin::obs(home.path(), ["template", &bundle, "-f", &file]).start();
+        std::thread::sleep(Duration::from_secs(1));
+        signal(&running);
+        let output = running.wait().ends(code);
+        assert_eq!(output.stderr, "error: interrupted\n", "{output}");
+        assert!(output.took < Duration::from_secs(20), "{output}");
+    }
+}
+
 /// The schema's branches multiply, without a limit of memory to end it.
 #[test]
 fn a_check_of_values_in_a_child_ends_with_ctrl_c() {

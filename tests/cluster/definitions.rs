@@ -13,6 +13,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial::api("definitions::a_new_version_is_served_before_it_is_used", served_before_used),
         trial::api("definitions::a_stored_version_never_disappears", stored_versions_stay),
         trial::api("definitions::one_of_somebody_else_is_used", one_of_somebody_else),
+        trial::api("definitions::the_server_knows_which_kinds_live_outside_namespaces", outside_namespaces),
         trial::api("definitions::two_releases_share_them", two_releases_share_them),
         trial::api("definitions::they_go_when_asked_and_unused", they_go_when_asked),
         trial::api("definitions::the_last_release_takes_them_whoever_made_them", the_last_release),
@@ -176,6 +177,31 @@ fn one_of_somebody_else(env: &Env) {
     env.obs(["upgrade", &two, "--wait=none", "--adopt", "-y"]).run().ok();
     let labels = live(env).expect("it is there")["metadata"]["labels"].clone();
     assert_eq!(labels["app.kubernetes.io/managed-by"], "kubectl-obs", "{labels}");
+}
+
+/// A cluster-scoped kind whose definition is not in the bundle: the render cannot know it.
+fn outside_namespaces(env: &Env) {
+    let theirs = definition(env, &[("v1", true, &["a", "b"])]).replace("\"Namespaced\"", "\"Cluster\"");
+    env.make_namespace();
+    env.apply(&theirs);
+    let own = format!("customresourcedefinition/{}", name(env));
+    env.kubectl(["wait", "--for=condition=Established", "--timeout=30s", &own]).run().ok();
+    let of = |field: &str| {
+        let widget = widget(env, "v1", field).replace("${{ name }}", "${{ clusterName }}");
+        env.bundle("gear", "1.0.0", "", &[("templates/widget.yaml", &widget)])
+    };
+    let one = of("a");
+    env.obs(["install", &one, "--wait=none"]).run().ok();
+    env.obs(["drift"]).run().ok();
+    env.obs(["upgrade", &one, "--wait=none", "-y"]).run().ok();
+    let status = env.obs(["status", "-o", "json"]).run().ok().json();
+    assert_eq!(status["revision"], 1, "nothing differs: {status}");
+    env.obs(["upgrade", &of("b"), "--wait=none", "-y"]).run().ok();
+    env.obs(["rollback", "1", "--wait=none", "-y"]).run().ok();
+    env.obs(["uninstall", "-y"]).run().ok();
+    let left = env.kubectl(["get", &format!("widgets.{}", group(env)), "--no-headers"]).run();
+    assert_eq!(left.stdout, "", "{left}");
+    env.kubectl(["delete", &own]).run().ok();
 }
 
 fn two_releases_share_them(env: &Env) {

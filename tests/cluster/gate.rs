@@ -57,6 +57,12 @@ fn cases(verb: &str, world: &World) -> Vec<Vec<String>> {
         "alerts" | "alerts silences" | "apps" | "apps suggest" | "dashboards" => {
             with(&[], &[&[], &forged, &["--release", LINE]])
         }
+        "doctor" => with(
+            &[],
+            &[&[], &["-o", "junit"], &["-o", "markdown"], &["--from", LINE], &["--only", LINE], &forged],
+        ),
+        "doctor list" => with(&[], &[&[]]),
+        "doctor explain" => with(&[], &[&[LINE], &["MX05"]]),
         "alerts silence" | "alerts unsilence" | "alerts test" | "dashboards export" | "password get"
         | "password set" => with(&[LINE], &[&[], &forged, &["--release", LINE]]),
         "logs" => with(&[], &[&[], &[LINE], &["--grep", &LINE[..LINE.len() - 1], "--since", LINE], &forged]),

@@ -121,6 +121,7 @@ impl fmt::Display for HolderInfo {
             "upgrade" => "upgraded",
             "rollback" => "rolled back",
             "uninstall" => "uninstalled",
+            "restart" => "restarted",
             _ => "changed",
         };
         write!(f, "{done} by {}", self.who)?;

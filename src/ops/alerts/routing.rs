@@ -101,6 +101,12 @@ impl Routing {
         Ok(Self { receivers: receivers.collect(), root })
     }
 
+    /// The names of the receivers that tell somebody.
+    pub fn telling(&self) -> Vec<String> {
+        let telling = self.receivers.iter().filter(|receiver| !receiver.integrations.is_empty());
+        telling.map(|receiver| receiver.name.clone()).collect()
+    }
+
     /// A receiver by its name.
     pub fn receiver(&self, name: &str) -> Option<&Receiver> {
         self.receivers.iter().find(|receiver| receiver.name == name)

@@ -143,6 +143,12 @@ pub(super) async fn verdict(ctx: &Context<'_>, step: &Step, brought: &Brought) -
             | ApplyError::Denied(_),
         ) if elsewhere => Verdict::Later,
         Err(ApplyError::Forbidden(error)) => Verdict::Forbidden(error),
+        // planned as new: somebody made it meanwhile
+        Err(ApplyError::Conflict(_, error)) if step.change == Change::Create => {
+            let live = ctx.cluster.look_up(&kind, step.object.namespace(), step.object.name()).await?;
+            let other = live.flatten().filter(|live| !plan::is_ours(live, &step.object));
+            Verdict::Refused(other.map_or(error, |live| foreign(step, &live)))
+        }
         Err(error) => {
             let error = Error::from(error);
             // a cluster that is gone is not an opinion on the object

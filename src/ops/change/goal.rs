@@ -71,13 +71,28 @@ pub struct Goal {
     pub recorded_source: Option<String>,
 }
 
+/// A render knows built-in kinds and those of its own definitions; of all others the server knows which live
+/// outside namespaces.
+fn place(object: &mut Object, kinds: &Kinds) {
+    let (group, version) = split_api_version(object.api_version());
+    let kind = kinds.resolve(group, version, object.kind());
+    if object.namespace().is_some()
+        && kind.is_some_and(|kind| !kind.namespaced)
+        && let Some(metadata) = object.value_mut()["metadata"].as_object_mut()
+    {
+        metadata.shift_remove("namespace");
+    }
+}
+
 impl Goal {
     /// Renders the target. `facts` hold the release's key.
     pub fn new(target: &Target, facts: &Facts, kinds: &Kinds) -> Result<Self> {
-        match target {
-            Target::Bundle(loaded) => Self::of_bundle(loaded, facts),
-            Target::Record(record) => Self::of_record(record, kinds),
-        }
+        let mut goal = match target {
+            Target::Bundle(loaded) => Self::of_bundle(loaded, facts)?,
+            Target::Record(record) => Self::of_record(record, kinds)?,
+        };
+        goal.objects.iter_mut().for_each(|object| place(object, kinds));
+        Ok(goal)
     }
 
     fn of_bundle(loaded: &Loaded, facts: &Facts) -> Result<Self> {

@@ -1,0 +1,166 @@
+//! `kubectl obs doctor`
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::{App, Outcome};
+use crate::cli::{self, DoctorCommand, DoctorOutput, FailOn, Output};
+use crate::doctor::{self, Check, Diagnosis, Finding, Severity, Skipped, Snapshot, report};
+use crate::error::{Error, Result};
+use crate::event::Silent;
+use crate::ops;
+use crate::values::did_you_mean;
+use crate::words::count;
+
+/// Something failed.
+const FAILED: u8 = 3;
+/// Nothing failed, and a warning was to count.
+const WARNED: u8 = 4;
+
+/// Looks, judges and prints; says by its exit code whether something is wrong.
+pub async fn run(app: &App<'_>, args: cli::Doctor) -> Result<Outcome> {
+    match args.command {
+        Some(DoctorCommand::List) => {
+            let rows: Vec<Vec<String>> =
+                doctor::all().map(|check| vec![check.id.to_owned(), check.title.to_owned()]).collect();
+            app.ui.table(&["ID", "HOLDS WHEN ALL IS WELL"], &rows);
+            return Ok(Outcome::Fine);
+        }
+        Some(DoctorCommand::Explain(wanted)) => {
+            app.ui.lines(report::explained(check(&wanted.id)?));
+            return Ok(Outcome::Fine);
+        }
+        None => {}
+    }
+    for word in args.only.iter().chain(&args.skip) {
+        if !doctor::all().any(|check| doctor::is_meant(check, std::slice::from_ref(word))) {
+            return Err(unknown(word));
+        }
+    }
+    let timeout = ops::parse_duration(&args.timeout)?;
+    let begun = Instant::now();
+    let snapshot = match &args.from {
+        Some(file) => read(file)?,
+        None => look(app, timeout).await?,
+    };
+    if let Some(file) = &args.save {
+        save(file, &snapshot)?;
+    }
+    let diagnosis = doctor::diagnose(&snapshot, &args.only, &args.skip);
+    match args.output {
+        Some(DoctorOutput::Json) => app.document("Diagnosis", &diagnosis, Output::Json)?,
+        Some(DoctorOutput::Yaml) => app.document("Diagnosis", &diagnosis, Output::Yaml)?,
+        Some(DoctorOutput::Junit) => app.ui.data(&report::junit(&diagnosis)),
+        Some(DoctorOutput::Markdown) => app.ui.data(&report::markdown(&diagnosis)),
+        None => print(app, &diagnosis, begun.elapsed()),
+    }
+    Ok(if diagnosis.count(Severity::Fail) > 0 {
+        Outcome::As(FAILED)
+    } else if diagnosis.count(Severity::Warn) > 0 && args.fail_on == FailOn::Warn {
+        Outcome::As(WARNED)
+    } else {
+        Outcome::Fine
+    })
+}
+
+async fn look(app: &App<'_>, timeout: Duration) -> Result<Snapshot> {
+    let (namespace, release) = (app.namespace()?, app.release()?);
+    let cluster = app.connect().await?;
+    let ctx = app.context(&cluster, &namespace, &release, &Silent, timeout);
+    ctx.or(ops::doctor::look(&ctx)).await
+}
+
+fn read(file: &Path) -> Result<Snapshot> {
+    let shown = file.display();
+    let text =
+        fs::read_to_string(file).map_err(|error| Error::usage(format!("cannot read {shown}: {error}")))?;
+    Snapshot::read(&text).map_err(|why| {
+        Error::usage(format!("{shown} is not what the doctor saw: {why}"))
+            .hint("make one with kubectl obs doctor --save FILE")
+    })
+}
+
+/// A snapshot is there whole or not at all, and for its owner alone: it holds lines of logs.
+fn save(file: &Path, snapshot: &Snapshot) -> Result<()> {
+    let failed = |error: std::io::Error| Error::failed(format!("cannot write {}: {error}", file.display()));
+    let text = serde_json::to_vec_pretty(snapshot).map_err(|error| failed(error.into()))?;
+    let mut new = file.as_os_str().to_owned();
+    new.push(format!(".{}.new", std::process::id()));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&new).and_then(|mut made| std::io::Write::write_all(&mut made, &text));
+    let written = written.and_then(|()| fs::rename(&new, file)).inspect_err(|_| drop(fs::remove_file(&new)));
+    written.map_err(failed)
+}
+
+fn check(id: &str) -> Result<&'static Check> {
+    doctor::find(id).ok_or_else(|| unknown(id))
+}
+
+fn unknown(word: &str) -> Error {
+    let upper = word.to_uppercase();
+    let error = Error::usage(format!("there is no check {word}"));
+    let error = match did_you_mean(&upper, doctor::all().map(|check| check.id)) {
+        Some(near) => error.hint(format!("did you mean {near}?")),
+        None => error,
+    };
+    error.hint("kubectl obs doctor list shows them")
+}
+
+fn print(app: &App<'_>, diagnosis: &Diagnosis, took: Duration) {
+    let paint = app.ui.paint();
+    for finding in &diagnosis.findings {
+        app.ui.lines(lines(app, finding));
+    }
+    let mut parts = vec![paint.good(&format!("✔ {} ok", diagnosis.passed.len()))];
+    let warnings = diagnosis.count(Severity::Warn);
+    let failures = diagnosis.count(Severity::Fail);
+    if warnings > 0 {
+        parts.push(paint.warning(&format!("! {}", count(warnings, "warning"))));
+    }
+    if failures > 0 {
+        parts.push(paint.bad(&format!("✘ {}", count(failures, "failure"))));
+    }
+    if !diagnosis.skipped.is_empty() {
+        parts.push(format!("{} skipped ({})", diagnosis.skipped.len(), reasons(&diagnosis.skipped)));
+    }
+    app.ui.lines([format!("{}   {}", parts.join(" · "), paint.dim(&format!("{:.1}s", took.as_secs_f64())))]);
+}
+
+fn lines(app: &App<'_>, finding: &Finding) -> Vec<String> {
+    const INDENT: &str = "        ";
+    let paint = app.ui.paint();
+    let head = |mark: &str| format!("{mark} {}  {}", finding.id, finding.title);
+    let mut out = vec![match finding.severity {
+        Severity::Fail => paint.bad(&head("✘")),
+        Severity::Warn => paint.warning(&head("!")),
+        Severity::Info => head("·"),
+    }];
+    out.extend(finding.evidence.iter().filter(|line| !line.is_empty()).map(|line| format!("{INDENT}{line}")));
+    for (place, line) in finding.fix.iter().enumerate() {
+        let lead = if place == 0 { "fix: " } else { "     " };
+        out.push(format!("{INDENT}{lead}{}", paint.command(line)));
+    }
+    for (place, consequence) in finding.follows.iter().enumerate() {
+        let lead = if place == 0 { "follows: " } else { "         " };
+        out.push(paint.dim(&format!("{INDENT}{lead}{} {}", consequence.id, consequence.title)));
+    }
+    out.push(String::new());
+    out
+}
+
+/// Why checks were skipped, the most frequent reason first.
+fn reasons(skipped: &[Skipped]) -> String {
+    let mut reasons: Vec<(usize, &str)> = Vec::new();
+    for one in skipped {
+        match reasons.iter_mut().find(|(_, reason)| *reason == one.reason) {
+            Some((number, _)) => *number += 1,
+            None => reasons.push((1, &one.reason)),
+        }
+    }
+    reasons.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+    reasons.into_iter().map(|(_, reason)| reason).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,133 @@
+//! What a check finds, and what becomes of all that was found.
+
+use serde::Serialize;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Something does not arrive, or will not when it is needed.
+    Fail,
+    /// It works, and will not for long, or not for all.
+    Warn,
+    /// Worth knowing.
+    Info,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// The check's id.
+    pub id: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong with what.
+    pub title: String,
+    /// The components that it is about; none: the whole release.
+    pub about: Vec<String>,
+    /// How it is known.
+    pub evidence: Vec<String>,
+    /// What to do: words, or commands.
+    pub fix: Vec<String>,
+    /// What else was found and follows from it.
+    pub follows: Vec<Consequence>,
+}
+
+/// What follows from a finding.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Consequence {
+    /// The check's id.
+    pub id: &'static str,
+    /// What it found.
+    pub title: String,
+}
+
+impl Finding {
+    /// Of a severity and about the whole release, until told otherwise. The id comes from the check.
+    pub fn new(severity: Severity, title: impl Into<String>) -> Self {
+        Self {
+            id: "",
+            severity,
+            title: title.into(),
+            about: Vec::new(),
+            evidence: Vec::new(),
+            fix: Vec::new(),
+            follows: Vec::new(),
+        }
+    }
+
+    /// [`Severity::Fail`]
+    pub fn fail(title: impl Into<String>) -> Self {
+        Self::new(Severity::Fail, title)
+    }
+
+    /// [`Severity::Warn`]
+    pub fn warn(title: impl Into<String>) -> Self {
+        Self::new(Severity::Warn, title)
+    }
+
+    /// [`Severity::Info`]
+    pub fn info(title: impl Into<String>) -> Self {
+        Self::new(Severity::Info, title)
+    }
+
+    /// It is about this component.
+    pub fn about(mut self, component: impl Into<String>) -> Self {
+        self.about.push(component.into());
+        self
+    }
+
+    /// Lines that show it; at most eight are kept, the others counted.
+    pub fn evidence(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        const SHOWN: usize = 8;
+        let mut lines: Vec<String> = lines.into_iter().collect();
+        let more = lines.len().saturating_sub(SHOWN);
+        lines.truncate(SHOWN);
+        self.evidence.extend(lines);
+        if more > 0 {
+            self.evidence.push(format!("and {more} more"));
+        }
+        self
+    }
+
+    /// What to do.
+    pub fn fix(mut self, line: impl Into<String>) -> Self {
+        self.fix.push(line.into());
+        self
+    }
+}
+
+/// A check that was not made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// Its id.
+    pub id: &'static str,
+    /// Why.
+    pub reason: String,
+}
+
+/// All that was found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Diagnosis {
+    /// The release.
+    pub release: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// When it was looked at, RFC 3339.
+    pub taken_at: String,
+    /// What is wrong: root causes, the gravest first, each with what follows from it.
+    pub findings: Vec<Finding>,
+    /// The ids of the checks that found nothing.
+    pub passed: Vec<&'static str>,
+    /// The checks that were not made.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Diagnosis {
+    /// How many findings are of this severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+}

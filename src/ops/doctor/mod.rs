@@ -1,0 +1,105 @@
+//! Asks everything that the doctor looks at, at once, and never twice: the cluster, the release, and each
+//! component's own API through port-forward. What gives no answer in time is known to be unknown; nothing here
+//! decides what is wrong.
+
+mod cluster;
+mod grafana;
+mod stack;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{Context, components, drift, health, status};
+use crate::doctor::snapshot::FORMAT;
+use crate::doctor::{Asked, Snapshot};
+use crate::error::{Error, Exit, Result};
+use crate::release::Record;
+
+/// Longest time for one question.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Looks at everything. An error only when there is no release to look at, or no cluster.
+pub async fn look(ctx: &Context<'_>) -> Result<Snapshot> {
+    let record = match components::latest(ctx).await {
+        Ok(record) => Some(record),
+        // a record that cannot be used is a finding; no release, or no cluster, is not
+        Err(error) if error.exit() == Exit::Unreachable => return Err(error),
+        Err(error) => {
+            let history = super::revision::history(ctx).await.map(|(_, history)| history)?;
+            if history.latest().is_none() {
+                return Err(error);
+            }
+            None
+        }
+    };
+    let record = record.as_ref();
+    let (status, drift, cluster, stack, grafana) = tokio::join!(
+        asked(async { Ok(status::status(ctx).await?.0) }),
+        asked(drift::drift(ctx)),
+        cluster::look(ctx, record),
+        stack::look(ctx, record),
+        grafana::look(ctx, record),
+    );
+    let mut snapshot = Snapshot {
+        format: FORMAT,
+        taken_at: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        release: ctx.release.to_string(),
+        namespace: ctx.namespace.to_string(),
+        components: names(record),
+        jobs: record.map(jobs).unwrap_or_default(),
+        status,
+        drift,
+        grafana,
+        ..Snapshot::default()
+    };
+    cluster.put_into(&mut snapshot);
+    (snapshot.prometheus, snapshot.alertmanager) = stack;
+    Ok(snapshot)
+}
+
+fn names(record: Option<&Record>) -> Vec<String> {
+    let components = record.into_iter().flat_map(|record| &record.components);
+    components.map(|component| component.name.clone()).collect()
+}
+
+fn jobs(record: &Record) -> Vec<String> {
+    health::jobs(&record.components).unwrap_or_default().into_iter().map(str::to_owned).collect()
+}
+
+/// A report as JSON, within its time.
+async fn asked<T: serde::Serialize>(work: impl Future<Output = Result<T>>) -> Asked<Value> {
+    in_time(async {
+        let report = work.await.map_err(|error| error.message().to_owned())?;
+        serde_json::to_value(report).map_err(|error| error.to_string())
+    })
+    .await
+}
+
+/// An answer within its time.
+async fn in_time<T>(work: impl Future<Output = Result<T, String>>) -> Asked<T> {
+    match tokio::time::timeout(PATIENCE, work).await {
+        Ok(result) => Asked::from(result),
+        Err(_) => Asked::Unknown(format!("no answer within {}s", PATIENCE.as_secs())),
+    }
+}
+
+/// Why something is not asked.
+fn off<T>(component: &str) -> Asked<T> {
+    Asked::Off(format!("{component} is not part of the release"))
+}
+
+/// An error's first words.
+fn said(error: Error) -> String {
+    error.message().to_owned()
+}
+
+/// Asks by name; what is asked under a name stands under it.
+async fn by_name<T>(
+    questions: impl IntoIterator<Item = (String, impl Future<Output = Asked<T>>)>,
+) -> BTreeMap<String, Asked<T>> {
+    let (names, asked): (Vec<String>, Vec<_>) = questions.into_iter().unzip();
+    names.into_iter().zip(futures::future::join_all(asked).await).collect()
+}
