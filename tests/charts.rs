@@ -23,6 +23,8 @@ mod mistakes;
 mod promtool;
 #[path = "charts/rule_lints.rs"]
 mod rule_lints;
+#[path = "charts/scope.rs"]
+mod scope;
 #[path = "charts/support.rs"]
 mod support;
 #[path = "charts/wording.rs"]
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
     trials.extend(alerts::trials());
     trials.extend(wording::trials());
     trials.extend(rule_lints::trials());
+    trials.extend(scope::trials());
     trials.extend(mistakes::trials());
     trials.extend(grafana::trials());
     trials.extend(grafana_boards::trials());
