@@ -21,6 +21,10 @@ mod grafana_queries;
 mod mistakes;
 #[path = "charts/promtool.rs"]
 mod promtool;
+#[path = "charts/rule_lints.rs"]
+mod rule_lints;
+#[path = "charts/scope.rs"]
+mod scope;
 #[path = "charts/support.rs"]
 mod support;
 #[path = "charts/wording.rs"]
@@ -48,6 +52,8 @@ fn main() -> ExitCode {
     trials.extend(alertmanager::trials());
     trials.extend(alerts::trials());
     trials.extend(wording::trials());
+    trials.extend(rule_lints::trials());
+    trials.extend(scope::trials());
     trials.extend(mistakes::trials());
     trials.extend(grafana::trials());
     trials.extend(grafana_boards::trials());

@@ -155,6 +155,23 @@ impl Cluster {
         self.list_where_allowed(kind, &list_call(kind, namespace, "")).await
     }
 
+    /// The first of a kind's objects in a namespace, as many as one page has, and whether they are all; None
+    /// where the caller may not look. For questions that are not worth more than one request.
+    pub async fn list_first(
+        &self,
+        kind: &Kind,
+        namespace: &str,
+        labels: &str,
+    ) -> Result<Option<(Vec<Value>, bool)>> {
+        let call = list_call(kind, Some(namespace), labels);
+        let page: Page<Value> = match self.call_as(&call).await {
+            Ok(reply) => reply.value,
+            Err(failure) if failure.code() == 403 => return Ok(None),
+            Err(failure) => return Err(self.error(failure, &call)),
+        };
+        Ok(Some((page.items.unwrap_or_default(), page.metadata.r#continue.is_empty())))
+    }
+
     async fn list_where_allowed(&self, kind: &Kind, call: &Call) -> Result<Option<Vec<Value>>> {
         match self.list_pages(kind, call).await {
             Ok(listed) => Ok(Some(listed.items)),
@@ -290,6 +307,22 @@ mod tests {
         assert!(cluster.list_metadata(&maps, Some("x"), "a=c").await.unwrap().is_empty());
         let path = "GET /api/v1/namespaces/x/configmaps?labelSelector=a%3Db&limit=500";
         assert_eq!(fake.lines()[..2], [path.to_owned(), format!("{path}&continue=t")]);
+    }
+
+    #[tokio::test]
+    async fn the_first_page_is_one_request_and_says_whether_it_is_all() {
+        let fake = Fake::new([
+            Step::Json(200, json!({"metadata": {"continue": "t"}, "items": [{"metadata": {"name": "a"}}]})),
+            Step::Json(200, json!({"metadata": {}, "items": null})),
+            Step::Json(403, json!({"kind": "Status", "code": 403, "reason": "Forbidden"})),
+        ]);
+        let (cluster, pods) = (fake.reached(), Kind::namespaced("", "Pod", "pods"));
+        let (first, all) = cluster.list_first(&pods, "x", "").await.unwrap().unwrap();
+        assert_eq!((first.len(), all), (1, false));
+        assert_eq!(cluster.list_first(&pods, "x", "a=b").await.unwrap().unwrap(), (Vec::new(), true));
+        assert_eq!(cluster.list_first(&pods, "x", "").await.unwrap(), None);
+        assert_eq!(fake.lines()[1], "GET /api/v1/namespaces/x/pods?labelSelector=a%3Db&limit=500");
+        assert_eq!(fake.lines().len(), 3);
     }
 
     async fn refused(text: String) -> String {

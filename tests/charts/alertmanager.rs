@@ -77,7 +77,8 @@ fn alert(i: usize, status: &str, text: &str) -> Value {
         "status": status,
         "labels": {"alertname": "Long", "namespace": "shop", "severity": "critical", "pod": format!("p{i}")},
         "annotations": {"summary": format!("pod {i} {text}"), "description": format!("{text} of pod {i}"),
-            "runbook_url": "https://kubectl-obs.dev/docs/runbooks/Long.md"},
+            "runbook_url": "https://kubectl-obs.dev/docs/runbooks/Long.md",
+            "dashboard_url": format!("https://grafana.shop.test/d/obs-pods?var-namespace=shop&var-pod=p{i}")},
         "startsAt": "2027-01-01T00:00:00Z", "endsAt": "2027-01-01T00:05:00Z",
         "generatorURL": "http://prometheus/graph",
     })
@@ -88,9 +89,13 @@ fn message(amtool: &Tool, config: &Path, template: &str, html: bool, alerts: &[V
     let status = if alerts.iter().any(|alert| alert["status"] == "firing") { "firing" } else { "resolved" };
     let common = json!({"alertname": "Long", "namespace": "shop", "severity": "critical"});
     let file = config.with_file_name("data.json");
+    let mut annotations = json!({"runbook_url": "https://kubectl-obs.dev/docs/runbooks/Long.md"});
+    if let [alert] = alerts {
+        annotations = alert["annotations"].clone();
+    }
     let data = json!({
         "receiver": "chat", "status": status, "alerts": alerts, "groupLabels": common, "commonLabels": common,
-        "commonAnnotations": {"runbook_url": "https://kubectl-obs.dev/docs/runbooks/Long.md"},
+        "commonAnnotations": annotations,
         "externalURL": "https://alerts.shop.test",
     });
     fs::write(&file, data.to_string()).unwrap();
@@ -142,6 +147,24 @@ fn messages(amtool: &Tool) {
             assert!(text.contains(silence), "{template}: {text}");
             let text = render(template, html, &over);
             assert!(text.contains("pod 3") && !text.contains("ilence"), "{template}: {text}");
+            let link = "https://grafana.shop.test/d/obs-pods?var-namespace=shop&var-pod=p3";
+            let link = if html || template == "obs.slack.text" {
+                link.replace('&', "&amp;")
+            } else {
+                link.to_owned()
+            };
+            assert!(text.contains(&link), "{template}: {link}: {text}");
+        }
+        // each alert has its own where the service takes long messages
+        for (template, html, links) in [
+            ("obs.plain.text", false, 10),
+            ("obs.slack.text", false, 10),
+            ("obs.email.html", true, 10),
+            ("obs.markdown.text", false, 0),
+            ("obs.telegram.text", false, 0),
+        ] {
+            let text = render(template, html, &many);
+            assert_eq!(text.matches("/d/obs-pods?").count(), links, "{template}: {text}");
         }
         // each format in its own way
         for (template, html, escaped) in [

@@ -10,6 +10,7 @@ use std::process::Output;
 
 use kubectl_obs::yaml;
 use libtest_mimic::Trial;
+use regex::Regex;
 use serde_json::{Value, json};
 
 use crate::support::{Tool, bundle, data, everything, folder, merged, read, rendered, run, tool_trial};
@@ -232,6 +233,10 @@ fn annotations(promtool: &Tool) {
         let lines: Vec<&str> = text.lines().filter(|line| line.contains(wrong)).collect();
         assert!(lines.is_empty(), "{wrong}: {lines:#?}");
     }
+    // a variable of a link without a value would show everything, or nothing
+    let empty = Regex::new(r#"var-[a-z]+=(?:[&"\\]|$)"#).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| empty.is_match(line)).collect();
+    assert!(text.contains("/d/obs-pods?var-namespace=") && lines.is_empty(), "{lines:#?}");
 }
 
 /// pint, with the checks that need no server. What is switched off: an alert whose expression has no

@@ -188,6 +188,15 @@ fn bad_values() {
         (two(json!({"namespace": "other"})), "apps[1].name: \"orders\" is the name of apps[0]".into()),
         (two(json!({"name": "b"})), "apps[1].selector: takes pods that apps[0] (orders) takes".into()),
         (two(json!({"name": "b", "selector": {"tier": "web"}})), "apps[1].selector".into()),
+        (
+            merged(&app(json!({})), &json!({"scrape": {"namespaces": ["billing", "web"]}})),
+            "apps[0].namespace: shop may not be scraped, as scrape.namespaces names only billing, web; add it there".into(),
+        ),
+        (
+            json!({"scrape": {"namespaces": ["web"]}, "prometheus": {"annotated": {"namespaces": ["web", "shop"]}}}),
+            "prometheus.annotated.namespaces: shop may not be scraped".into(),
+        ),
+        (json!({"scrape": {"namespaces": ["a b"]}}), "scrape.namespaces[0]".into()),
         (app(json!({"selector": {"app": null}})), "apps[0].selector".into()),
         (app(json!({"port": 0})), "apps[0].port".into()),
         (app(json!({"port": 70000})), "apps[0].port".into()),
@@ -260,6 +269,8 @@ fn good_values() {
         two(json!({"name": "b", "selector": {"app": "b"}})),
         two(json!({"name": "b", "namespace": "other"})),
         app(json!({"port": "http-metrics", "selector": {"app": "1.5"}})),
+        merged(&app(json!({})), &json!({"scrape": {"namespaces": ["web", "shop"]}})),
+        merged(&app(json!({"namespace": "observability"})), &json!({"scrape": {"namespaces": ["web"]}})),
         json!({"prometheus": {"image": {"tag": "v3.20.1"}}}),
         json!({"prometheus": {"image": {"tag": "v3.12.0-distroless"}}}),
     ];

@@ -116,6 +116,9 @@ pub fn variants(bundle: &Bundle) -> Vec<(String, Value)> {
                 "remoteWrite": [{"url": "https://x.example/write"}],
                 "extraRules": {"mine": {"groups": [{"name": "mine", "rules": [{"alert": "A", "expr": "vector(1)"}]}]}}}}),
             everything(),
+            json!({"scrape": {"namespaces": ["shop", "observability"]}, "prometheus": {"jobs": {"apiserver": {"enabled": false}}}}),
+            json!({"scrape": {"namespaces": ["shop"]}, "nodeExporter": {"enabled": false}, "prometheus": {
+                "jobs": {"kubelet": {"enabled": false}, "apiserver": {"enabled": false}}}}),
             json!({"prometheus": {"enabled": false}}),
             json!({"alertmanager": {"enabled": false}, "apps": everything()["apps"]}),
             json!({"prometheus": {"rules": {"enabled": false}}, "global": {"storageClass": "-",

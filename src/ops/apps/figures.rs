@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::pods::{is_part, ports};
 use crate::ops::alerts::shown::{Alert, State};
 use crate::ops::health::targets::{Down, Target};
-use crate::words::count;
 
 /// What is asked of Prometheus, by what it is: one query each for all apps.
 pub const QUERIES: [(&str, &str); 5] = [
@@ -129,48 +127,6 @@ pub fn apps(values: &Value, targets: &[Target], figures: &Figures, alerts: &[Ale
     .collect()
 }
 
-/// What of the values finds nothing among the pods that there are, by its path.
-pub fn warnings(values: &Value, pods: &[Value]) -> Vec<String> {
-    let mut found = Vec::new();
-    for (place, app) in values["apps"].as_array().into_iter().flatten().enumerate() {
-        let meant = |pod: &&Value| {
-            pod["metadata"]["namespace"] == app["namespace"]
-                && is_part(&app["selector"], &pod["metadata"]["labels"])
-        };
-        let own: Vec<&Value> = pods.iter().filter(meant).collect();
-        let namespace = app["namespace"].as_str().unwrap_or_default();
-        if own.is_empty() {
-            let labels = app["selector"].as_object().into_iter().flatten();
-            let labels: Vec<String> = labels
-                .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
-                .collect();
-            found.push(format!(
-                "apps[{place}].selector: no pod in namespace {namespace} has {}: it is watched as soon as there is one",
-                labels.join(", ")
-            ));
-            continue;
-        }
-        let named = app["port"].as_str();
-        if let Some(port) =
-            named.filter(|port| !own.iter().any(|pod| ports(pod).any(|(name, _)| name == *port)))
-        {
-            let there: std::collections::BTreeSet<&str> = own
-                .iter()
-                .flat_map(|pod| ports(pod))
-                .map(|(name, _)| name)
-                .filter(|name| !name.is_empty())
-                .collect();
-            let there: Vec<&str> = there.into_iter().collect();
-            let others = if there.is_empty() { "none has a name".to_owned() } else { there.join(", ") };
-            found.push(format!(
-                "apps[{place}].port: no container of its {} has a port named {port}; there are: {others}",
-                count(own.len(), "pod")
-            ));
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -206,22 +162,5 @@ mod tests {
         assert_eq!(orders.slo_budget_left, [(AVAILABILITY, 0.72)].into(), "it has no goal for latency");
         assert_eq!(orders.alerts[0].name, "HighErrorRate");
         assert_eq!((all[1].targets, all[1].alerts.len()), (0, 0));
-    }
-
-    #[test]
-    fn what_finds_no_pod_is_a_warning_with_the_path_of_the_value() {
-        let values = json!({"apps": [
-            {"name": "orders", "namespace": "shop", "selector": {"app": "orders"}, "port": "metrics"},
-            {"name": "later", "namespace": "shop", "selector": {"app": "later", "tier": "x"}, "port": 80},
-            {"name": "fine", "namespace": "shop", "selector": {"app": "orders"}, "port": 80}]});
-        let pod = json!({"metadata": {"namespace": "shop", "labels": {"app": "orders"}},
-            "spec": {"containers": [{"ports": [{"name": "http", "containerPort": 80}]}]}});
-        assert_eq!(
-            warnings(&values, &[pod]),
-            [
-                "apps[0].port: no container of its 1 pod has a port named metrics; there are: http",
-                "apps[1].selector: no pod in namespace shop has app=later, tier=x: it is watched as soon as there is one",
-            ]
-        );
     }
 }

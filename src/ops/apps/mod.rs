@@ -2,6 +2,7 @@
 //! gathers pods, Services, monitors, targets and figures for the pure parts.
 
 pub mod figures;
+pub mod fit;
 pub mod images;
 mod monitors;
 pub mod paste;
@@ -72,7 +73,10 @@ pub async fn apps(ctx: &Context<'_>) -> Result<Report> {
         &asked.figures,
         &shown::join(&rules, &[], None),
     );
-    warnings.splice(0..0, figures::warnings(&values, &seen.pods));
+    let misfits = fit::misfits(&values, &fit::Around { pods: &seen.pods, ..Default::default() });
+    // what answers there need not be declared
+    let misfits = misfits.into_iter().filter(|misfit| !misfit.undeclared || apps[misfit.app].up == 0);
+    warnings.splice(0..0, misfits.map(|misfit| misfit.text));
     seen.scraped = scraped(&asked.targets);
     seen.exporters = record.bundle.name == UMBRELLA;
     seen.values = values;

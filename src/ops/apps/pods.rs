@@ -51,11 +51,26 @@ pub fn named_port(pod: &Value) -> Option<Endpoint> {
 
 /// The names and numbers of a pod's ports.
 pub fn ports(pod: &Value) -> impl Iterator<Item = (&str, u16)> {
-    let all = containers(pod).flat_map(|container| list(&container["ports"]));
-    all.filter_map(|port| {
+    ports_of(containers(pod))
+}
+
+/// The same of its sidecars, which are init containers that stay. The jobs leave out what is in an init
+/// container: a port of one is reached by its number alone.
+pub fn sidecars(pod: &Value) -> impl Iterator<Item = (&str, u16)> {
+    let all = list(&pod["spec"]["initContainers"]);
+    ports_of(all.filter(|container| container["restartPolicy"] == "Always"))
+}
+
+fn ports_of<'v>(containers: impl Iterator<Item = &'v Value>) -> impl Iterator<Item = (&'v str, u16)> {
+    containers.flat_map(|container| list(&container["ports"])).filter_map(|port| {
         let number = u16::try_from(port["containerPort"].as_u64()?).ok()?;
         Some((port["name"].as_str().unwrap_or_default(), number))
     })
+}
+
+/// Has it ended, so that nothing of it is left to scrape?
+pub fn is_over(pod: &Value) -> bool {
+    matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
 }
 
 /// Its containers, without those that only prepare.

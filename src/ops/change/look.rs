@@ -219,6 +219,7 @@ impl Look {
             namespace,
             dry_run,
             all_rights: self.seen.all_rights,
+            advise: matches!(self.verb, Verb::Install | Verb::Upgrade),
         }
     }
 

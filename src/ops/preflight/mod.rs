@@ -1,7 +1,10 @@
 //! What stands in the way? Checks before the first write: rights, namespaces and their PodSecurity
 //! level, storage, Secrets that values name, a second release on the nodes, and the server's opinion on every object. All
-//! problems are gathered and reported in one list.
+//! problems are gathered and reported in one list. What is only likely to be wrong is a warning: applications
+//! that fit no pods, mail servers that are not there.
 
+mod apps;
+mod mail;
 mod places;
 mod rights;
 mod secrets;
@@ -66,6 +69,17 @@ pub struct Subject<'a> {
     pub dry_run: bool,
     /// The answer of [`may_everything`].
     pub all_rights: bool,
+    /// Also warn of what is likely to be wrong in the values? Where they are an earlier revision's, it was said
+    /// before.
+    pub advise: bool,
+}
+
+impl Subject<'_> {
+    /// Does the release bring this namespace?
+    fn has_namespace(&self, name: &str) -> bool {
+        let mut objects = self.plan.steps.iter().map(|step| &step.object);
+        objects.any(|object| object.kind() == "Namespace" && object.name() == name)
+    }
 }
 
 /// Runs all checks; one error lists everything that stands in the way.
@@ -77,12 +91,18 @@ pub async fn check(ctx: &Context<'_>, subject: &Subject<'_>) -> Result<()> {
             false => Ok(Vec::new()),
         }
     };
-    let (storage, secrets, nodes, node_namespace, refusals) = tokio::join!(
+    let advice = async {
+        if subject.advise {
+            tokio::join!(apps::warn(ctx, subject), mail::warn(ctx, subject));
+        }
+    };
+    let (storage, secrets, nodes, node_namespace, refusals, ()) = tokio::join!(
         storage(ctx, &objects),
         secrets::secrets(ctx, subject),
         second_release(ctx, subject.components),
         crate::ops::namespace::read(ctx, subject.node_namespace),
         refusals,
+        advice,
     );
     let mut problems: Vec<Problem> = obstacles(subject.plan).map(Problem::from).collect();
     problems.extend(storage?);
@@ -229,5 +249,131 @@ pub fn compared(plan: &Plan) -> String {
         0 => format!("{all} compared, none differs"),
         1 => format!("{all} compared, 1 differs"),
         n => format!("{all} compared, {n} differ"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use serde_json::json;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::cluster::fake::{Fake, Step};
+    use crate::event::{Event, Observer};
+    use crate::ops::Cancel;
+    use crate::release::{Namespace, ReleaseName};
+
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<String>>);
+
+    impl Observer for Heard {
+        fn event(&self, event: Event) {
+            if let Event::Warning { message } = event {
+                self.0.lock().unwrap().push(message);
+            }
+        }
+    }
+
+    /// What is warned of with these values, and what the server was asked.
+    async fn warned(values: Value, answers: impl IntoIterator<Item = Step>) -> (Vec<String>, Vec<String>) {
+        let (fake, heard, cancel) = (Fake::new(answers), Heard::default(), Cancel::default());
+        let (namespace, release) = (Namespace::new("obs").unwrap(), ReleaseName::new("obs").unwrap());
+        let cluster = fake.reached();
+        let ctx = Context {
+            cluster: &cluster,
+            namespace: &namespace,
+            release: &release,
+            observer: &heard,
+            cancel: &cancel,
+            deadline: Instant::now() + Duration::from_secs(60),
+        };
+        let component =
+            |name: &str| serde_json::from_value(json!({"name": name, "version": "1.0.0"})).unwrap();
+        let subject = Subject {
+            plan: &Plan::default(),
+            components: &[component("prometheus"), component("alertmanager")],
+            values: &values,
+            node_namespace: "obs-node",
+            namespace: None,
+            dry_run: false,
+            all_rights: true,
+            advise: true,
+        };
+        apps::warn(&ctx, &subject).await;
+        mail::warn(&ctx, &subject).await;
+        (heard.0.into_inner().unwrap(), fake.lines())
+    }
+
+    fn forbidden() -> Step {
+        Step::Json(403, json!({"kind": "Status", "code": 403, "reason": "Forbidden"}))
+    }
+
+    #[tokio::test]
+    async fn without_apps_and_mails_nothing_is_asked() {
+        assert_eq!(
+            warned(json!({"apps": [], "alertmanager": {"receivers": [{"slack": [{}]}]}}), []).await,
+            Default::default()
+        );
+    }
+
+    #[tokio::test]
+    async fn the_pods_of_a_namespace_are_asked_for_once() {
+        let app =
+            |name: &str| json!({"name": name, "namespace": "shop", "selector": {"app": name}, "port": 80});
+        let values = json!({"apps": [app("a"), app("b")]});
+        let pods = |more: &str| {
+            let pod =
+                json!({"metadata": {"name": "a", "namespace": "shop", "labels": {"app": "a"}}, "spec": {}});
+            Step::Json(200, json!({"metadata": {"continue": more}, "items": [pod]}))
+        };
+        let (said, asked) = warned(values.clone(), [pods("")]).await;
+        assert!(said.len() == 1 && said[0].starts_with("apps[1].selector: no pod"), "{said:?}");
+        assert_eq!(asked, ["GET /api/v1/namespaces/shop/pods?limit=500"]);
+        // of more pods than one page, and of what may not be seen, nothing is known
+        assert_eq!(warned(values.clone(), [pods("more")]).await.0, [""; 0]);
+        assert_eq!(warned(values.clone(), [forbidden()]).await.0, [""; 0]);
+        let none = || Step::Json(200, json!({"metadata": {}, "items": []}));
+        let absent = Step::Json(404, json!({"kind": "Status", "code": 404, "reason": "NotFound"}));
+        let (said, asked) = warned(values, [none(), absent]).await;
+        assert!(
+            said.len() == 2 && said[0].starts_with("apps[0].namespace: namespace shop does not exist"),
+            "{said:?}"
+        );
+        assert_eq!(asked[1..], ["GET /api/v1/namespaces/shop"]);
+    }
+
+    #[tokio::test]
+    async fn a_mail_server_is_a_service_with_somebody_behind_it() {
+        let values = |host: &str| json!({"alertmanager": {"receivers": [{"email": [{"smarthost": host}]}]}});
+        let service = || Step::Json(200, json!({"spec": {"clusterIP": "10.0.0.1", "ports": [{"port": 25}]}}));
+        let slices = |ready: bool| {
+            Step::Json(
+                200,
+                json!({"metadata": {}, "items": [{"endpoints": [{"conditions": {"ready": ready}}]}]}),
+            )
+        };
+        let host = "relay.mail.svc:25";
+        let (said, asked) = warned(values(host), [service(), slices(false)]).await;
+        assert!(
+            said[0].contains("relay.mail.svc is service mail/relay, which has no ready endpoint"),
+            "{said:?}"
+        );
+        assert_eq!(
+            asked,
+            [
+                "GET /api/v1/namespaces/mail/services/relay",
+                "GET /apis/discovery.k8s.io/v1/namespaces/mail/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Drelay&limit=500"
+            ]
+        );
+        assert_eq!(warned(values(host), [service(), slices(true)]).await.0, [""; 0]);
+        assert_eq!(warned(values(host), [forbidden()]).await.0, [""; 0]);
+        assert_eq!(warned(values("relay:25"), [service(), slices(true)]).await.0, [""; 0], "a short name");
+        let elsewhere = Step::Json(200, json!({"spec": {"externalName": "mail.shop.invalid"}}));
+        let (said, _) = warned(values(host), [elsewhere]).await;
+        assert!(said[0].contains("stands for mail.shop.invalid, and that could not be resolved"), "{said:?}");
+        assert_eq!(warned(values("127.0.0.1:25"), []).await, Default::default());
     }
 }
