@@ -1,0 +1,493 @@
+# frozen_string_literal: true
+
+# Sends records to Loki's push API.
+#
+# A push is at most 1 MiB before compression and holds a stretch of its chunk, in order. What Loki would
+# refuse is found before it is sent and set aside with the reason. 429, 5xx, 401, 403 and connections that
+# break repeat the same bytes, and only the pushes that were not taken. Of what a 400 refuses only the named
+# entries are set aside: Loki has stored the others. The core is plain Ruby.
+
+require "json"
+require_relative "obs_core"
+
+module Obs
+  class Loki
+    # ns, labels, line, metadata; index: place in its chunk
+    Entry = Struct.new(:ns, :labels, :line, :meta, :index)
+
+    LIMITS = {
+      "line" => 262_144, "age" => 604_800, "future" => 600, "labels" => 15, "labelName" => 1024,
+      "labelValue" => 2048, "metadataBytes" => 65_536, "metadataEntries" => 128
+    }.freeze
+    PUSH = "/loki/api/v1/push"
+    # How long a stream that Loki has no room for holds up the others
+    STREAM_LIMIT_PATIENCE = 900
+    # Loki takes what is up to an hour older than the newest of its stream (max_chunk_age / 2)
+    BEHIND = 3_600 * 1_000_000_000
+
+    attr_reader :name
+
+    def initialize(settings, aside:, progress:, http: nil, clock: -> { Time.now }, log: nil, metrics: METRICS)
+      @settings = settings
+      @name = settings.fetch("name")
+      @limits = LIMITS.merge(settings["limits"] || {})
+      @labels = settings["labels"] || { "namespace" => "namespace", "pod" => "pod", "container" => "container", "app" => "app", "stream" => "stream" }
+      @extra = settings["extraLabels"] || {}
+      @metadata = settings["metadata"] || {}
+      @batch = settings["batchBytes"] || 1_048_576
+      @gzip = settings.fetch("gzip", true)
+      @aside = aside
+      @progress = progress
+      @clock = clock
+      @log = log
+      @quiet = Quiet.new(every: 30)
+      @metrics = metrics
+      headers = { "Content-Type" => "application/json" }
+      headers["X-Scope-OrgID"] = settings["tenant"] if settings["tenant"] && !settings["tenant"].empty?
+      @http = http || Http.new(settings.merge("headers" => headers), name: @name, metrics: metrics)
+      @newest = {}
+      @plain_until = nil
+    end
+
+    # What becomes of a record: [ns, labels, line, metadata].
+    def entry(ns, record)
+      labels = {}
+      @labels.each do |label, source|
+        value = look_up(record, source)
+        labels[label] = value if value && !value.empty?
+      end
+      labels.merge!(@extra)
+      # Loki loses an entry without labels, and says nothing
+      labels["job"] = "kubectl-obs" if labels.empty?
+      meta = {}
+      meta["detected_level"] = record["level"] if record["level"]
+      @metadata.each do |key, source|
+        value = look_up(record, source)
+        meta[key] = value if value && !value.empty?
+      end
+      meta["cut"] = record["cut"].to_s if record["cut"]
+      meta["unfinished"] = "true" if record["unfinished"]
+      meta["pipeline_error"] = Text.first(record["pipeline_error"], 1000) if record["pipeline_error"]
+      [ns, labels, Text.clean(record["message"].to_s), meta]
+    end
+
+    # Sends the entries of a chunk. Returns when all are stored or set aside; raises Retry when the rest has to
+    # be sent later, with the same entries and the same id.
+    def write(id, list)
+      state = @progress.load(id)
+      state["now"] ||= (@clock.call.to_r * 1_000_000_000).to_i
+      entries = numbered(list)
+      entries = checked(entries, state)
+      begin
+        batches(entries, state).each { |batch| push(batch, state) }
+      rescue Retry => e
+        @progress.save(id)
+        @metrics.add("obs_fluentd_store_retries_total", 1, { store: @name, reason: @reason || "connection" })
+        @quiet.say(@reason || e.class) { @log&.call(:warn, "#{@name} does not take logs now, they stay in the buffer: #{e.message}") }
+        raise
+      ensure
+        @reason = nil
+      end
+      @progress.forget(id)
+    end
+
+    def close
+      @http.close
+    end
+
+    # Body of a push.
+    def body(entries)
+      streams = entries.group_by(&:labels).map do |labels, list|
+        { "stream" => labels, "values" => list.map { |entry| entry.meta.empty? ? [entry.ns.to_s, entry.line] : [entry.ns.to_s, entry.line, entry.meta] } }
+      end
+      JSON.generate({ "streams" => streams })
+    end
+
+    private
+
+    def look_up(record, source)
+      value = source.start_with?("label:") ? (record["labels"] || {})[source.delete_prefix("label:")] : field(record, source)
+      value.nil? ? nil : Text.clean(value.to_s.dup)
+    end
+
+    def field(record, source)
+      return record[source] unless source == "job"
+
+      [record["namespace"], record["app"] || record["container"]].compact.join("/")
+    end
+
+    # Equal lines of one moment are one to Loki: each further one is a nanosecond later. The same chunk gives
+    # the same times again.
+    def numbered(list)
+      seen = Hash.new(0)
+      list.each_with_index.map do |(ns, labels, line, meta), index|
+        key = [ns, labels, line].hash
+        number = seen[key]
+        seen[key] = number + 1
+        Entry.new(ns + number, labels, line, meta, index)
+      end
+    end
+
+    # Without those that Loki would refuse, which are set aside, once.
+    def checked(entries, state)
+      now = state["now"]
+      refused = []
+      good = entries.select do |entry|
+        reason = refusal(entry, now)
+        if reason && !reason.empty?
+          refused << [entry, reason]
+          false
+        else
+          true
+        end
+      end
+      unless refused.empty? || state["checked"]
+        put_aside(refused.map { |entry, reason| [entry, "refused", reason] })
+      end
+      state["checked"] = true
+      good
+    end
+
+    def refusal(entry, now)
+      if entry.line.bytesize > @limits["line"]
+        return "the line has #{entry.line.bytesize} bytes, the store takes #{@limits["line"]}"
+      end
+      return "#{entry.labels.size} labels, the store takes #{@limits["labels"]}" if entry.labels.size > @limits["labels"]
+
+      entry.labels.each do |name, value|
+        return "label #{name} is no name of a label" unless name.match?(/\A[A-Za-z_][A-Za-z0-9_]*\z/) && name.bytesize <= @limits["labelName"]
+        return "the value of label #{name} has #{value.bytesize} bytes, the store takes #{@limits["labelValue"]}" if value.bytesize > @limits["labelValue"]
+      end
+      size = entry.meta.sum { |key, value| key.bytesize + value.bytesize }
+      return "structured metadata of #{size} bytes, the store takes #{@limits["metadataBytes"]}" if size > @limits["metadataBytes"]
+      return "#{entry.meta.size} fields of structured metadata, the store takes #{@limits["metadataEntries"]}" if entry.meta.size > @limits["metadataEntries"]
+
+      out_of_range(entry, now)
+    end
+
+    def out_of_range(entry, now)
+      reason = if entry.ns < now - @limits["age"] * 1_000_000_000
+                 "older than the store takes (#{@limits["age"]}s)"
+               elsif entry.ns > now + @limits["future"] * 1_000_000_000
+                 "its time is ahead of the clock by more than #{@limits["future"]}s: is the node's clock right?"
+               end
+      return nil unless reason
+      return reason unless @settings["outOfRange"] == "arrival"
+
+      entry.meta = entry.meta.merge("orig_time" => Obs.iso(entry.ns))
+      entry.ns = now + entry.index
+      nil
+    end
+
+    # Stretches of entries that are not stored yet, each as large as a push may be.
+    def batches(entries, state)
+      done = state["done"]
+      out = []
+      current = []
+      bytes = 0
+      labels = {}
+      entries.each do |entry|
+        next if done.any? { |from, to| entry.index >= from && entry.index < to }
+
+        size = estimate(entry)
+        unless labels[entry.labels]
+          labels[entry.labels] = true
+          size += entry.labels.sum { |key, value| key.bytesize + value.bytesize + 8 } + 30
+        end
+        if bytes + size > @batch && !current.empty?
+          out << current
+          current = []
+          bytes = 0
+          labels = { entry.labels => true }
+        end
+        current << entry
+        bytes += size
+      end
+      out << current unless current.empty?
+      out
+    end
+
+    # Bytes of an entry in the body: quotes and control characters grow.
+    def estimate(entry)
+      entry.line.bytesize + entry.line.count("\"\\\n\r\t") + 5 * entry.line.count("\x00-\x08\x0b\x0c\x0e-\x1f") + 32 +
+        entry.meta.sum { |key, value| key.bytesize + value.bytesize + 8 }
+    end
+
+    def push(entries, state)
+      text = body(entries)
+      answer = send(text)
+      case answer.code
+      when 200..204 then stored(entries, text, state)
+      when 413 then halve(entries, state, answer)
+      when 415 then again_plain(entries, state, answer)
+      when 400, 422
+        if compressed? && answer.body.match?(/gzip|content-encoding|decompress/i)
+          again_plain(entries, state, answer)
+        else
+          refused(entries, state, answer)
+        end
+      when 429
+        stream_limit(entries, state, answer) || later(answer, "rate-limit")
+      when 500..599
+        if answer.body.match?(/larger than max|ResourceExhausted.*message/i)
+          halve(entries, state, answer)
+        else
+          later(answer, "server-error")
+        end
+      when 401, 403 then later(answer, "unauthorized")
+      else later(answer, "unexpected-answer")
+      end
+    end
+
+    def compressed?
+      @gzip && (@plain_until.nil? || @clock.call > @plain_until)
+    end
+
+    def send(text)
+      if compressed?
+        wire = Obs.gzip(text)
+        answer = @http.post(PUSH, wire, { "Content-Encoding" => "gzip" })
+      else
+        wire = text
+        answer = @http.post(PUSH, wire)
+      end
+      @metrics.add("obs_fluentd_store_bytes_total", text.bytesize, { store: @name, form: "raw" })
+      @metrics.add("obs_fluentd_store_bytes_total", wire.bytesize, { store: @name, form: "wire" })
+      answer
+    end
+
+    def stored(entries, _text, state, except: 0)
+      finished(entries, state)
+      entries.each { |entry| @newest[entry.labels] = entry.ns if entry.ns > (@newest[entry.labels] || 0) }
+      @newest.shift while @newest.size > 5000
+      @metrics.add("obs_fluentd_store_records_total", entries.size - except, { store: @name })
+      @metrics.set("obs_fluentd_store_last_success_timestamp_seconds", @clock.call.to_i, { store: @name })
+    end
+
+    def finished(entries, state)
+      entries.slice_when { |one, next_one| next_one.index != one.index + 1 }.each do |range|
+        state["done"] << [range.first.index, range.last.index + 1]
+      end
+      merged = state["done"].sort.each_with_object([]) do |range, out|
+        out.last && out.last[1] == range[0] ? out.last[1] = range[1] : out << range
+      end
+      state["done"] = merged
+    end
+
+    def later(answer, reason)
+      @reason = reason
+      hint = case answer.code
+             when 401, 403
+               answer.body.match?(/no org id/i) ? "; it wants a tenant: set it" : "; are user, password or token right?"
+             when 404, 405 then "; the URL is the base address of Loki, without a path"
+             when 300..399 then "; it redirects to #{answer.headers["location"]}"
+             else ""
+             end
+      raise Retry, "it answered #{answer.code}: #{brief(answer.body)}#{hint}"
+    end
+
+    def brief(text)
+      Text.first(text.strip.gsub(/\s+/, " "), 500)
+    end
+
+    def halve(entries, state, answer)
+      if entries.size == 1
+        put_aside([[entries[0], "too-large", "#{answer.code}: #{brief(answer.body)}"]])
+        return finished(entries, state)
+      end
+      entries.each_slice((entries.size + 1) / 2) { |half| push(half, state) }
+    end
+
+    def again_plain(entries, state, answer)
+      return refused(entries, state, answer) unless compressed?
+
+      @log&.call(:warn, "#{@name} does not take gzip (#{answer.code}: #{brief(answer.body)}); an hour without")
+      @plain_until = @clock.call + 3600
+      push(entries, state)
+    end
+
+    # A stream more than Loki keeps: for a quarter of an hour it may be temporary. Then each stream goes alone,
+    # and those without a place are set aside. nil: not (yet) so.
+    def stream_limit(entries, state, answer)
+      return nil unless answer.body.match?(/stream limit/i)
+
+      @reason = "stream-limit"
+      now = @clock.call.to_f
+      since = (state["streamLimitSince"] ||= now)
+      return nil if now - since < STREAM_LIMIT_PATIENCE
+
+      groups = entries.group_by(&:labels).values
+      if groups.size == 1
+        put_aside(entries.map { |entry| [entry, "stream-limit", "the store has no room for another stream: #{brief(answer.body)}"] })
+        finished(entries, state)
+      else
+        groups.each { |group| push(group, state) }
+      end
+      true
+    end
+
+    # What a 400 says: those it names are set aside, the others are stored.
+    def refused(entries, state, answer)
+      named = Refusals.new(entries, answer.body, @newest).result
+      if named.nil?
+        # It could not be read at all, so nothing is stored: one of them is the reason
+        if entries.size == 1
+          put_aside([[entries[0], "refused", "#{answer.code}: #{brief(answer.body)}"]])
+          return finished(entries, state)
+        end
+        return entries.each_slice((entries.size + 1) / 2) { |half| push(half, state) }
+      end
+      put_aside(named.map { |entry, (kind, reason)| [entry, kind, "#{answer.code}: #{Text.first(reason, 500)}"] })
+      stored(entries, nil, state, except: named.size)
+    end
+
+    def put_aside(list)
+      @aside.put(@name, list.map do |entry, kind, reason|
+        { "time" => entry.ns, "kind" => kind, "reason" => reason, "labels" => entry.labels, "line" => entry.line, "metadata" => entry.meta }
+      end)
+      kinds = list.map { |_, kind, _| kind }.tally
+      @quiet.say("aside #{kinds.keys}") { @log&.call(:warn, "#{@name} refuses records, they were set aside: #{list[0][2]} (#{kinds.map { |kind, count| "#{count} #{kind}" }.join(", ")})") }
+    rescue SystemCallError => e
+      raise Retry, "records cannot be set aside: #{e.message}"
+    end
+
+    # Reads the words of a 400. They name a stream and the time of each refused entry, to the nanosecond (from
+    # the ingester, at most ten of a stream), or a limit and times in seconds (from the distributor).
+    class Refusals
+      IGNORED = /entry with timestamp (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.(\d+))? \+0000 UTC ignored, reason: '(.*?)',/m
+      TOTAL = /total ignored: (\d+) out of (\d+) for stream: (\{.*?\})(?=\s|\z|,|;)/m
+      OLD = /timestamp too old: \S+, oldest acceptable timestamp is: (\S+)/
+      NEW = /timestamp too new: (\S+)/
+      LONG = /Max entry size '?(\d+)'? bytes exceeded/
+      LABELS = /has (\d+) label names; limit (\d+)/
+      STREAM = /stream '(\{.*?\})'/
+      UNREADABLE = /pars|unmarshal|invalid character|unexpected|decod|readObject|looking for|syntax/i
+
+      def initialize(entries, text, newest)
+        @entries = entries
+        @text = text
+        @newest = newest
+        @out = {}
+      end
+
+      # entry → [kind, reason]; nil when nothing of the push was stored.
+      def result
+        ingester
+        distributor
+        return @out unless @out.empty?
+        return nil if @text.match?(UNREADABLE)
+
+        @entries.each { |entry| @out[entry] = [@entries.size == 1 ? "refused" : "maybe-stored", @text] }
+        @out
+      end
+
+      private
+
+      def ingester
+        rest = @text
+        while (total = TOTAL.match(rest))
+          block = total.pre_match
+          rest = total.post_match
+          stream = pairs(total[3])
+          mine = @entries.select { |entry| same?(entry.labels, stream) }
+          reason = nil
+          count = 0
+          block.scan(IGNORED) do |second, fraction, words|
+            ns = Time.iso8601("#{second.sub(" ", "T")}Z").to_i * 1_000_000_000 + (fraction || "").ljust(9, "0").to_i
+            reason ||= words
+            hit = mine.select { |entry| entry.ns == ns && !@out[entry] }
+            hit.each { |entry| @out[entry] = ["refused", words] }
+            count += 1
+          end
+          if total[1].to_i > count
+            mine.each { |entry| @out[entry] ||= ["maybe-stored", "one of #{total[1]} refused of its stream, #{count} of which were named: #{reason}"] }
+          end
+          behind(stream, reason) if reason&.match?(/behind/)
+        end
+      end
+
+      # Loki names one stream only: of the others, those that are as late may be refused too.
+      def behind(stream, reason)
+        newest = @newest.dup
+        @entries.each { |entry| newest[entry.labels] = [newest[entry.labels] || 0, entry.ns].max }
+        @entries.each do |entry|
+          next if @out[entry] || same?(entry.labels, stream) || entry.ns > newest[entry.labels] - BEHIND
+
+          @out[entry] = ["maybe-stored", "as far behind as those of another stream: #{reason}"]
+        end
+      end
+
+      def distributor
+        if (found = OLD.match(@text)) && (oldest = seconds(found[1]))
+          each_open { |entry| ["refused", found[0]] if entry.ns < oldest }
+          each_open { |entry| ["maybe-stored", found[0]] if entry.ns < oldest + 1_000_000_000 }
+        end
+        if (found = NEW.match(@text)) && (newest = seconds(found[1]))
+          each_open { |entry| ["refused", found[0]] if entry.ns >= newest }
+        end
+        if (found = LONG.match(@text))
+          each_open { |entry| ["refused", found[0]] if entry.line.bytesize > found[1].to_i }
+        end
+        if (found = LABELS.match(@text))
+          each_open { |entry| ["refused", found[0]] if entry.labels.size >= found[1].to_i || entry.labels.size > found[2].to_i }
+        end
+        return unless @out.empty?
+
+        @text.scan(STREAM).flatten.uniq.each do |text|
+          stream = pairs(text)
+          each_open { |entry| ["maybe-stored", @text] if same?(entry.labels, stream) }
+        end
+      end
+
+      def each_open
+        @entries.each do |entry|
+          next if @out[entry]
+
+          verdict = yield entry
+          @out[entry] = verdict if verdict
+        end
+      end
+
+      def seconds(text)
+        Time.iso8601(text.delete(",'").sub(/[^0-9Z]+\z/, "")).to_i * 1_000_000_000
+      rescue ArgumentError
+        nil
+      end
+
+      def pairs(text)
+        text.scan(/([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"/).to_h { |name, value| [name, value.gsub(/\\(.)/, '\1')] }
+      end
+
+      # Loki adds labels of its own
+      def same?(labels, stream)
+        labels.all? { |name, value| stream[name] == value }
+      end
+    end
+  end
+
+  module_function
+
+  # A time in nanoseconds as RFC 3339.
+  def iso(ns)
+    Time.at(ns / 1_000_000_000, ns % 1_000_000_000, :nsec).utc.strftime("%Y-%m-%dT%H:%M:%S.%NZ")
+  end
+end
+
+if defined?(Fluent::Plugin)
+  require "fluent/plugin/output"
+  require_relative "obs_output"
+
+  module Fluent
+    module Plugin
+      # <match> @type obs_loki; settings /path/to/pipeline.json; store loki </match>
+      class ObsLokiOutput < Output
+        Fluent::Plugin.register_output("obs_loki", self)
+        include ObsOutput
+
+        def make(settings, **options)
+          Obs::Loki.new(settings, **options)
+        end
+      end
+    end
+  end
+end
