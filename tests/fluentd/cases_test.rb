@@ -16,13 +16,13 @@ class CasesTest < NodeTest
   def self.cri(line, number)
     return "#{bytes(line.delete_prefix("raw "))}\n" if line.start_with?("raw ")
 
-    stream, flag, text = line.split(" ", 3)
-    "#{Obs.iso(Node::START + number)} #{STREAMS.fetch(stream)} #{flag} ".b << bytes(text || "") << "\n"
+    stream, flag, text = line.match(/\A(\S+) (\S+) ?(.*)\z/m).captures
+    "#{Obs.iso(Node::START + number)} #{STREAMS.fetch(stream)} #{flag} ".b << bytes(text) << "\n"
   end
 
   def self.docker(line, number)
-    stream, text = line.split(" ", 2)
-    text = text.to_s.end_with?("\\") ? text.delete_suffix("\\") : "#{text}\n"
+    stream, text = line.match(/\A(\S+) (.*)\z/m).captures
+    text = text.end_with?("\\") ? text.delete_suffix("\\") : "#{text}\n"
     "#{JSON.generate({ "log" => text, "stream" => STREAMS.fetch(stream), "time" => Obs.iso(Node::START + number) })}\n"
   end
 
@@ -30,7 +30,7 @@ class CasesTest < NodeTest
     define_method("test_line: #{entry["name"]}") do
       lines = (entry["log"] || entry["docker"]) * (entry["repeat"] || 1)
       lines.each_with_index { |line, number| @node.write(entry["docker"] ? CasesTest.docker(line, number) : CasesTest.cri(line, number)) }
-      @node.read
+      @node.read.later
       if entry["count"]
         assert_equal entry["count"], @node.records.size
         next
@@ -64,17 +64,14 @@ class CasesTest < NodeTest
 
   YAML.load_file(File.join(__dir__, "cases/traces.yaml")).each do |entry|
     define_method("test_trace: #{entry["name"]}") do
-      @node.settings = @node.settings.merge("join" => {})
       lines = entry["text"].lines(chomp: true)
       # On the other stream and in another container something is written all the time
       lines.each do |line|
-        @node.write(@node.cri(line))
-        @node.write(@node.cri("noise", stream: "stderr"))
-        @node.write(@node.cri("\tat noise", stream: "stdout"), container: "side")
+        @node.write(Node.cri(line))
+        @node.write(Node.cri("noise", stream: "stderr"))
+        @node.write(Node.cri("\tat noise", stream: "stdout"), container: "side")
       end
-      @node.read
-      @node.clock += 10
-      @node.read
+      @node.read.later
       own = @node.records.select { |identity, record| identity.container == "app" && record.stream == "stdout" }.map { |_, record| record.text }
       rest = lines.dup
       expected = entry["records"].map { |count| rest.shift(count).join("\n") }

@@ -24,7 +24,7 @@ class Node
     @root = File.join(@folder, "pods")
     @state = File.join(@folder, "state")
     FileUtils.mkdir_p([@root, @state])
-    @settings = { "refresh" => 0, "backfill" => 10 * 365 * 86_400, "join" => { "idle" => 0, "unfinished" => 0 } }.merge(settings)
+    @settings = { "refresh" => 0, "backfill" => 10 * 365 * 86_400 }.merge(settings)
     @records = []
     @clock = 0.0
   end
@@ -53,6 +53,12 @@ class Node
     start unless @tail
     @tail.drain
     self
+  end
+
+  # A minute later: what waited for more is complete.
+  def later
+    @clock += 60
+    read
   end
 
   # As a kill: nothing is written any more.
@@ -105,7 +111,7 @@ class Node
   end
 
   # A line of CRI, each later than the one before.
-  def cri(text, stream: "stdout", flag: "F")
+  def self.cri(text, stream: "stdout", flag: "F")
     Node.line += 1
     "#{Obs.iso(START + Node.line)} #{stream} #{flag} #{text}\n"
   end

@@ -349,6 +349,11 @@ module Obs
       return entry if entry.length.positive? && stat.size >= entry.safe && fingerprint(path, entry.length) == entry.crc
       return entry if entry.length.zero? && entry.safe.zero?
 
+      # It may be that of a file which was compressed meanwhile, and whose number was given to this one
+      orphan = entry.dup
+      orphan.dev = 0
+      orphan.ino = entry.crc << 12 | entry.length
+      @positions.add(orphan)
       entry.length = entry.crc = entry.safe = entry.stdout = entry.stderr = 0
       @positions.save(entry)
       entry
@@ -579,7 +584,7 @@ module Obs
         count += 1
         start = file.pos
         file.pos += line.bytesize
-        line.chomp!("\n")
+        line.delete_suffix!("\n") # chomp would take a carriage return along
         take(owner, file, line, start, file.pos)
       end
       @metrics.add("obs_fluentd_read_lines_total", count, { namespace: namespace })

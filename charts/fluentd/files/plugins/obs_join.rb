@@ -64,7 +64,7 @@ module Obs
     FRAME = /\A\s+at \S/
     MORE = /\A\s*\.\.\. \d+ (?:more|common frames omitted)/
     CAUSE = /\A\s*(?:Caused by|Suppressed|Wrapped by): /
-    INNER = /\A\s*--- End of (?:inner exception|stack trace)/
+    INNER = /\A\s*--- End of (?:inner exception|stack trace)|\A\s+---> /
     PYTHON = /\A(?:  \+ Exception Group )?Traceback \(most recent call last\):/
     CHAIN = /\A(?:During handling of the above exception|The above exception was the direct cause)/
     GO_START = /\A(?:panic|fatal error): |\ASIGSEGV: /
@@ -72,7 +72,7 @@ module Obs
     GO_FRAME = /\A(?:created by |\[signal |exit status \d|\.\.\.|[\w.\/*()\-{}\[\]·$%,]+\(.*\)\z|[a-z0-9]+ +0x[0-9a-f]+\z)/
     NODE_START = %r{\A(?:(?:file://)?/\S+\.[cm]?[jt]sx?|node:\S+):\d+\z}
     NODE_ERROR = /\A(?:Uncaught )?(?:[A-Z][\w.]*)?(?:Error|Exception)\b/
-    NODE_END = /\ANode\.js v\d/
+    NODE_REST = /\A(?:\s*\^+\s*|\}|Node\.js v\d.*)\z/
     RUBY_START = /\A\S+\.rb:\d+:in [`']|\A\S+:\d+:in [`'].*\(.+\)\z/
     RUBY_FRAME = /\A\s+(?:\d+: )?from \S+:\d+:in /
     BLANK = /\A\s*\z/
@@ -144,7 +144,7 @@ module Obs
 
     def node(line)
       return [:hold, :node] if line.match?(BLANK)
-      return [:join, :node] if line.match?(INDENTED) || line.match?(NODE_ERROR) || line.match?(NODE_END) || line == "}"
+      return [:join, :node] if line.match?(INDENTED) || line.match?(NODE_ERROR) || line.match?(NODE_REST)
 
       nil
     end
