@@ -277,7 +277,7 @@ class FilesTest < NodeTest
     130.times do |round|
       @node.write(part * 50)
       @node.read
-      before = memory if round == 40
+      before = memory if round == 60
     end
     grown = memory - before
     @node.write(Node.cri("end")).write(numbers(2..2)).later.later

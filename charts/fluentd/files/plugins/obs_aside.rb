@@ -60,7 +60,7 @@ module Obs
         return 0
       end
       rows = [%w[STORE KIND RECORDS FIRST LAST REASON]]
-      groups.each { |(store, kind), group| rows << [store, kind || "refused", group[:count].to_s, group[:first], group[:last], Text.first(group[:reason].to_s, 100)] }
+      groups.each { |(store, kind), group| rows << [store, kind || "refused", group[:count].to_s, group[:first], group[:last], Text.first(group[:reason].to_s, 200)] }
       widths = rows.transpose.map { |column| column.map { |text| text.to_s.length }.max }
       rows.each { |row| @out.puts row.zip(widths).map { |text, width| text.to_s.ljust(width) }.join("  ").rstrip }
       0

@@ -357,6 +357,7 @@ module Obs
       IGNORED = /entry with timestamp (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.(\d+))? \+0000 UTC ignored, reason: '(.*?)',/m
       TOTAL = /total ignored: (\d+) out of (\d+) for stream: (\{.*?\})(?=\s|\z|,|;)/m
       OLD = /timestamp too old: \S+, oldest acceptable timestamp is: (\S+)/
+      OLDEST = /oldest acceptable timestamp is: (\S+)/
       NEW = /timestamp too new: (\S+)/
       LONG = /Max entry size '?(\d+)'? bytes exceeded/
       LABELS = /has (\d+) label names; limit (\d+)/
@@ -399,10 +400,23 @@ module Obs
             hit.each { |entry| @out[entry] = ["refused", words] }
             count += 1
           end
-          if total[1].to_i > count
-            mine.each { |entry| @out[entry] ||= ["maybe-stored", "one of #{total[1]} refused of its stream, #{count} of which were named: #{reason}"] }
-          end
+          unnamed(mine, total[1].to_i, count, reason) if total[1].to_i > count
           behind(stream, reason) if reason&.match?(/behind/)
+        end
+      end
+
+      # Loki names ten of a stream at most. Where it says from when on it takes lines, to the second, that tells
+      # the others apart.
+      def unnamed(mine, total, count, reason)
+        oldest = reason && (found = OLDEST.match(reason)) && seconds(found[1])
+        mine.each do |entry|
+          next if @out[entry] || (oldest && entry.ns >= oldest + 1_000_000_000)
+
+          @out[entry] = if oldest && entry.ns < oldest
+                          ["refused", reason]
+                        else
+                          ["maybe-stored", "one of #{total} refused of its stream, #{count} of which were named: #{reason}"]
+                        end
         end
       end
 

@@ -1,0 +1,227 @@
+# frozen_string_literal: true
+
+# A small HTTP server on the loopback that does what a test tells it: a store with all its moods, or an API
+# server. A handler gets a Request and gives [status, body, headers], or one of
+#   :reset       the connection ends without an answer, after the request was read
+#   :half        it ends in the middle of the request
+#   :close       the answer comes, and then the connection is closed without a word
+#   [:slow, n]   the answer comes after n seconds
+
+require "json"
+require "openssl"
+require "socket"
+require "stringio"
+require "zlib"
+
+class Server
+  Request = Struct.new(:verb, :path, :headers, :raw) do
+    def body
+      headers["content-encoding"] == "gzip" ? Zlib::GzipReader.new(StringIO.new(raw)).read.force_encoding("UTF-8") : raw.dup.force_encoding("UTF-8")
+    end
+
+    def json
+      JSON.parse(body)
+    end
+  end
+
+  attr_reader :port, :requests, :connections
+  attr_accessor :handler, :context
+
+  def initialize(port: 0, tls: nil, &handler)
+    @handler = handler
+    @context = tls
+    @requests = []
+    @connections = 0
+    @lock = Mutex.new
+    up(port)
+  end
+
+  def up(port = @port)
+    @socket = TCPServer.new("127.0.0.1", port)
+    @port = @socket.addr[1]
+    @clients = []
+    @thread = Thread.new { loop { accept } }
+    self
+  end
+
+  # As if the process had been killed.
+  def down
+    @thread.kill
+    @socket.close
+    @clients.each { |client| client.close rescue nil }
+    self
+  end
+
+  def url
+    "#{@context ? "https" : "http"}://127.0.0.1:#{@port}"
+  end
+
+  private
+
+  def accept
+    client = @socket.accept
+    @connections += 1
+    @clients << client
+    Thread.new do
+      serve(client)
+    rescue IOError, SystemCallError, OpenSSL::SSL::SSLError
+      nil
+    ensure
+      client.close rescue nil
+    end
+  end
+
+  def serve(client)
+    if @context
+      context = OpenSSL::SSL::SSLContext.new
+      context.cert, context.key = @context.call
+      client = OpenSSL::SSL::SSLSocket.new(client, context)
+      client.sync_close = true
+      client.accept
+    end
+    while (line = client.gets)
+      verb, path = line.split
+      headers = {}
+      while (header = client.gets) && header != "\r\n"
+        name, value = header.chomp.split(": ", 2)
+        headers[name.downcase] = value
+      end
+      length = headers["content-length"].to_i
+      request = Request.new(verb, path, headers, "")
+      plan = @handler.respond_to?(:before) ? @handler.before(request) : nil
+      if plan == :half
+        client.read(length / 2)
+        return
+      end
+      request.raw = client.read(length).to_s
+      answer = @lock.synchronize do
+        @requests << request
+        @handler.call(request)
+      end
+      return if answer == :reset
+
+      if answer.is_a?(Proc)
+        answer.call(client)
+        return
+      end
+      answer, pause = answer if answer.is_a?(Array) && answer[1].is_a?(Hash) && answer[0].is_a?(Array)
+      sleep pause[:slow] if pause && pause[:slow]
+      status, body, more = answer
+      client.write("HTTP/1.1 #{status} X\r\nContent-Length: #{body.to_s.bytesize}\r\n#{(more || {}).map { |k, v| "#{k}: #{v}\r\n" }.join}\r\n#{body}")
+      return if pause && pause[:close]
+    end
+  end
+end
+
+# Loki, as far as a push goes: what it stores of a push and what it answers (seen on a real one). `moods` are
+# played before it, one for each request.
+class FakeLoki
+  attr_reader :streams, :order
+  attr_accessor :moods, :max_body, :poison, :reject, :gzip, :stream_limit, :token, :oldest
+
+  def initialize
+    @streams = Hash.new { |hash, key| hash[key] = {} }
+    @order = []
+    @moods = []
+    @gzip = true
+  end
+
+  def before(_request)
+    @moods.first == :half ? @moods.shift : nil
+  end
+
+  def call(request)
+    mood = @moods.shift
+    return [mood, "no"] if mood.is_a?(Integer)
+    return mood if mood == :reset
+    return mood.call(request) if mood.is_a?(Proc)
+
+    answer = push(request)
+    return :reset if mood == :stored_then_reset
+
+    mood.is_a?(Hash) ? [answer, mood] : answer
+  end
+
+  def push(request)
+    return [401, "no org id"] if @token && request.headers["authorization"] != "Bearer #{@token}"
+    return [415, "content encoding gzip is not supported"] if !@gzip && request.headers["content-encoding"]
+    return [413, "request entity too large"] if @max_body && request.body.bytesize > @max_body
+    return [400, "couldn't parse push request: unmarshalerDecoder: invalid character"] if @poison && request.body.include?(@poison)
+
+    refused = []
+    limited = nil
+    request.json["streams"].each do |stream|
+      labels = stream["stream"]
+      if @stream_limit && !@streams.key?(labels) && @streams.size >= @stream_limit
+        limited = labels
+        next
+      end
+      stream["values"].each do |ns, line, meta|
+        if @reject&.call(labels, ns.to_i, line) || (@oldest && ns.to_i < @oldest)
+          refused << [labels, ns.to_i]
+          next
+        end
+        key = [ns.to_i, line]
+        @order << [labels, ns.to_i, line] unless @streams[labels].key?(key)
+        @streams[labels][key] = meta
+      end
+    end
+    return [429, "Maximum active stream limit exceeded when trying to create stream #{text(limited)}, reduce the number of active streams"] if limited
+    return [204, ""] if refused.empty?
+
+    labels = refused[0][0]
+    own = refused.select { |one, _| one == labels }
+    why = @oldest ? "entry too far behind, oldest acceptable timestamp is: #{Time.at(@oldest / 1_000_000_000).utc.strftime("%Y-%m-%dT%H:%M:%SZ")}" : "entry too far behind"
+    words = own.first(10).map { |_, ns| "entry with timestamp #{go(ns)} ignored, reason: '#{why}',\n" }.join
+    [400, "#{words}user 'fake', total ignored: #{own.size} out of #{own.size} for stream: #{text(labels)}"]
+  end
+
+  def text(labels)
+    "{#{labels.merge("service_name" => "x").sort.map { |name, value| "#{name}=#{value.inspect}" }.join(", ")}}"
+  end
+
+  def go(ns)
+    fraction = format("%09d", ns % 1_000_000_000).sub(/0+\z/, "")
+    "#{Time.at(ns / 1_000_000_000).utc.strftime("%Y-%m-%d %H:%M:%S")}#{".#{fraction}" unless fraction.empty?} +0000 UTC"
+  end
+
+  def lines
+    @order.map { |_, _, line| line }
+  end
+end
+
+# A bulk API that creates documents, each id once.
+class FakeBulk
+  attr_reader :documents, :order
+  attr_accessor :moods, :judge, :max_body, :whole
+
+  def initialize
+    @documents = {}
+    @order = []
+    @moods = []
+  end
+
+  def call(request)
+    mood = @moods.shift
+    return [mood, "{}"] if mood.is_a?(Integer)
+    return mood if mood == :reset
+    return [413, "too large"] if @max_body && request.body.bytesize > @max_body
+    return @whole if @whole
+
+    items = request.body.each_line.each_slice(2).map do |action, document|
+      id = JSON.parse(action).fetch("create").fetch("_id")
+      document = JSON.parse(document)
+      verdict = @judge&.call(document)
+      if verdict then { "create" => { "_id" => id, "status" => verdict[0], "error" => verdict[1] } }
+      elsif @documents.key?(id) then { "create" => { "_id" => id, "status" => 409, "error" => { "type" => "version_conflict_engine_exception", "reason" => "document already exists" } } }
+      else
+        @documents[id] = document
+        @order << document
+        { "create" => { "_id" => id, "status" => 201 } }
+      end
+    end
+    return :reset if mood == :stored_then_reset
+
+    [200, JSON.generate({ "errors" => items.any? { |item| item["create"]["status"] >= 300 }, "items" => items })]
+  end
+end
