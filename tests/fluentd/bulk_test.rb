@@ -62,8 +62,8 @@ class BulkTest < Minitest::Test
     write([@bulk.entry(BASE + 5, record("{}", node: "n1", app: "web", level: "error", labels: { "app.kubernetes.io/name" => "web", "app" => "x" }, fields: { "user_id" => 7 }))])
     document = @store.documents.values[0]
     assert_equal "2026-11-28T12:00:00.000000005Z", document["@timestamp"]
-    assert_equal({ "namespace" => "shop", "pod" => "web-1", "container" => "app", "node" => "n1", "app" => "web", "labels" => { "app.kubernetes.io/name" => "web", "app" => "x" } }, document["kubernetes"])
-    assert_equal [{ "level" => "error" }, { "user_id" => 7 }, "stdout", 0], document.values_at("log", "app", "stream", "seq")
+    assert_equal({ "namespace_name" => "shop", "pod_name" => "web-1", "container_name" => "app", "pod_id" => "u", "node_name" => "n1", "app" => "web", "labels" => { "app.kubernetes.io/name" => "web", "app" => "x" } }, document["kubernetes"])
+    assert_equal ["error", { "user_id" => 7 }, "stdout", 0], document.values_at("detected_level", "fields", "stream", "seq")
     request = @server.requests[0]
     assert_equal ["/logs/_bulk", "application/x-ndjson", "gzip"], [request.path, *request.headers.values_at("content-type", "content-encoding")]
   end
@@ -72,13 +72,13 @@ class BulkTest < Minitest::Test
     write([@bulk.entry(BASE, record("{}", fields: { "_index" => "other", "_id" => "1", "@timestamp" => "x", "kubernetes" => { "namespace" => "y" } }))])
     action = JSON.parse(@server.requests[0].body.lines[0])
     assert_equal ["_id"], action["create"].keys
-    assert_equal "shop", @store.documents.values[0]["kubernetes"]["namespace"]
+    assert_equal "shop", @store.documents.values[0]["kubernetes"]["namespace_name"]
   end
 
   def test_text_that_is_no_utf8_or_no_json
     write([@bulk.entry(BASE, record("a\x80b".b, fields: { "k\xff".b => Float::INFINITY, "n\u0000" => "\u0000" }))])
     document = @store.documents.values[0]
-    assert_equal ["a\uFFFDb", { "k\uFFFD" => "Infinity", "n\u0000" => "\u0000" }], document.values_at("message", "app")
+    assert_equal ["a\uFFFDb", { "k\uFFFD" => "Infinity", "n\u0000" => "\u0000" }], document.values_at("message", "fields")
   end
 
   def test_one_of_ten_is_busy_and_then_refused

@@ -27,8 +27,9 @@ module Fluent
       end
 
       def configure(conf)
+        pipeline = JSON.parse(File.read(conf["settings"]))
+        limit(conf, pipeline)
         super
-        pipeline = JSON.parse(File.read(@settings))
         entry = pipeline.fetch("stores").find { |candidate| candidate["name"] == @store }
         raise Fluent::ConfigError, "#{@settings}: no store #{@store}" unless entry
 
@@ -73,6 +74,16 @@ module Fluent
       end
 
       private
+
+      # A buffer that fills the disk tears its chunks: it gets what is free, less the floor, at most.
+      def limit(conf, pipeline)
+        buffer = conf.elements("buffer").first
+        return if buffer.nil? || buffer.has_key?("total_limit_size")
+
+        bytes = Obs::Disk.limit(pipeline.fetch("state"), pipeline.fetch("buffer"), pipeline["floor"] || 0, pipeline.fetch("stores").size)
+        log.warn "the buffer gets less than it should: the disk has no more", wanted: pipeline.fetch("buffer"), gets: bytes if bytes < pipeline.fetch("buffer")
+        buffer["total_limit_size"] = bytes.to_s
+      end
 
       # Fluentd throws chunks away after errors of some classes; these are tried again, and set aside at last.
       def stumbled(chunk, list, error)

@@ -43,13 +43,13 @@ module Obs
     # What becomes of a record: [ns, seed of its id, document as JSON].
     def entry(ns, record)
       seed = [record["uid"], record["container"], record["restart"], record["stream"], ns].join("/")
-      kubernetes = { "namespace" => record["namespace"], "pod" => record["pod"], "container" => record["container"] }
-      kubernetes["node"] = record["node"] if record["node"]
+      kubernetes = { "namespace_name" => record["namespace"], "pod_name" => record["pod"], "container_name" => record["container"], "pod_id" => record["uid"] }
+      kubernetes["node_name"] = record["node"] if record["node"]
       kubernetes["app"] = record["app"] if record["app"]
       kubernetes["labels"] = record["labels"] if record["labels"] && !record["labels"].empty?
       document = { "@timestamp" => Obs.iso_time(ns), "message" => record["message"], "stream" => record["stream"], "kubernetes" => kubernetes }
-      document["log"] = { "level" => record["level"] } if record["level"]
-      document["app"] = record["fields"] if record["fields"]
+      document["detected_level"] = record["level"] if record["level"]
+      document["fields"] = record["fields"] if record["fields"]
       document["cut"] = record["cut"] if record["cut"]
       document["unfinished"] = true if record["unfinished"]
       document["pipeline_error"] = record["pipeline_error"] if record["pipeline_error"]
