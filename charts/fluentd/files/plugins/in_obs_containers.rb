@@ -252,8 +252,8 @@ module Obs
       end
     end
 
+    # Hands on nothing more: what waits is read again after the next start.
     def close
-      @containers.each_value { |container| deliver(container) }
       @followed.each_value { |file| file.io&.close }
       @positions.duplicate
       @positions.close
@@ -721,6 +721,10 @@ if defined?(Fluent::Plugin)
         end
 
         def hand_on(identity, records)
+          # When Fluentd ends, a full buffer raises. The stores before it have the records already: once more
+          # would be once too often
+          raise Fluent::Plugin::Buffer::BufferOverflowError, "Fluentd is stopping" unless thread_current_running?
+
           es = Fluent::MultiEventStream.new
           records.each do |record|
             fields = {
