@@ -59,11 +59,11 @@ class BulkTest < Minitest::Test
   end
 
   def test_what_arrives
-    write([@bulk.entry(BASE + 5, record("{}", node: "n1", app: "web", level: "error", labels: { "app.kubernetes.io/name" => "web", "app" => "x" }, fields: { "user_id" => 7 }))])
+    write([@bulk.entry(BASE + 5, record("{}", node: "n1", app: "web", level: "error", labels: { "app.kubernetes.io/name" => "web", "app" => "x" }, fields: { "user_id" => 7 }, offset: 99))])
     document = @store.documents.values[0]
     assert_equal "2026-11-28T12:00:00.000000005Z", document["@timestamp"]
     assert_equal({ "namespace_name" => "shop", "pod_name" => "web-1", "container_name" => "app", "pod_id" => "u", "node_name" => "n1", "app" => "web", "labels" => { "app.kubernetes.io/name" => "web", "app" => "x" } }, document["kubernetes"])
-    assert_equal ["error", { "user_id" => 7 }, "stdout", 0], document.values_at("detected_level", "fields", "stream", "seq")
+    assert_equal ["error", { "user_id" => 7 }, "stdout", 99], document.values_at("detected_level", "fields", "stream", "seq")
     request = @server.requests[0]
     assert_equal ["/logs/_bulk", "application/x-ndjson", "gzip"], [request.path, *request.headers.values_at("content-type", "content-encoding")]
   end
@@ -119,7 +119,7 @@ class BulkTest < Minitest::Test
 
   def test_a_thousand_equal_lines_of_one_moment_in_order
     @store.moods = [:stored_then_reset]
-    write(Array.new(1000) { @bulk.entry(BASE, record("same")) })
+    write(Array.new(1000) { |n| @bulk.entry(BASE, record("same", offset: n)) } + [@bulk.entry(BASE, record("same", offset: 7))])
     assert_equal 1000, @store.documents.size
     assert_equal (0...1000).to_a, @store.documents.values.map { |document| document["seq"] }.sort
   end

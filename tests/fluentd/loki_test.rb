@@ -282,9 +282,15 @@ class LokiTest < Minitest::Test
 
   def test_a_thousand_equal_lines_of_one_moment
     @store.moods = [500, :stored_then_reset]
-    write(Array.new(1000) { @loki.entry(BASE, record("same")) })
+    write(Array.new(1000) { |n| @loki.entry(BASE, record("same", offset: n * 50)) })
     assert_equal 1000, @store.lines.size
     assert_equal 1, bodies.uniq.size
+  end
+
+  def test_a_line_that_was_read_twice_is_stored_once
+    write([0, 50, 0].map { |offset| @loki.entry(BASE, record("same", offset: offset)) })
+    write([@loki.entry(BASE, record("same", offset: 0))], id: "k" * 16)
+    assert_equal 2, @store.lines.size
   end
 
   def test_a_stream_too_many_holds_up_the_others_for_a_quarter_of_an_hour_only

@@ -730,7 +730,7 @@ if defined?(Fluent::Plugin)
             fields = {
               "message" => record.text, "stream" => record.stream,
               "namespace" => identity.namespace, "pod" => identity.pod, "container" => identity.container,
-              "uid" => identity.uid, "restart" => identity.restart
+              "uid" => identity.uid, "restart" => identity.restart, "offset" => record.mark[1]
             }
             fields["cut"] = record.length if record.original
             fields["unfinished"] = true if record.unfinished

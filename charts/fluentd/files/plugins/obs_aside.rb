@@ -140,9 +140,7 @@ module Obs
       return entry["entry"] if entry["entry"]
       return [entry["time"], entry["labels"] || {}, entry["line"].to_s, entry["metadata"] || {}] unless entry["document"]
 
-      document = JSON.parse(entry["document"])
-      document.delete("seq")
-      [entry["time"], entry["id"], JSON.generate(document)]
+      [entry["time"], entry["id"], entry["document"]]
     end
 
     def files(store = nil)

@@ -42,7 +42,7 @@ module Obs
 
     # What becomes of a record: [ns, seed of its id, document as JSON].
     def entry(ns, record)
-      seed = [record["uid"], record["container"], record["restart"], record["stream"], ns].join("/")
+      seed = [record["uid"], record["container"], record["restart"], record["stream"], ns, record["offset"]].join("/")
       kubernetes = { "namespace_name" => record["namespace"], "pod_name" => record["pod"], "container_name" => record["container"], "pod_id" => record["uid"] }
       kubernetes["node_name"] = record["node"] if record["node"]
       kubernetes["app"] = record["app"] if record["app"]
@@ -50,6 +50,8 @@ module Obs
       document = { "@timestamp" => Obs.iso_time(ns), "message" => record["message"], "stream" => record["stream"], "kubernetes" => kubernetes }
       document["detected_level"] = record["level"] if record["level"]
       document["fields"] = record["fields"] if record["fields"]
+      # Keeps lines of one moment in order
+      document["seq"] = record["offset"] if record["offset"]
       document["cut"] = record["cut"] if record["cut"]
       document["unfinished"] = true if record["unfinished"]
       document["pipeline_error"] = record["pipeline_error"] if record["pipeline_error"]
@@ -62,7 +64,7 @@ module Obs
     def write(id, list)
       state = @progress.load(id)
       done = state["done"].to_h { |index| [index, true] }
-      items = numbered(list).reject { |item| done[item.index] }
+      items = identified(list).reject { |item| done[item.index] }
       begin
         left = []
         batches(items).each { |batch| left.concat(push(batch, state)) }
@@ -95,16 +97,10 @@ module Obs
 
     private
 
-    # The n-th of equal lines of one moment has an id of its own, and `seq`, which keeps lines of one moment in
-    # order. The same chunk gives the same again.
-    def numbered(list)
-      seen = Hash.new(0)
+    # The same line, read from the same place, has the same id, however often it comes.
+    def identified(list)
       list.each_with_index.map do |(ns, seed, document), index|
-        key = "#{seed}\0#{document}"
-        number = seen[key]
-        seen[key] = number + 1
-        digest = Digest::SHA256.digest("#{key}\0#{number}")
-        document = "#{document.delete_suffix("}")},\"seq\":#{index}}"
+        digest = Digest::SHA256.digest("#{seed}\0#{document}")
         Item.new(ns, [digest.byteslice(0, 15)].pack("m0").tr("+/", "-_"), document, index)
       end
     end

@@ -49,7 +49,7 @@ module Obs
       @plain_until = nil
     end
 
-    # What becomes of a record: [ns, labels, line, metadata].
+    # What becomes of a record: [ns, labels, line, metadata, place in its file].
     def entry(ns, record)
       labels = {}
       @labels.each do |label, source|
@@ -68,7 +68,7 @@ module Obs
       meta["cut"] = record["cut"].to_s if record["cut"]
       meta["unfinished"] = "true" if record["unfinished"]
       meta["pipeline_error"] = Text.first(record["pipeline_error"], 1000) if record["pipeline_error"]
-      [ns, labels, Text.clean(record["message"].to_s), meta]
+      [ns, labels, Text.clean(record["message"].to_s), meta, record["offset"]]
     end
 
     # Sends the entries of a chunk. Returns when all are stored or set aside; raises Retry when the rest has to
@@ -116,15 +116,16 @@ module Obs
       [record["namespace"], record["app"] || record["container"]].compact.join("/")
     end
 
-    # Equal lines of one moment are one to Loki: each further one is a nanosecond later. The same chunk gives
-    # the same times again.
+    # Equal lines of one moment are one to Loki: each further one is a nanosecond later. What was read twice
+    # from the same place is one. The same chunk gives the same times again.
     def numbered(list)
-      seen = Hash.new(0)
-      list.each_with_index.map do |(ns, labels, line, meta), index|
-        key = [ns, labels, line].hash
-        number = seen[key]
-        seen[key] = number + 1
-        Entry.new(ns + number, labels, line, meta, index)
+      seen = {}
+      list.each_with_index.filter_map do |(ns, labels, line, meta, offset), index|
+        places = (seen[[ns, labels, line].hash] ||= [])
+        next if offset && places.include?(offset)
+
+        places << offset
+        Entry.new(ns + places.size - 1, labels, line, meta, index)
       end
     end
 
