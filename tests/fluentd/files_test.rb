@@ -260,7 +260,7 @@ class FilesTest < NodeTest
     quiet, noisy = @node.records.partition { |identity, _| identity.namespace == "quiet" }
     assert_equal 5, quiet.size
     assert_operator noisy.size, :<, 5_000
-    throttled = grows("obs_fluentd_throttled_seconds_total", { namespace: "noisy" }) do
+    throttled = grows("obs_fluentd_throttled_seconds_total", { source_namespace: "noisy" }) do
       2000.times do
         @node.clock += 0.1
         tail.step

@@ -63,6 +63,7 @@ class Server
     @connections += 1
     @clients << client
     Thread.new do
+      Thread.current.report_on_exception = false
       serve(client)
     rescue IOError, SystemCallError, OpenSSL::SSL::SSLError
       nil

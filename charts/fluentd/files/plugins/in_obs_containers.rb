@@ -506,7 +506,7 @@ module Obs
           next if file.gz
 
           size = file.io.stat.size
-          lag[{ namespace: owner.identity.namespace }] += [size - file.pos, 0].max
+          lag[{ source_namespace: owner.identity.namespace }] += [size - file.pos, 0].max
         end
       end
       @metrics.replace("obs_fluentd_lag_bytes", lag)
@@ -570,7 +570,7 @@ module Obs
       file.rest << data
       last = file.rest.rindex("\n")
       namespace = owner.identity.namespace
-      @metrics.add("obs_fluentd_read_bytes_total", data.bytesize, { namespace: namespace })
+      @metrics.add("obs_fluentd_read_bytes_total", data.bytesize, { source_namespace: namespace })
       if last.nil?
         # No runtime writes such lines: a damaged file
         return if file.rest.bytesize < LONGEST
@@ -587,7 +587,7 @@ module Obs
         line.delete_suffix!("\n") # chomp would take a carriage return along
         take(owner, file, line, start, file.pos)
       end
-      @metrics.add("obs_fluentd_read_lines_total", count, { namespace: namespace })
+      @metrics.add("obs_fluentd_read_lines_total", count, { source_namespace: namespace })
     end
 
     def take(owner, file, bytes, start, finish)
@@ -625,7 +625,7 @@ module Obs
     def taken(owner)
       records = owner.pending
       owner.pending = []
-      @metrics.add("obs_fluentd_records_total", records.size, { namespace: owner.identity.namespace })
+      @metrics.add("obs_fluentd_records_total", records.size, { source_namespace: owner.identity.namespace })
       cut = []
       records.each do |record|
         file, finish = record.finish
@@ -666,7 +666,7 @@ module Obs
       passed = @last_round ? now - @last_round : 0
       @last_round = now
       starved.each do |namespace|
-        @metrics.add("obs_fluentd_throttled_seconds_total", passed.round(3), { namespace: namespace })
+        @metrics.add("obs_fluentd_throttled_seconds_total", passed.round(3), { source_namespace: namespace })
         say(:warn, "throttled #{namespace}", "namespace #{namespace} writes more than its limit; its files wait, others do not")
       end
     end

@@ -127,6 +127,7 @@ if defined?(Fluent::Plugin)
           kept = @pipeline["aside"] || {}
           aside = Obs::Aside.new(File.join(@pipeline.fetch("state"), "aside"), max_bytes: kept["bytes"] || 256 * 1024 * 1024, max_age: kept["age"] || 14 * 86_400)
           @watchman = Obs::Watchman.new(@pipeline.fetch("state"), floor: @pipeline["floor"] || 0, aside: aside, log: ->(level, message) { log.public_send(level, message) })
+          from_zero
           look
           timer_execute(:obs_watch, 10) { look }
           @server = Obs::Server.new(@bind, @port, {
@@ -139,6 +140,18 @@ if defined?(Fluent::Plugin)
         def stop
           @server&.close
           super
+        end
+
+        # A counter that is born with its first event has no increase that an alert could see.
+        def from_zero
+          %w[missed_files truncated_files cut_records malformed_lines emit_failures].each { |name| Obs::METRICS.add("obs_fluentd_#{name}_total", 0) }
+          @pipeline.fetch("stores").each do |store|
+            labels = { store: store["name"] }
+            %w[refused too-large store-state stream-limit maybe-stored internal-error].each { |kind| Obs::METRICS.add("obs_fluentd_set_aside_records_total", 0, labels.merge(reason: kind)) }
+            %w[connection rate-limit server-error unauthorized unexpected-answer rejected-items stream-limit].each { |why| Obs::METRICS.add("obs_fluentd_store_retries_total", 0, labels.merge(reason: why)) }
+            Obs::METRICS.add("obs_fluentd_set_aside_dropped_total", 0, labels)
+            Obs::METRICS.add("obs_fluentd_store_records_total", 0, labels)
+          end
         end
 
         def look
