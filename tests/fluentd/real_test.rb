@@ -207,4 +207,50 @@ class RealTest < NodeTest
     wait("the second store has all, the first the later ones") { @search.order.size == 40 && @loki.order.size >= 20 }
     wait("it is counted", seconds: 30) { metric("obs_fluentd_broken_chunks") >= 1 }
   end
+
+  def test_one_watch_of_each_kind_and_labels
+    api = FakeApi.new
+    api.pod("web-1", "0a1b2c3d-0000-1111-2222-333344445555", labels: { "app" => "web" })
+    server = Server.new
+    server.handler = api
+    configure { |pipeline| pipeline["kubernetes"] = { "url" => server.url, "node" => "n1" } }
+    start
+    wait("both watches") { api.watches["pods"].size == 1 && api.watches["namespaces"].size == 1 }
+    @node.write(line(1))
+    arrived(1)
+    assert_equal "web", @loki.streams.keys[0]["app"]
+    assert_equal({ "app" => "web" }, @search.order[0]["kubernetes"]["labels"])
+    assert_equal 1, metric("obs_fluentd_kubernetes_synced")
+    assert_equal [1, 1], [api.watches["pods"].size, api.watches["namespaces"].size]
+  ensure
+    server&.down
+  end
+
+  def test_a_small_disk_is_never_full_and_nothing_is_lost
+    skip "only root can mount a small disk" unless Process.uid.zero?
+    FileUtils.mkdir_p(@node.state(""))
+    skip "nothing can be mounted here" unless system("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", @node.state(""), err: File::NULL)
+    configure do |pipeline|
+      pipeline["buffer"] = 1 << 30
+      pipeline["floor"] = 8 * 1024 * 1024
+    end
+    @servers.each(&:down)
+    start
+    letters = Random.new(1)
+    count = 400
+    count.times { |n| @node.write(cri("{\"n\":#{n + 1},\"x\":\"#{letters.bytes(150_000).unpack1("H*")[0, 200_000]}\"}")) }
+    least = 1 << 40
+    40.times do
+      least = [least, Obs::Disk.free(@node.state(""))].min
+      sleep 0.1
+    end
+    assert_operator least, :>, 4 * 1024 * 1024
+    assert_operator metric("obs_fluentd_records_total"), :<, count
+    @servers.each(&:up)
+    arrived(count)
+    refute_match(/No space left/, File.read(@log))
+  ensure
+    kill if @pid
+    system("umount", @node.state(""), err: File::NULL)
+  end
 end

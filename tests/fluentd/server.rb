@@ -226,3 +226,60 @@ class FakeBulk
     [200, JSON.generate({ "errors" => items.any? { |item| item["create"]["status"] >= 300 }, "items" => items })]
   end
 end
+
+# An API server. As far as the filter asks: lists and watches of metadata, and single pods.
+class FakeApi
+  attr_reader :pods, :namespaces, :watches
+  attr_accessor :mood
+
+  def initialize
+    @pods = {}
+    @namespaces = {}
+    @watches = Hash.new { |hash, kind| hash[kind] = [] }
+    @version = 1
+  end
+
+  def pod(name, uid, labels: {}, annotations: {}, namespace: "shop")
+    @pods[[namespace, name]] = { "metadata" => { "name" => name, "namespace" => namespace, "uid" => uid, "labels" => labels, "annotations" => annotations, "resourceVersion" => (@version += 1).to_s } }
+  end
+
+  def namespace(name, annotations)
+    @namespaces[name] = { "metadata" => { "name" => name, "uid" => "ns-#{name}", "annotations" => annotations, "resourceVersion" => (@version += 1).to_s } }
+  end
+
+  def event(kind, type, object)
+    @watches[kind].each { |queue| queue << JSON.generate({ "type" => type, "object" => object }) }
+  end
+
+  def call(request)
+    return @mood if @mood
+
+    path, query = request.path.split("?", 2)
+    query = URI.decode_www_form(query.to_s).to_h
+    if (found = path.match(%r{\A/api/v1/namespaces/([^/]+)/pods/([^/]+)\z}))
+      object = @pods[[found[1], found[2]]]
+      return object ? [200, JSON.generate(object)] : [404, "{}"]
+    end
+    kind = path.split("/").last
+    return watch(kind) if query["watch"]
+
+    items = (kind == "pods" ? @pods : @namespaces).values
+    first = query["continue"].to_i
+    page = items[first, 2] || []
+    meta = { "resourceVersion" => @version.to_s }
+    meta["continue"] = (first + 2).to_s if first + 2 < items.size
+    [200, JSON.generate({ "metadata" => meta, "items" => page })]
+  end
+
+  def watch(kind)
+    queue = Queue.new
+    @watches[kind] << queue
+    lambda do |client|
+      client.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+      while (event = queue.pop)
+        client.write("#{(event.bytesize + 1).to_s(16)}\r\n#{event}\n\r\n")
+      end
+      client.write("0\r\n\r\n")
+    end
+  end
+end

@@ -700,7 +700,7 @@ if defined?(Fluent::Plugin)
           @tail = Obs::Tail.new(@pipeline.fetch("containers").merge("state" => @pipeline.fetch("state")), aside: aside, log: say) do |identity, records|
             hand_on(identity, records)
           end
-          thread_create(:obs_containers) { run }
+          Obs::THREADS["containers"] = thread_create(:obs_containers) { run }
         end
 
         def run

@@ -132,7 +132,7 @@ if defined?(Fluent::Plugin)
           timer_execute(:obs_watch, 10) { look }
           @server = Obs::Server.new(@bind, @port, {
             "/metrics" => -> { ["200 OK", "text/plain; version=0.0.4; charset=utf-8", metrics] },
-            "/healthz" => -> { ["200 OK", "text/plain", "ok\n"] }
+            "/healthz" => -> { Obs.dead.empty? ? ["200 OK", "text/plain", "ok\n"] : ["503 Service Unavailable", "text/plain", "dead: #{Obs.dead.join(", ")}\n"] }
           })
           thread_create(:obs_monitor) { @server.run }
         end

@@ -472,6 +472,9 @@ module Obs
     end
   end
 
+  # Threads without which nothing works any more: a probe that asks for them finds one that has died.
+  THREADS = {}
+
   # Reading waits while this holds: the disk of the state has less room than its floor.
   @paused = false
 
@@ -479,6 +482,11 @@ module Obs
 
   def paused?
     Obs.instance_variable_get(:@paused)
+  end
+
+  # Names of threads that should run and do not.
+  def dead
+    THREADS.reject { |_, thread| thread.alive? }.keys
   end
 
   def paused=(yes)
