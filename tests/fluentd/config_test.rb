@@ -85,6 +85,7 @@ class ConfigTest < Minitest::Test
       "49 docker's folder is mounted only with docker" => -> { !mounts.key?("docker") && pod("docker")["volumes"].any? { |volume| volume["name"] == "docker" } },
       "50 tainted nodes have logs, and updates go step by step" => -> { spec["tolerations"] == [{ "operator" => "Exists" }] },
       "51 what the application wrote becomes fields" => -> { conf.include?("@type obs_record") },
+      "52 labels of a pod are one object, whatever their names" => -> { JSON.parse(Obs::Bulk.new({ "name" => "x", "index" => "x", "url" => "http://x" }, aside: nil, progress: nil).entry(0, { "message" => "", "labels" => { "app" => "a", "app.kubernetes.io/name" => "b" } })[2])["kubernetes"]["labels"].size == 2 },
       "53 user, password, TLS and a data stream" => -> { (store = JSON.parse(config("many")["pipeline.json"])["stores"].find { |one| one["name"] == "search" }) && store["password"] && store["ca"] && store["url"].start_with?("https") && store["index"] },
       "54 buffers have a limit, block, and give nothing up" => -> { JSON.parse(config("loki")["pipeline.json"])["buffer"].positive? && conf.include?("retry_forever true") },
       "55 each pod asks about its own node" => -> { container["env"].any? { |env| env["name"] == "K8S_NODE_NAME" } },
@@ -92,6 +93,12 @@ class ConfigTest < Minitest::Test
       "57 metrics, probes and memory" => -> { conf.include?("@type obs_monitor") && container["livenessProbe"] && container["readinessProbe"] && container["resources"]["limits"]["memory"] == "512Mi" },
       "59 the URL is a base" => -> { JSON.parse(config("many")["pipeline.json"])["stores"].none? { |store| store["url"].match?(%r{/loki/api|_bulk|/\z}) } },
       "60 the labels that queries use" => -> { (%w[app container namespace pod] - JSON.parse(config("loki")["pipeline.json"])["stores"][0]["labels"].keys).empty? },
+      "61 the line in Loki is the application's own, and its level is found whatever its case and key" => lambda {
+        record = Obs::Record.refine({ "message" => '{"levelname": "ERROR"}', "namespace" => "shop" })
+        entry = Obs::Loki.new({ "name" => "x", "url" => "http://x" }, aside: nil, progress: nil).entry(0, record)
+        entry[2] == '{"levelname": "ERROR"}' && entry[3]["detected_level"] == "error"
+      },
+      "58 the image is Fluentd's own" => -> { container["image"].start_with?("docker.io/fluent/fluentd:") },
       "62 the image is pinned" => -> { container["image"].match?(/:v1\.19\.3-debian-/) }
     }
     wrong = table.reject { |_, check| check.call }.keys
@@ -131,9 +138,11 @@ class ConfigTest < Minitest::Test
       ["labels.extra={pod: node}", "outputs=[{name: a, type: loki, url: 'http://a.test'}]"] => /labels\.extra\.pod: this label has a meaning/,
       ["buffer.size=much"] => /buffer\.size: .*quantity/
     }.each do |values, message|
-      file = File.join(Dir.mktmpdir, "values.yaml")
-      File.write(file, JSON.generate(values.each_with_object({}) { |value, out| set(out, *value.split("=", 2)) }))
-      _, err, status = render("-f", file)
+      _, err, status = Dir.mktmpdir do |folder|
+        file = File.join(folder, "values.yaml")
+        File.write(file, JSON.generate(values.each_with_object({}) { |value, out| set(out, *value.split("=", 2)) }))
+        render("-f", file)
+      end
       refute status.success?, values.inspect
       assert_match message, err, values.inspect
     end

@@ -51,7 +51,7 @@ class RealTest < NodeTest
   end
 
   def start
-    @pid = spawn(ENV["FLUENTD"], "--no-supervisor", "--config", @config, "--plugin", @plugins, out: [@log, "a"], err: [@log, "a"])
+    @pid = spawn({ "TMPDIR" => @node.folder }, ENV["FLUENTD"], "--no-supervisor", "--config", @config, "--plugin", @plugins, out: [@log, "a"], err: [@log, "a"])
     wait("it answers") { ask("/healthz") == "ok\n" }
   end
 

@@ -157,6 +157,8 @@ module Obs
     Container = Struct.new(:identity, :files, :joiner, :pending, :starved)
 
     FINGERPRINT = 256
+    # Fewer bytes than the shortest line say too little
+    TELLING = 35
     QUANTUM = 128 * 1024
     LONGEST = 1024 * 1024
 
@@ -378,11 +380,13 @@ module Obs
     end
 
     def truncated(file, path, found)
-      @metrics.add("obs_fluentd_truncated_files_total")
-      say(:warn, "truncated #{path}", "#{path} was truncated while it was read; it is read from its beginning again")
       owner = container(path, found)
       owner.pending.concat(owner.joiner.finish)
-      deliver(owner)
+      # The places of what waits are those of the old content
+      return unless deliver(owner)
+
+      @metrics.add("obs_fluentd_truncated_files_total")
+      say(:warn, "truncated #{path}", "#{path} was truncated while it was read; it is read from its beginning again")
       file.entry.length = file.entry.crc = file.entry.safe = file.entry.stdout = file.entry.stderr = 0
       @positions.save(file.entry)
       file.pos = 0
@@ -433,7 +437,7 @@ module Obs
       head = io.read(FINGERPRINT).to_s
       io.rewind
       entry = nil
-      @positions.each { |candidate| entry = candidate if candidate.length.positive? && Zlib.crc32(head.byteslice(0, candidate.length)) == candidate.crc }
+      @positions.each { |candidate| entry = candidate if candidate.length >= TELLING && Zlib.crc32(head.byteslice(0, candidate.length)) == candidate.crc }
       # No device has the number 0: such an entry is of a compressed file
       entry ||= @positions.add(Positions::Entry.new(0, Zlib.crc32(path), 0, 0, 0, 0, 0, path))
       skip = entry.safe
@@ -558,10 +562,17 @@ module Obs
       say(:error, file.path, "#{file.path} cannot be read to its end: #{error.message}")
     end
 
+    # By its first bytes, as many as there are: the first line alone has a time to the nanosecond.
     def identify(file, data)
-      return if file.entry.length.positive? || file.pos.positive? || !file.rest.empty?
+      return if file.entry.length >= FINGERPRINT
 
-      head = data.byteslice(0, FINGERPRINT)
+      if file.gz
+        return if file.entry.length.positive? || file.pos.positive? || !file.rest.empty?
+
+        head = data.byteslice(0, FINGERPRINT)
+      else
+        head = file.io.pread(FINGERPRINT, 0)
+      end
       file.entry.length = head.bytesize
       file.entry.crc = Zlib.crc32(head)
     end

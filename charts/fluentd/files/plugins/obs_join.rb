@@ -78,9 +78,15 @@ module Obs
     BLANK = /\A\s*\z/
     INDENTED = /\A[ \t]+\S/
 
+    # First characters of lines that could continue any trace: blank, tab and . - C S W
+    ANYWHERE = [32, 9, 46, 45, 67, 83, 87].freeze
+    # First characters of lines that begin none: digits and [ < ( as most lines of most logs do
+    NEVER = [*48..57, 91, 60, 40].freeze
+
     module_function
 
     def kind(line)
+      return nil if NEVER.include?(line.getbyte(0))
       return :java_head if line.match?(QUALIFIED) || line.match?(THREAD)
       return :python if line.match?(PYTHON)
       return :go if line.match?(GO_START)
@@ -92,10 +98,12 @@ module Obs
 
     # [:join, kind], [:hold, kind] for a blank line that may or may not belong to it, or nil.
     def step(kind, line)
-      return join(kind == :node || kind == :node_object ? :node : :java, line) if line.match?(FRAME)
-      return [:join, kind || :java] if line.match?(MORE) || line.match?(INNER)
-      return [:join, :java] if line.match?(CAUSE)
-      return [:join, :ruby] if line.match?(RUBY_FRAME)
+      if ANYWHERE.include?(line.getbyte(0))
+        return join(kind == :node || kind == :node_object ? :node : :java, line) if line.match?(FRAME)
+        return [:join, kind || :java] if line.match?(MORE) || line.match?(INNER)
+        return [:join, :java] if line.match?(CAUSE)
+        return [:join, :ruby] if line.match?(RUBY_FRAME)
+      end
 
       case kind
       when nil then after_a_line(line)
@@ -117,6 +125,7 @@ module Obs
 
     # The line before a trace is what the application said about it.
     def after_a_line(line)
+      return nil if NEVER.include?(line.getbyte(0))
       return [:join, :java_head] if line.match?(QUALIFIED) || line.match?(THREAD)
       return [:join, :python] if line.match?(PYTHON)
       return [:join, :go] if line.match?(GOROUTINE)
