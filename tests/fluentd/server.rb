@@ -118,13 +118,14 @@ end
 # played before it, one for each request.
 class FakeLoki
   attr_reader :streams, :order
-  attr_accessor :moods, :max_body, :poison, :reject, :gzip, :stream_limit, :token, :oldest
+  attr_accessor :moods, :max_body, :poison, :reject, :gzip, :stream_limit, :token, :oldest, :limits
 
   def initialize
     @streams = Hash.new { |hash, key| hash[key] = {} }
     @order = []
     @moods = []
     @gzip = true
+    @newest = Hash.new(0)
   end
 
   def before(_request)
@@ -149,16 +150,30 @@ class FakeLoki
     return [413, "request entity too large"] if @max_body && request.body.bytesize > @max_body
     return [400, "couldn't parse push request: unmarshalerDecoder: invalid character"] if @poison && request.body.include?(@poison)
 
+    streams = request.json["streams"]
+    if (name = streams.flat_map { |stream| stream["stream"].keys }.find { |one| !one.match?(/\A[A-Za-z_]\w*\z/) })
+      return [400, "error parsing labels: 1:2: parse error: unexpected character inside braces: '#{name[/\W/]}'"]
+    end
+
     refused = []
     limited = nil
-    request.json["streams"].each do |stream|
+    words = nil
+    streams.each do |stream|
       labels = stream["stream"]
+      if @limits && labels.size > @limits[:labels]
+        words ||= "entry for stream '#{text(labels)}' has #{labels.size + 1} label names; limit #{@limits[:labels]}"
+        next
+      end
       if @stream_limit && !@streams.key?(labels) && @streams.size >= @stream_limit
         limited = labels
         next
       end
       stream["values"].each do |ns, line, meta|
-        if @reject&.call(labels, ns.to_i, line) || (@oldest && ns.to_i < @oldest)
+        if (why = @limits && broken(labels, ns.to_i, line))
+          words ||= why
+          next
+        end
+        if @reject&.call(labels, ns.to_i, line) || (@oldest && ns.to_i < @oldest) || (@limits && behind?(labels, ns.to_i))
           refused << [labels, ns.to_i]
           next
         end
@@ -168,13 +183,34 @@ class FakeLoki
       end
     end
     return [429, "Maximum active stream limit exceeded when trying to create stream #{text(limited)}, reduce the number of active streams"] if limited
+    return [400, words] if words
     return [204, ""] if refused.empty?
 
     labels = refused[0][0]
     own = refused.select { |one, _| one == labels }
-    why = @oldest ? "entry too far behind, oldest acceptable timestamp is: #{Time.at(@oldest / 1_000_000_000).utc.strftime("%Y-%m-%dT%H:%M:%SZ")}" : "entry too far behind"
+    since = @oldest || (@limits && @newest[labels] - 3_600_000_000_000)
+    why = since ? "entry too far behind, oldest acceptable timestamp is: #{Time.at(since / 1_000_000_000).utc.strftime("%Y-%m-%dT%H:%M:%SZ")}" : "entry too far behind"
     words = own.first(10).map { |_, ns| "entry with timestamp #{go(ns)} ignored, reason: '#{why}',\n" }.join
     [400, "#{words}user 'fake', total ignored: #{own.size} out of #{own.size} for stream: #{text(labels)}"]
+  end
+
+  # What the distributor looks at, with times in whole seconds.
+  def broken(labels, ns, line)
+    second = ->(time) { Time.at(time / 1_000_000_000).utc.strftime("%Y-%m-%dT%H:%M:%SZ") }
+    now = (Time.now.to_r * 1_000_000_000).to_i
+    oldest = now - @limits[:age] * 1_000_000_000
+    if ns < oldest then "entry for stream '#{text(labels)}' has timestamp too old: #{second[ns]}, oldest acceptable timestamp is: #{second[oldest]}"
+    elsif ns > now + @limits[:future] * 1_000_000_000 then "entry for stream '#{text(labels)}' has timestamp too new: #{second[ns]}"
+    elsif line.bytesize > @limits[:line] then "Max entry size '#{@limits[:line]}' bytes exceeded for stream '#{text(labels)}' while adding an entry with length '#{line.bytesize}' bytes"
+    end
+  end
+
+  # The ingester's own check: an hour behind the newest of the stream.
+  def behind?(labels, ns)
+    return true if ns < @newest[labels] - 3_600_000_000_000
+
+    @newest[labels] = [@newest[labels], ns].max
+    false
   end
 
   def text(labels)
