@@ -119,7 +119,7 @@ module Obs
     # The items that have to be sent again.
     def push(items, state)
       text = body(items)
-      answer = send(text)
+      answer = transmit(text)
       case answer.code
       when 200, 201 then judge(items, answer, state)
       when 413 then halve(items, state, answer)
@@ -139,7 +139,7 @@ module Obs
       @gzip && (@plain_until.nil? || @clock.call > @plain_until)
     end
 
-    def send(text)
+    def transmit(text)
       wire = compressed? ? Obs.gzip(text) : text
       answer = @http.post("/#{@index}/_bulk", wire, compressed? ? { "Content-Encoding" => "gzip" } : {})
       @metrics.add("obs_fluentd_store_bytes_total", text.bytesize, { store: @name, form: "raw" })

@@ -216,7 +216,7 @@ module Obs
 
     def push(entries, state)
       text = body(entries)
-      answer = send(text)
+      answer = transmit(text)
       case answer.code
       when 200..204 then stored(entries, text, state)
       when 413 then halve(entries, state, answer)
@@ -244,7 +244,7 @@ module Obs
       @gzip && (@plain_until.nil? || @clock.call > @plain_until)
     end
 
-    def send(text)
+    def transmit(text)
       if compressed?
         wire = Obs.gzip(text)
         answer = @http.post(PUSH, wire, { "Content-Encoding" => "gzip" })
