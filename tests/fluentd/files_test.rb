@@ -270,27 +270,74 @@ class FilesTest < NodeTest
     assert_equal 10_000, @node.records.count { |identity, _| identity.namespace == "noisy" }
   end
 
-  def test_a_hundred_megabytes_without_a_newline_need_no_memory
-    part = Node.cri("x" * 16_000, flag: "P")
-    @node.write(numbers(1..1)).start
-    before = nil
-    130.times do |round|
-      @node.write(part * 50)
-      @node.read
-      before = memory if round == 60
-    end
-    grown = memory - before
-    @node.write(Node.cri("end")).write(numbers(2..2)).later.later
-    assert_operator grown, :<, 20_000, "#{grown} KiB"
-    assert_equal 3, @node.records.size
-    assert_equal 130 * 50 * 16_000 + 3, @node.records[1][1].length
-    assert_equal 256_000, @node.texts[1].bytesize
-    assert_equal "line 2", @node.texts[2]
+  # Files that are deleted while their namespace waits.
+  def lag_behind
+    @node.settings = @node.settings.merge("limits" => { "namespaces" => { "shop" => 1 }, "burst" => 1 }, "deleted" => 10_000)
+    @node.start(clock: -> { @node.clock })
+    @node.write(numbers(1..1))
+    @node.tail.step
+    3.times { |n| @node.write(numbers(2 + n * 100..101 + n * 100)).rotate("20261128-10000#{n}") }
+    @node.write(numbers(302..302))
+    3.times { @node.tail.scan }
+    assert_lines 1..0
   end
 
-  def memory
-    GC.start
-    File.read("/proc/self/status")[/VmRSS:\s+(\d+)/, 1].to_i
+  def test_deleted_files_are_not_kept_open_without_end
+    lag_behind
+    3.times { |n| File.delete(@node.path("0.log.20261128-10000#{n}")) }
+    missed = grows("obs_fluentd_missed_files_total") { @node.tail.scan }
+    assert_operator missed, :>=, 1
+    assert_operator counter("obs_fluentd_missed_bytes_total", { source_namespace: "shop" }), :>, 0
+    100.times do
+      @node.clock += 100_000
+      @node.tail.step
+    end
+    kept = @node.texts
+    assert_equal "line 302", kept.last
+    assert_operator kept.size, :<, 302
+    assert_equal kept, kept.uniq.sort_by { |text| text[/\d+/].to_i }
+  end
+
+  def test_deleted_files_that_were_compressed_are_read_from_there
+    lag_behind
+    3.times { |n| @node.compress("20261128-10000#{n}") }
+    missed = grows("obs_fluentd_missed_files_total") do
+      100.times do
+        @node.clock += 100_000
+        @node.tail.step
+      end
+    end
+    assert_equal 0, missed
+    assert_lines 1..302
+  end
+
+  # In a process of its own, with one arena: what is measured is what is held.
+  MEMORY = <<~RUBY
+    %w[obs_core obs_join in_obs_containers].each { |file| require File.join(ARGV[0], file) }
+    part = "2026-11-28T10:00:00.000000001Z stdout P " + "x" * 16_000 + "\n"
+    folder = ARGV[1]
+    log = File.join(folder, "pods/shop_web-1_0a1b/app/0.log")
+    FileUtils.mkdir_p([File.dirname(log), File.join(folder, "state")])
+    out = []
+    tail = Obs::Tail.new({ "root" => File.join(folder, "pods"), "state" => File.join(folder, "state"), "refresh" => 0, "backfill" => 1e9 }) { |_, list| out.concat(list) }
+    memory = -> { GC.start; File.read("/proc/self/status")[/VmRSS:\\s+(\\d+)/, 1].to_i }
+    before = nil
+    200.times do |round|
+      File.open(log, "ab") { |file| file.write(part * 50) }
+      tail.drain
+      before = memory.call if round == 100
+    end
+    grown = memory.call - before
+    File.open(log, "ab") { |file| file.write("2026-11-28T10:00:01Z stdout F end\n2026-11-28T10:00:02Z stdout F {}\n") }
+    tail.drain
+    puts [grown, out.size, out[0].length, out[0].text.bytesize, out[1].text].join(" ")
+  RUBY
+
+  def test_a_hundred_megabytes_without_a_newline_need_no_memory
+    answer = IO.popen([{ "MALLOC_ARENA_MAX" => "1" }, "ruby", "-W0", "-rfileutils", "-e", MEMORY, PLUGINS, @node.folder], &:read)
+    grown, *rest = answer.split
+    assert_equal ["2", (200 * 50 * 16_000 + 3).to_s, "256000", "{}"], rest
+    assert_operator grown.to_i, :<, 10_000, "#{grown} KiB"
   end
 
   def test_what_is_cut_is_set_aside_whole

@@ -253,4 +253,36 @@ class RealTest < NodeTest
     kill if @pid
     system("umount", @node.state(""), err: File::NULL)
   end
+
+  def test_a_bug_of_our_own_loses_no_chunk
+    flag = File.join(@node.folder, "bug")
+    File.write(flag, "")
+    plugin = File.join(@plugins, "..2026_11_28/out_obs_loki.rb")
+    text = File.read(plugin)
+    # Fluentd throws a chunk away after a NoMethodError
+    File.write(plugin, text.sub("    def body(entries)\n", "    def body(entries)\n      nil.nothing if File.exist?(#{flag.inspect})\n"))
+    refute_equal text, File.read(plugin)
+    20.times { |n| @node.write(line(n + 1)) }
+    start
+    wait("it has stumbled twice") { File.read(@log).scan("sending failed for a reason of our own").size >= 2 }
+    assert_equal 20, @search.order.size
+    File.delete(flag)
+    arrived(20)
+    assert_empty Dir.glob(@node.state("fluentd/backup/**/*")).select { |path| File.file?(path) }
+  end
+
+  def test_a_second_store_that_is_away_loses_its_oldest_and_stops_nobody
+    configure { |pipeline| pipeline["buffer"] = 16 * 1024 * 1024 }
+    first, second = File.read(@config).split("overflow_action \"block\"", 2)
+    File.write(@config, "#{first}overflow_action \"block\"#{second.sub("overflow_action \"block\"", "overflow_action \"drop_oldest_chunk\"")}")
+    @servers[1].down
+    start
+    count = 120
+    count.times { |n| @node.write(cri("{\"n\":#{n + 1},\"x\":\"#{"y" * 240_000}\"}")) }
+    wait("the first store has all") { @loki.order.size == count }
+    wait("what the second loses is counted") { metric("obs_fluentd_buffer_dropped_chunks_total").positive? }
+    @servers[1].up
+    wait("the second has the last") { @search.order.any? && JSON.parse(@search.order.last["message"])["n"] == count }
+    assert_operator @search.order.size, :<, count
+  end
 end

@@ -237,7 +237,7 @@ module Obs
         unreadable += 1 unless follow(key, path, found, stat)
       end
       vanished(present)
-      @seen_names ||= Set.new
+      give_up
       rescue_compressed(compressed)
       retire
       @metrics.set("obs_fluentd_unreadable_files", unreadable)
@@ -407,6 +407,44 @@ module Obs
     # After a start, entries of files that were compressed meanwhile tell how far those were read.
     def keep_for_compressed?(entry)
       (@last_copy.nil? && entry.length.positive?) || @followed.each_value.any? { |file| file.entry.equal?(entry) }
+    end
+
+    # A deleted file takes its space as long as it is open. Above a limit the oldest ones are given up: read
+    # on from their compressed form if there is one, and lost otherwise.
+    def give_up
+      limit = @settings["deleted"] || 512 * 1024 * 1024
+      gone = @containers.each_value.flat_map do |owner|
+        owner.files.select { |file| file.gone && !file.gz }.map { |file| [owner, file, file.io.stat.size - file.pos] }
+      end
+      total = gone.sum { |_, _, left| left }
+      gone.sort_by { |_, file, _| file.io.stat.mtime }.each do |owner, file, left|
+        break if total <= limit
+        next unless left.positive? && deliver(owner)
+
+        total -= left
+        File.exist?("#{file.path}.gz") ? hand_over(owner, file) : lose(owner, file, left)
+      end
+    end
+
+    def hand_over(owner, file)
+      # A record that began in it is read again from its beginning otherwise
+      owner.pending.concat(owner.joiner.finish)
+      return unless deliver(owner)
+
+      names.delete(file.path)
+      owner.files.delete(file)
+      @followed.delete([file.entry.dev, file.entry.ino])
+      file.io.close
+    end
+
+    def lose(owner, file, left)
+      @metrics.add("obs_fluentd_missed_files_total")
+      @metrics.add("obs_fluentd_missed_bytes_total", left, { source_namespace: owner.identity.namespace })
+      say(:error, file.path, "#{file.path} was deleted with #{left} bytes unread, which are lost: #{owner.identity.namespace} logs faster than it is read")
+      file.pos = file.io.stat.size
+      file.rest.clear
+      file.io.sysseek(file.pos)
+      file.over = true
     end
 
     # A compressed file that nobody has read before it was compressed.

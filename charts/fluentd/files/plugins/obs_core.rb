@@ -88,6 +88,7 @@ module Obs
     .family("obs_fluentd_cut_bytes_total", "counter", "Bytes that were cut off")
     .family("obs_fluentd_throttled_seconds_total", "counter", "Time in which files waited for the limit of their namespace")
     .family("obs_fluentd_missed_files_total", "counter", "Rotated files that went before they were read to their end")
+    .family("obs_fluentd_missed_bytes_total", "counter", "Bytes known to be lost with such files")
     .family("obs_fluentd_truncated_files_total", "counter", "Files that were truncated while they were read")
     .family("obs_fluentd_unreadable_files", "gauge", "Files that cannot be opened")
     .family("obs_fluentd_files", "gauge", "Files that are followed")
