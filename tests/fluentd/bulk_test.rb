@@ -65,7 +65,7 @@ class BulkTest < Minitest::Test
     assert_equal({ "namespace_name" => "shop", "pod_name" => "web-1", "container_name" => "app", "pod_id" => "u", "node_name" => "n1", "app" => "web", "labels" => { "app.kubernetes.io/name" => "web", "app" => "x" } }, document["kubernetes"])
     assert_equal ["error", { "user_id" => 7 }, "stdout", 99], document.values_at("detected_level", "fields", "stream", "seq")
     request = @server.requests[0]
-    assert_equal ["/logs/_bulk", "application/x-ndjson", "gzip"], [request.path, *request.headers.values_at("content-type", "content-encoding")]
+    assert_equal ["/logs/_bulk?filter_path=items.*.status,items.*.error", "application/x-ndjson", "gzip"], [request.path, *request.headers.values_at("content-type", "content-encoding")]
   end
 
   def test_no_field_of_an_application_reaches_the_action
@@ -175,6 +175,16 @@ class BulkTest < Minitest::Test
     write(entries(4))
     assert_operator lines.size, :>=, 2
     assert_equal 4, lines.size + aside.size
+  end
+
+  def test_nothing_is_sent_before_the_data_stream_is_there
+    @store.missing = true
+    error = assert_raises(Obs::Retry) { @bulk.write("m" * 16, entries(3)) }
+    assert_match(/there is no data stream \(or index\) logs yet/, error.message)
+    assert_empty @server.requests
+    @store.missing = false
+    write(entries(3), id: "m" * 16)
+    assert_equal 3, lines.size
   end
 
   def test_gzip_refused

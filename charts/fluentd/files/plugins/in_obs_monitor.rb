@@ -148,7 +148,7 @@ if defined?(Fluent::Plugin)
           @pipeline.fetch("stores").each do |store|
             labels = { store: store["name"] }
             %w[refused too-large store-state stream-limit maybe-stored internal-error].each { |kind| Obs::METRICS.add("obs_fluentd_set_aside_records_total", 0, labels.merge(reason: kind)) }
-            %w[connection rate-limit server-error unauthorized unexpected-answer rejected-items stream-limit].each { |why| Obs::METRICS.add("obs_fluentd_store_retries_total", 0, labels.merge(reason: why)) }
+            %w[connection rate-limit server-error unauthorized unexpected-answer rejected-items stream-limit no-index].each { |why| Obs::METRICS.add("obs_fluentd_store_retries_total", 0, labels.merge(reason: why)) }
             Obs::METRICS.add("obs_fluentd_set_aside_dropped_total", 0, labels)
             Obs::METRICS.add("obs_fluentd_store_records_total", 0, labels)
           end

@@ -398,7 +398,7 @@ module Obs
       close if %w[ca cert key].any? { |key| @files[key]&.changed? }
       return @connection if @connection&.started?
 
-      http = Net::HTTP.new(@uri.host, @uri.port, nil)
+      http = Net::HTTP.new(@uri.hostname, @uri.port, nil)
       http.open_timeout = [timeout, 10].min
       http.read_timeout = timeout
       http.write_timeout = timeout

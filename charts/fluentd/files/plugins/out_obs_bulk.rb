@@ -66,6 +66,7 @@ module Obs
       done = state["done"].to_h { |index| [index, true] }
       items = identified(list).reject { |item| done[item.index] }
       begin
+        there!
         left = []
         batches(items).each { |batch| left.concat(push(batch, state)) }
         unless left.empty?
@@ -96,6 +97,20 @@ module Obs
     end
 
     private
+
+    # A bulk makes an index if there is none, with types of its own guess, and the data stream can never be made
+    # again: so not before it is there. Who may not ask does not know, and goes on.
+    def there!
+      return if @there
+
+      answer = @http.get("/#{@index}?filter_path=none")
+      if answer.code == 404
+        @reason = "no-index"
+        raise Retry, "there is no data stream (or index) #{@index} yet; make it, with its template"
+      end
+      later(answer, answer.code == 429 ? "rate-limit" : "server-error") if answer.code == 429 || answer.code >= 500
+      @there = true
+    end
 
     # The same line, read from the same place, has the same id, however often it comes.
     def identified(list)
@@ -141,7 +156,8 @@ module Obs
 
     def transmit(text)
       wire = compressed? ? Obs.gzip(text) : text
-      answer = @http.post("/#{@index}/_bulk", wire, compressed? ? { "Content-Encoding" => "gzip" } : {})
+      # Of the answer only what is looked at
+      answer = @http.post("/#{@index}/_bulk?filter_path=items.*.status,items.*.error", wire, compressed? ? { "Content-Encoding" => "gzip" } : {})
       @metrics.add("obs_fluentd_store_bytes_total", text.bytesize, { store: @name, form: "raw" })
       @metrics.add("obs_fluentd_store_bytes_total", wire.bytesize, { store: @name, form: "wire" })
       answer
