@@ -51,6 +51,9 @@ module Obs
       @blocked_until = 0
       @synced = {}
       @running = false
+      @path = settings["memory"]
+      @saved_at = nil
+      recall
     end
 
     def start
@@ -64,6 +67,7 @@ module Obs
     def stop
       @running = false
       (@threads || []).each(&:kill)
+      remember(true)
     end
 
     # The pod, as far as it is known; nil if it is not. Asks at most once in five minutes for what no watch has told.
@@ -98,8 +102,8 @@ module Obs
     def apply(kind, type, object)
       meta = object["metadata"] || {}
       if kind == "namespaces"
-        @lock.synchronize { type == "DELETED" ? @namespaces.delete(meta["name"]) : @namespaces[meta["name"]] = meta["annotations"] || {} }
-        return
+        @lock.synchronize { type == "DELETED" ? @namespaces.delete(meta["name"]) : @namespaces[meta["name"]] = own(meta["annotations"]) }
+        return remember
       end
       uids = [meta["uid"]]
       # The folder of a static pod has the name of its manifest's hash
@@ -111,15 +115,48 @@ module Obs
             @pods[uid].gone_at = @clock.call if @pods[uid]
           else
             @pods.delete(uid)
-            @pods[uid] = Pod.new(Text.deep(meta["labels"] || {}), Text.deep(meta["annotations"] || {}), nil)
+            @pods[uid] = Pod.new(Text.deep(meta["labels"] || {}), own(meta["annotations"]), nil)
           end
           @misses.delete(uid)
         end
       end
       forget
+      remember
     end
 
     private
+
+    # Of the annotations only the one that counts: others are long, and not always for everybody's eyes.
+    def own(annotations)
+      value = (annotations || {})[OPT_OUT]
+      value ? { OPT_OUT => value.to_s } : {}
+    end
+
+    # After a restart while the API server is away, what was known before holds: who opted out stays out.
+    def remember(now = false)
+      return unless @path
+
+      time = @clock.call
+      return if !now && @saved_at && time - @saved_at < 10
+
+      @saved_at = time
+      known = @lock.synchronize { JSON.generate({ "namespaces" => @namespaces, "pods" => @pods.transform_values { |pod| [pod.labels, pod.annotations] } }) }
+      File.write("#{@path}.new", known, perm: 0o600)
+      File.rename("#{@path}.new", @path)
+    rescue SystemCallError => e
+      @quiet.say("memory") { @log&.call(:warn, "#{@path} cannot be written: #{e.message}") }
+    end
+
+    def recall
+      return unless @path && File.exist?(@path)
+
+      known = JSON.parse(File.read(@path))
+      @namespaces = known["namespaces"]
+      known["pods"].each { |uid, (labels, annotations)| @pods[uid] = Pod.new(labels, annotations, nil) }
+    rescue SystemCallError, JSON::ParserError, NoMethodError
+      @namespaces = {}
+      @pods = {}
+    end
 
     def bracketed(host)
       host.include?(":") ? "[#{host}]" : host
@@ -310,7 +347,8 @@ if defined?(Fluent::Plugin)
 
         def configure(conf)
           super
-          settings = JSON.parse(File.read(@settings))["kubernetes"] || {}
+          pipeline = JSON.parse(File.read(@settings))
+          settings = { "memory" => File.join(pipeline.fetch("state"), "kubernetes") }.merge(pipeline["kubernetes"] || {})
           @node = settings["node"] || ENV["K8S_NODE_NAME"].to_s
           @pods = Obs::Pods.new(settings, log: ->(level, message) { log.public_send(level, message) })
         end
