@@ -270,6 +270,44 @@ class FilesTest < NodeTest
     assert_equal 10_000, @node.records.count { |identity, _| identity.namespace == "noisy" }
   end
 
+  def test_files_that_come_and_go_while_nothing_is_taken_are_read_all_the_same
+    ready = false
+    @node.start(ready: -> { ready })
+    4.times do |n|
+      @node.write(numbers(1 + n * 100..100 + n * 100))
+      @node.tail.step
+      @node.rotate("20261128-10000#{n}")
+      @node.tail.step
+      File.delete(@node.path("0.log.20261128-10000#{n}"))
+      @node.tail.step
+    end
+    assert_empty @node.texts
+    ready = true
+    @node.write(numbers(401..401)).later.later
+    assert_lines 1..401
+  end
+
+  def test_a_file_that_grows_and_is_rotated_while_nothing_is_taken
+    ready = true
+    @node.start(ready: -> { ready })
+    @node.write(numbers(1..10))
+    @node.later
+    ready = false
+    @node.write(numbers(11..20)).rotate("20261128-100000").write(numbers(21..30))
+    5.times do
+      @node.clock += 10
+      @node.tail.step
+    end
+    File.delete(@node.path("0.log.20261128-100000"))
+    5.times do
+      @node.clock += 10
+      @node.tail.step
+    end
+    ready = true
+    @node.later.later
+    assert_lines 1..30
+  end
+
   # Files that are deleted while their namespace waits.
   def lag_behind
     @node.settings = @node.settings.merge("limits" => { "namespaces" => { "shop" => 1 }, "burst" => 1 }, "deleted" => 10_000)

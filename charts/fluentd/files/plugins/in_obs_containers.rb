@@ -9,6 +9,8 @@ require_relative "obs_tail"
 
 if defined?(Fluent::Plugin)
   require "fluent/plugin/input"
+  require_relative "obs_output"
+
   module Fluent
     module Plugin
       # <source> @type obs_containers; settings /path/to/pipeline.json </source>
@@ -31,7 +33,7 @@ if defined?(Fluent::Plugin)
           super
           aside = Obs::Aside.new(File.join(@pipeline.fetch("state"), "aside"))
           say = ->(level, message) { log.public_send(level, message) }
-          @tail = Obs::Tail.new(@pipeline.fetch("containers").merge("state" => @pipeline.fetch("state")), aside: aside, log: say) do |identity, records|
+          @tail = Obs::Tail.new(@pipeline.fetch("containers").merge("state" => @pipeline.fetch("state")), aside: aside, log: say, ready: -> { ready? }) do |identity, records|
             hand_on(identity, records)
           end
           Obs::THREADS["containers"] = thread_create(:obs_containers) { run }
@@ -40,10 +42,6 @@ if defined?(Fluent::Plugin)
         def run
           while thread_current_running?
             begin
-              if Obs.paused?
-                sleep 0.5
-                next
-              end
               sleep 0.25 if @tail.step.zero?
             rescue StandardError => e
               log.error "reading the containers' files failed; it goes on in a second", error: e
@@ -52,6 +50,12 @@ if defined?(Fluent::Plugin)
             end
           end
           @tail.close
+        end
+
+        # A full buffer would block this thread, and files would come and go unseen.
+        def ready?
+          @blocking ||= Obs.outputs.select { |output| output.buffer_config.overflow_action == :block }
+          !Obs.paused? && @blocking.all? { |output| output.buffer.storable? }
         end
 
         def hand_on(identity, records)

@@ -102,6 +102,8 @@ end
 
 if defined?(Fluent::Plugin)
   require "fluent/plugin/input"
+  require_relative "obs_output"
+
   module Fluent
     module Plugin
       # <source> @type obs_monitor; settings /path/to/pipeline.json </source>
@@ -166,7 +168,7 @@ if defined?(Fluent::Plugin)
           chunks = {}
           oldest = {}
           dropped = {}
-          outputs.each do |output|
+          Obs.outputs.each do |output|
             labels = { store: output.store }
             buffer = output.buffer
             bytes[labels] = buffer.stage_size + buffer.queue_size
@@ -182,14 +184,6 @@ if defined?(Fluent::Plugin)
           Obs::METRICS.replace("obs_fluentd_buffer_oldest_seconds", oldest)
           Obs::METRICS.replace("obs_fluentd_buffer_dropped_chunks_total", dropped)
           Obs::METRICS.text
-        end
-
-        # Of all labels; the outputs within a copy too
-        def outputs
-          agent = Fluent::Engine.root_agent
-          all = agent.outputs + agent.labels.values.flat_map(&:outputs)
-          all += all.flat_map { |output| output.respond_to?(:outputs) ? output.outputs : [] }
-          all.uniq.select { |output| output.respond_to?(:store) && output.respond_to?(:buffer) && output.buffer }
         end
       end
     end

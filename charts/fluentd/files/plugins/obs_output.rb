@@ -7,6 +7,18 @@ require "json"
 require "msgpack"
 require_relative "obs_core"
 
+module Obs
+  module_function
+
+  # The outputs to stores, of all labels, and those within a copy.
+  def outputs
+    agent = Fluent::Engine.root_agent
+    all = agent.outputs + agent.labels.values.flat_map(&:outputs)
+    all += all.flat_map { |output| output.respond_to?(:outputs) ? output.outputs : [] }
+    all.uniq.select { |output| output.is_a?(Fluent::Plugin::ObsOutput) && output.buffer }
+  end
+end
+
 module Fluent
   module Plugin
     module ObsOutput

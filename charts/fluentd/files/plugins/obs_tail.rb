@@ -21,11 +21,12 @@ module Obs
 
     Identity = Struct.new(:namespace, :pod, :uid, :container, :restart)
 
-    # A file that is read. pos: bytes turned into lines; rest: those read after them.
-    Followed = Struct.new(:entry, :path, :rank, :io, :pos, :rest, :gone, :seen, :quiet_since, :gz, :over)
+    # A file that is read. rank: its place among those of its container; pos: bytes turned into lines; rest: those
+    # read after them; saved: what was last written down; over: there is no more at the moment.
+    Followed = Struct.new(:entry, :path, :rank, :io, :pos, :rest, :gone, :saved, :quiet_since, :gz, :over)
 
     # What one container writes: its files, the oldest first.
-    Container = Struct.new(:identity, :files, :joiner, :pending, :starved)
+    Container = Struct.new(:identity, :files, :joiner, :pending)
 
     FINGERPRINT = 256
     # Fewer bytes than the shortest line say too little
@@ -33,9 +34,7 @@ module Obs
     QUANTUM = 128 * 1024
     LONGEST = 1024 * 1024
 
-    attr_reader :first_seen
-
-    def initialize(settings, clock: -> { Process.clock_gettime(Process::CLOCK_MONOTONIC) }, wall: -> { Time.now }, aside: nil, log: nil, metrics: METRICS, &emit)
+    def initialize(settings, clock: -> { Process.clock_gettime(Process::CLOCK_MONOTONIC) }, wall: -> { Time.now }, aside: nil, log: nil, metrics: METRICS, ready: -> { true }, &emit)
       @settings = settings
       @root = settings.fetch("root")
       @state = settings.fetch("state")
@@ -45,6 +44,9 @@ module Obs
       @log = log
       @quiet = Quiet.new(clock: clock)
       @metrics = metrics
+      # Whether records would be taken now. While they would not, files are looked for all the same: one that
+      # is open can be read even when the kubelet has deleted it
+      @ready = ready
       @emit = emit
       @line = Line.new
       @containers = {}
@@ -56,7 +58,6 @@ module Obs
       @read_gz = Set.new(load_list)
       @cutoff = cutoff
       @last_scan = @last_copy = nil
-      @unread = 0
     end
 
     # One round over all containers: gives the number of bytes read. Small enough that stopping does not
@@ -67,7 +68,7 @@ module Obs
       bytes = 0
       starved = Set.new
       @containers.each_value do |container|
-        next unless deliver(container)
+        next unless deliver(container) && @ready.call
 
         namespace = container.identity.namespace
         if @budget.left?(namespace)
@@ -171,7 +172,7 @@ module Obs
     def container(path, found)
       @containers["#{File.dirname(path)}/#{found[5]}"] ||= begin
         identity = Identity.new(found[1], found[2], found[3], found[4], found[5].to_i)
-        Container.new(identity, [], joiner(identity), [], nil)
+        Container.new(identity, [], joiner(identity), [])
       end
     end
 
@@ -202,7 +203,7 @@ module Obs
       io = File.open(path, "rb")
       entry ||= @positions.add(Positions::Entry.new(stat.dev, stat.ino, 0, 0, 0, 0, 0, path))
       io.sysseek(entry.safe)
-      file = Followed.new(entry, path, found[6] || "~", io, entry.safe, String.new(encoding: Encoding::BINARY), false, stat.size, nil, false, false)
+      file = Followed.new(entry, path, found[6] || "~", io, entry.safe, String.new(encoding: Encoding::BINARY), false, nil, nil, false, false)
       @followed[key] = file
       names << path
       insert(container(path, found), file)
@@ -290,32 +291,36 @@ module Obs
       total = gone.sum { |_, _, left| left }
       gone.sort_by { |_, file, _| file.io.stat.mtime }.each do |owner, file, left|
         break if total <= limit
-        next unless left.positive? && deliver(owner)
+        next unless left.positive?
 
-        total -= left
-        File.exist?("#{file.path}.gz") ? hand_over(owner, file) : lose(owner, file, left)
+        if File.exist?("#{file.path}.gz")
+          total -= left if hand_over(owner, file)
+        else
+          total -= left
+          lose(owner, file, left)
+        end
       end
     end
 
+    # false: records that began in it are not taken yet, and would be read again
     def hand_over(owner, file)
-      # A record that began in it is read again from its beginning otherwise
-      owner.pending.concat(owner.joiner.finish)
-      return unless deliver(owner)
-
+      marks = owner.joiner.open_marks + owner.pending.flat_map { |record| [record.mark, record.finish] }
+      if marks.any? { |mark| mark[0].equal?(file) }
+        owner.pending.concat(owner.joiner.finish)
+        return false unless deliver(owner)
+      end
       names.delete(file.path)
       owner.files.delete(file)
       @followed.delete([file.entry.dev, file.entry.ino])
       file.io.close
+      true
     end
 
     def lose(owner, file, left)
       @metrics.add("obs_fluentd_missed_files_total")
       @metrics.add("obs_fluentd_missed_bytes_total", left, { source_namespace: owner.identity.namespace })
       say(:error, file.path, "#{file.path} was deleted with #{left} bytes unread, which are lost: #{owner.identity.namespace} logs faster than it is read")
-      file.pos = file.io.stat.size
-      file.rest.clear
-      file.io.sysseek(file.pos)
-      file.over = true
+      skip(file)
     end
 
     # A compressed file that nobody has read before it was compressed.
@@ -354,7 +359,7 @@ module Obs
         piece = io.read([skip, QUANTUM].min) or break
         skip -= piece.bytesize
       end
-      @followed[path] = Followed.new(entry, path, found[6] || "", io, entry.safe, String.new(encoding: Encoding::BINARY), true, stat.size, nil, true, false)
+      @followed[path] = Followed.new(entry, path, found[6] || "", io, entry.safe, String.new(encoding: Encoding::BINARY), true, nil, nil, true, false)
       insert(container(path, found), @followed[path])
       say(:info, path, "#{path} was compressed before it was read; it is read now")
     rescue Zlib::Error, SystemCallError, EOFError => e
@@ -370,8 +375,10 @@ module Obs
         owner.files.delete_if do |file|
           last = owner.files.last.equal?(file) && !file.gone
           next false if last && file.rank == "~"
-          next false unless file.over
-
+          unless over?(file)
+            file.quiet_since = nil
+            next false
+          end
           file.quiet_since ||= now
           next false if now - file.quiet_since < (file.gz ? 0 : 5)
 
@@ -434,16 +441,19 @@ module Obs
     end
 
     def more?(container)
-      container.files.any? { |file| !file.over || (!file.gz && file.io.stat.size > file.pos + file.rest.bytesize) }
+      container.files.any? { |file| !over?(file) }
+    end
+
+    # Nothing more to read at the moment, asked of the file: it may have grown while it waited for its turn.
+    def over?(file)
+      file.gz ? file.over : file.io.stat.size <= file.pos + file.rest.bytesize
     end
 
     # Reads the oldest file that has more. Bytes read.
     def read_some(owner)
       owner.files.each do |file|
-        if !file.gz && file.io.stat.size <= file.pos + file.rest.bytesize
-          file.over = true
-          next
-        end
+        next if !file.gz && over?(file)
+
         data = begin
           file.gz ? file.io.read(QUANTUM) : file.io.sysread(QUANTUM)
         rescue EOFError
@@ -466,9 +476,19 @@ module Obs
     end
 
     def missed(file, error)
-      file.over = true
+      skip(file)
       @metrics.add("obs_fluentd_missed_files_total")
       say(:error, file.path, "#{file.path} cannot be read to its end: #{error.message}")
+    end
+
+    # As if the rest had been read.
+    def skip(file)
+      file.over = true
+      return if file.gz
+
+      file.pos = file.io.stat.size
+      file.rest.clear
+      file.io.sysseek(file.pos)
     end
 
     # By its first bytes, as many as there are: the first line alone has a time to the nanosecond.
@@ -529,6 +549,8 @@ module Obs
     # Hands on what is complete; false while it is not taken.
     def deliver(owner)
       unless owner.pending.empty?
+        return false unless @ready.call
+
         begin
           @emit.call(owner.identity, owner.pending)
         rescue StandardError => e
@@ -575,9 +597,9 @@ module Obs
       safe = file.pos
       owner.joiner.open_marks.each { |mark| safe = mark[1] if mark[0].equal?(file) && mark[1] < safe }
       state = [safe, file.entry.stdout, file.entry.stderr, file.entry.length]
-      return if file.seen == state
+      return if file.saved == state
 
-      file.seen = state
+      file.saved = state
       file.entry.safe = safe
       @positions.save(file.entry)
     end
