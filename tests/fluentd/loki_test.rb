@@ -315,6 +315,7 @@ class LokiTest < Minitest::Test
     write(entries(1), id: "i" * 16)
     assert_equal 1, @store.lines.size
     refute_match(/old|new/, @said.join)
+    refute_match(/"new"/, @loki.inspect)
   end
 
   def test_user_and_password

@@ -281,6 +281,11 @@ module Obs
       @stamp = nil
     end
 
+    # What it holds must not reach a log by way of an error.
+    def inspect
+      "#<#{self.class} #{@path}>"
+    end
+
     def changed?
       stamp != @stamp
     end
@@ -318,6 +323,10 @@ module Obs
         out[key] = Secret.new(settings[key]) if settings[key] && !settings[key].empty?
       end
       @lock = Mutex.new
+    end
+
+    def inspect
+      "#<#{self.class} #{@name}>"
     end
 
     # POSTs bytes as they are; gives the answer, or raises Retry with words for people.
