@@ -96,8 +96,8 @@ class RealTest < NodeTest
     lines.map { |text| JSON.parse(text)["n"] }
   end
 
-  def arrived(count)
-    wait("#{count} lines in both stores") { @loki.order.size >= count && @search.order.size >= count }
+  def arrived(count, seconds: 30)
+    wait("#{count} lines in both stores", seconds: seconds) { @loki.order.size >= count && @search.order.size >= count }
     sleep 0.5
     assert_equal (1..count).to_a, numbers(@loki.lines)
     assert_equal (1..count).to_a, numbers(@search.order.map { |document| document["message"] })
@@ -247,7 +247,7 @@ class RealTest < NodeTest
     assert_operator least, :>, 4 * 1024 * 1024
     assert_operator metric("obs_fluentd_records_total"), :<, count
     @servers.each(&:up)
-    arrived(count)
+    arrived(count, seconds: 120)
     refute_match(/No space left/, File.read(@log))
   ensure
     kill if @pid
@@ -272,6 +272,7 @@ class RealTest < NodeTest
   end
 
   def test_a_second_store_that_is_away_loses_its_oldest_and_stops_nobody
+    skip "this Fluentd does not count what it drops; the bundle wants 1.19.3" if `#{ENV["FLUENTD"]} --version`.include?(" 1.18.")
     configure { |pipeline| pipeline["buffer"] = 16 * 1024 * 1024 }
     first, second = File.read(@config).split("overflow_action \"block\"", 2)
     File.write(@config, "#{first}overflow_action \"block\"#{second.sub("overflow_action \"block\"", "overflow_action \"drop_oldest_chunk\"")}")
