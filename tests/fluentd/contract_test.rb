@@ -17,7 +17,7 @@ module Contract
     up
     @aside = Obs::Aside.new(File.join(@folder, "aside"))
     # It must be the store that refuses
-    settings = { "name" => "loki", "url" => @url, "limits" => { "line" => 1 << 30, "age" => 1 << 31, "future" => 1 << 31, "labels" => 100, "labelName" => 9999, "labelValue" => 9999 }, "labels" => {} }
+    settings = { "name" => "loki", "url" => @url, "limits" => { "line" => 1 << 30, "age" => 1 << 31, "future" => 1 << 31, "labels" => 100, "labelName" => 9999, "labelValue" => 9999, "metadataBytes" => 1 << 30, "metadataEntries" => 9999 }, "labels" => {} }
     @said = []
     @loki = Obs::Loki.new(settings, aside: @aside, progress: Obs::Progress.new(File.join(@folder, "progress")), log: ->(_, message) { @said << message })
     @test = "#{self.class}#{name}#{rand}".hash.abs.to_s(36)
@@ -85,6 +85,24 @@ module Contract
     write(["bad", 0, many], ["good"])
     assert_stored("good")
     assert_equal ["bad"], aside("refused")
+  end
+
+  def test_a_label_value_that_is_too_long
+    write(["bad", 0, { "long" => "x" * 3_000 }], ["good"], ["bad too", 1, { "long" => "x" * 3_000 }])
+    assert_stored("good")
+    assert_equal ["bad", "bad too"], aside("refused")
+  end
+
+  def test_metadata_that_is_too_large_or_too_much
+    write(["large", 0, nil, { "k" => "v" * 70_000 }], ["good", 1, nil, { "k" => "v" }], ["many", 2, nil, (0...200).to_h { |n| ["k#{n}", "v"] }])
+    assert_stored("good")
+    assert_equal %w[large many], aside("refused")
+  end
+
+  def test_several_reasons_in_several_streams
+    write(["old", -90_000], ["y" * 3_000], ["new", 7_200], ["z" * 3_000, 0, { "other" => "1" }], ["good"], ["good", 0, { "other" => "1" }])
+    assert_stored("good", "good")
+    assert_equal ["new", "old", "y" * 3_000, "z" * 3_000], aside("refused").sort
   end
 
   def test_far_behind

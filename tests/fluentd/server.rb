@@ -152,16 +152,16 @@ class FakeLoki
 
     streams = request.json["streams"]
     if (name = streams.flat_map { |stream| stream["stream"].keys }.find { |one| !one.match?(/\A[A-Za-z_]\w*\z/) })
-      return [400, "error parsing labels: 1:2: parse error: unexpected character inside braces: '#{name[/\W/]}'"]
+      return [400, "couldn't parse labels: 1:3: parse error: unexpected character inside braces: '#{name[/\W/]}'"]
     end
 
     refused = []
     limited = nil
-    words = nil
+    words = []
     streams.each do |stream|
       labels = stream["stream"]
       if @limits && labels.size > @limits[:labels]
-        words ||= "entry for stream '#{text(labels)}' has #{labels.size + 1} label names; limit #{@limits[:labels]}"
+        words << "entry for stream '#{text(labels)}' has #{labels.size} label names; limit #{@limits[:labels]}"
         next
       end
       if @stream_limit && !@streams.key?(labels) && @streams.size >= @stream_limit
@@ -169,8 +169,8 @@ class FakeLoki
         next
       end
       stream["values"].each do |ns, line, meta|
-        if (why = @limits && broken(labels, ns.to_i, line))
-          words ||= why
+        if (why = @limits && broken(labels, ns.to_i, line, meta || {}))
+          words << why
           next
         end
         if @reject&.call(labels, ns.to_i, line) || (@oldest && ns.to_i < @oldest) || (@limits && behind?(labels, ns.to_i))
@@ -182,8 +182,9 @@ class FakeLoki
         @streams[labels][key] = meta
       end
     end
-    return [429, "Maximum active stream limit exceeded when trying to create stream #{text(limited)}, reduce the number of active streams"] if limited
-    return [400, words] if words
+    return [429, "maximum active stream limit exceeded when trying to create stream #{text(limited)}, reduce the number of active streams"] if limited
+    return [400, words.size == 1 ? words[0] : words.tally.map { |why, count| "#{count} errors like: #{why}" }.join("; ")] unless words.empty?
+
     return [204, ""] if refused.empty?
 
     labels = refused[0][0]
@@ -195,13 +196,18 @@ class FakeLoki
   end
 
   # What the distributor looks at, with times in whole seconds.
-  def broken(labels, ns, line)
+  def broken(labels, ns, line, meta)
     second = ->(time) { Time.at(time / 1_000_000_000).utc.strftime("%Y-%m-%dT%H:%M:%SZ") }
     now = (Time.now.to_r * 1_000_000_000).to_i
     oldest = now - @limits[:age] * 1_000_000_000
-    if ns < oldest then "entry for stream '#{text(labels)}' has timestamp too old: #{second[ns]}, oldest acceptable timestamp is: #{second[oldest]}"
+    long = labels.values.find { |value| value.bytesize > 2048 }
+    size = meta.sum { |key, value| key.bytesize + value.bytesize }
+    if long then "stream '#{text(labels)}' has label value too long: '#{long}'"
+    elsif size > 65_536 then "stream '#{text(labels)}' has structured metadata too large: '#{size}' bytes, limit: '65536' bytes. Please see `limits_config.max_structured_metadata_size`"
+    elsif meta.size > 128 then "stream '#{text(labels)}' has too many structured metadata labels: '#{meta.size}', limit: '128'. Please see `limits_config.max_structured_metadata_entries_count`"
+    elsif ns < oldest then "entry for stream '#{text(labels)}' has timestamp too old: #{second[ns]}, oldest acceptable timestamp is: #{second[oldest]}"
     elsif ns > now + @limits[:future] * 1_000_000_000 then "entry for stream '#{text(labels)}' has timestamp too new: #{second[ns]}"
-    elsif line.bytesize > @limits[:line] then "Max entry size '#{@limits[:line]}' bytes exceeded for stream '#{text(labels)}' while adding an entry with length '#{line.bytesize}' bytes"
+    elsif line.bytesize > @limits[:line] then "max entry size '#{@limits[:line]}' bytes exceeded for stream '#{text(labels)}' while adding an entry with length '#{line.bytesize}' bytes"
     end
   end
 

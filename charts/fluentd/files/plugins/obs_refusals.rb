@@ -14,8 +14,12 @@ module Obs
     OLD = /timestamp too old: \S+, oldest acceptable timestamp is: (\S+)/
     OLDEST = /oldest acceptable timestamp is: (\S+)/
     NEW = /timestamp too new: (\S+)/
-    LONG = /Max entry size '?(\d+)'? bytes exceeded/
+    LONG = /max entry size '?(\d+)'? bytes exceeded/i
     LABELS = /has (\d+) label names; limit (\d+)/
+    META_BYTES = /structured metadata too large: '\d+' bytes, limit: '(\d+)' bytes/
+    META_COUNT = /too many structured metadata labels: '\d+', limit: '(\d+)'/
+    # What is wrong with a stream as a whole
+    LABEL = /stream '(\{.*?\})' has (?:label (?:name|value) too long|duplicate label name)/
     STREAM = /stream '(\{.*?\})'/
     UNREADABLE = /pars|unmarshal|invalid character|unexpected|decod|readObject|looking for|syntax/i
 
@@ -98,7 +102,18 @@ module Obs
         each_open { |entry| ["refused", found[0]] if entry.line.bytesize > found[1].to_i }
       end
       if (found = LABELS.match(@text))
+        # It counts one that it adds itself
         each_open { |entry| ["refused", found[0]] if entry.labels.size >= found[1].to_i || entry.labels.size > found[2].to_i }
+      end
+      if (found = META_BYTES.match(@text))
+        each_open { |entry| ["refused", found[0]] if entry.meta.sum { |key, value| key.bytesize + value.bytesize } > found[1].to_i }
+      end
+      if (found = META_COUNT.match(@text))
+        each_open { |entry| ["refused", found[0]] if entry.meta.size > found[1].to_i }
+      end
+      @text.scan(LABEL).flatten.uniq.each do |text|
+        stream = pairs(text)
+        each_open { |entry| ["refused", "a label of the stream is too long, or there twice"] if same?(entry.labels, stream) }
       end
       return unless @out.empty?
 
@@ -127,9 +142,9 @@ module Obs
       text.scan(/([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"/).to_h { |name, value| [name, value.gsub(/\\(.)/, '\1')] }
     end
 
-    # Loki adds labels of its own
+    # Loki adds labels of its own: service_name, and those of its shards
     def same?(labels, stream)
-      labels.all? { |name, value| stream[name] == value }
+      stream == labels || stream.reject { |name, _| !labels.key?(name) && (name == "service_name" || name.start_with?("__")) } == labels
     end
   end
 end
