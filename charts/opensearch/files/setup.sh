@@ -137,6 +137,14 @@ make_policy() {
   esac
 }
 
+# Without a retention nothing is deleted any more, neither what is there nor what comes
+drop_policy() {
+  api GET "/_plugins/_ism/policies/$name"
+  [ "$code" = 200 ] || return 0
+  must "policy $name is detached" POST "/_plugins/_ism/remove/.ds-$name-*"
+  must "retention policy $name is deleted" DELETE "/_plugins/_ism/policies/$name"
+}
+
 # What was there before the policy gets it, too, and what has an older version of it the newest
 attach_policy() {
   printf '{"policy_id":"%s"}' "$name" > "$work/policy"
@@ -147,7 +155,7 @@ attach_policy() {
 wait_for_store
 check_store
 [ -z "${OWN_USERS:-}" ] || make_users
-[ "${RETENTION:-}" = off ] || make_policy
+if [ "${RETENTION:-}" = off ]; then drop_policy; else make_policy; fi
 
 must "pipeline $name is up to date" PUT "/_ingest/pipeline/$name" "$files/pipeline.json"
 

@@ -1,0 +1,17 @@
+#!/bin/bash
+# Is this node ready? At first when the cluster has all its copies (so that an update goes on with the next
+# node only then), later when the node is part of the cluster.
+set -euo pipefail
+
+ask() {
+  { [ -z "${ELASTIC_PASSWORD:-}" ] || printf 'user = "elastic:%s"\n' "$ELASTIC_PASSWORD"
+    [ -z "${TLS:-}" ] || printf 'insecure\n'; } |
+    curl --config - --silent --fail --max-time 4 --output /dev/null "http${TLS:+s}://127.0.0.1:9200$1"
+}
+
+if [ -e /tmp/was-ready ]; then
+  ask '/_cluster/health?local=true'
+else
+  ask "/_cluster/health?wait_for_status=$WANTED&timeout=2s"
+  touch /tmp/was-ready
+fi
