@@ -233,7 +233,10 @@ fn bad_values() {
         ),
         // log stores
         (json!({"loki": {"replicas": 3}}), "loki.replicas: 3 replicas cannot share a file system".into()),
-        (json!({"loki": {"retention": {"time": "36h"}}}), "loki.retention.time: 36h must be whole days".into()),
+        (
+            json!({"loki": {"retention": {"time": "36h"}}}),
+            "loki.retention.time: 36h must be whole days".into(),
+        ),
         (json!({"loki": {"retention": {"time": "12h"}}}), "loki.retention.time: 12h".into()),
         (
             json!({"loki": {"storage": {"enabled": false}}}),
