@@ -13,7 +13,7 @@ ask() {
 }
 
 if [ -e /tmp/was-ready ] || [ "$((now - $(< /tmp/began)))" -gt 600 ]; then
-  ask '/_cluster/health?local=true'
+  ask '/_cluster/health?timeout=2s'
 else
   ask "/_cluster/health?wait_for_status=$WANTED&timeout=2s"
   touch /tmp/was-ready
