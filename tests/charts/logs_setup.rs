@@ -1,5 +1,6 @@
 //! The scripts that tell OpenSearch and Elasticsearch of users, fields and retention, run by bash against
-//! a small server that plays the store: they may be repeated, and they wait for what is not there yet.
+//! a small server that plays the store: they may be repeated, and they wait for what is not there yet. With
+//! `OPENSEARCH=http://…` (a real one without users, for tests only) lines are put into it and looked for.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,17 +10,27 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::{env, thread};
 
-use libtest_mimic::Trial;
+use kubectl_obs::yaml;
+use libtest_mimic::{Completion, Trial};
 use serde_json::{Value, json};
 
-use crate::support::{bundle, data, folder, rendered, trial};
+use crate::support::{bundle, data, folder, read, rendered, trial};
 
 pub fn trials() -> Vec<Trial> {
     vec![
         trial("the_setup_may_be_repeated", repeated),
         trial("the_setup_waits_for_the_store_and_says_what_is_wrong", waits),
+        Trial::ignorable_test("opensearch::lines_are_taken_and_found", || {
+            match env::var("OPENSEARCH").ok().filter(|url| !url.is_empty()) {
+                Some(url) => real(url.trim_end_matches('/')),
+                None => {
+                    return Ok(Completion::ignored_with("OPENSEARCH is not set: the address of a real one"));
+                }
+            }
+            Ok(Completion::Completed)
+        }),
     ]
 }
 
@@ -158,7 +169,7 @@ impl Setup {
     fn run(&self, over: &[(&str, &str)]) -> (bool, String) {
         let mut command = Command::new("bash");
         command.arg(self.folder.join("setup.sh")).env_clear();
-        command.env("PATH", std::env::var_os("PATH").unwrap());
+        command.env("PATH", env::var_os("PATH").unwrap());
         for (name, value) in [
             ("SETUP_FILES", self.folder.to_str().unwrap()),
             ("STORE_URL", &self.url),
@@ -247,4 +258,84 @@ fn waits() {
         let (good, text) = setup.run(&[("WAIT_SECONDS", "1")]);
         assert!(!good && text.contains("no answer"), "{kind}: {text}");
     }
+}
+
+/// Lines that no YAML should hold.
+fn monsters() -> Vec<(String, Value)> {
+    let deep = (0..60).fold(json!(1), |inner, _| json!({"d": inner}));
+    let many: Value =
+        (0..2000).map(|i| (format!("k{i}"), json!(i))).collect::<serde_json::Map<_, _>>().into();
+    let line = |fields: Value| json!({"message": "x", "namespace": "default", "fields": fields});
+    vec![
+        ("long".into(), line(json!({"big": "x".repeat(40_000), "level": "info"}))),
+        ("long-words".into(), line(json!({"level": "L".repeat(50_000), "path": "/p".repeat(25_000)}))),
+        ("long-name".into(), line(json!({"n".repeat(40_000): 1}))),
+        ("deep".into(), line(deep)),
+        ("many".into(), line(many)),
+    ]
+}
+
+/// A real OpenSearch takes each line, gives each back, and finds what the guides ask for.
+fn real(url: &str) {
+    let store = Store { kind: "opensearch".to_owned(), ..Store::default() };
+    let folder = Setup::of(&store.kind, "real", url.to_owned()).folder;
+    let curl = |method: &str, path: &str, body: &str| -> Value {
+        let file = folder.join("request");
+        fs::write(&file, body).unwrap();
+        let mut command = Command::new("curl");
+        command.args(["-sS", "-X", method, "-H", "Content-Type: application/x-ndjson", "--data-binary"]);
+        command.arg(format!("@{}", file.display())).arg(format!("{url}{path}"));
+        let output = command.output().unwrap();
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|err| panic!("{method} {path}: {err}: {output:?}"))
+    };
+    curl("DELETE", "/_data_stream/obs-logs", "");
+    let setup = Setup::of(&store.kind, "real", url.to_owned());
+    // who has no plugins deletes nothing, and has no users
+    let plugins = curl("GET", "/_cat/plugins?format=json", "{}").to_string();
+    let mut over = vec![("OWN_USERS", ""), ("STORE_PASSWORD", "")];
+    if !plugins.contains("index-management") {
+        over.push(("RETENTION", "off"));
+    }
+    for _ in 0..2 {
+        let (good, text) = setup.run(&over);
+        assert!(good, "{text}");
+    }
+
+    let table = yaml::parse(&read("charts/opensearch/tests/lines.yaml")).unwrap();
+    let lines = table["lines"].as_object().unwrap().clone();
+    let lines: Vec<(String, Value)> = lines.into_iter().chain(monsters()).collect();
+    let mut bulk = String::new();
+    for (i, (id, line)) in lines.iter().enumerate() {
+        let mut line = line.clone();
+        // two lines of one millisecond stay in order
+        line["@timestamp"] = json!(format!("2027-03-01T10:00:00.1234567{i:02}Z"));
+        writeln!(bulk, "{}\n{line}", json!({"create": {"_index": "obs-logs", "_id": id}})).unwrap();
+    }
+    let taken = curl("POST", "/_bulk", &bulk);
+    let refused: Vec<&Value> = taken["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|item| item["create"]["error"].is_object())
+        .collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+    // the same again is the same lines
+    let again = curl("POST", "/_bulk", &bulk);
+    assert!(again["items"].as_array().unwrap().iter().all(|item| item["create"]["status"] == 409));
+    curl("POST", "/obs-logs/_refresh", "");
+
+    let found = |query: &str| -> Vec<String> {
+        let body = json!({"size": 100, "sort": ["@timestamp"], "query": {"query_string": {"query": query}}});
+        let answer = curl("POST", "/obs-logs/_search", &body.to_string());
+        let hits = answer["hits"]["hits"].as_array().unwrap_or_else(|| panic!("{query}: {answer}"));
+        hits.iter().map(|hit| hit["_id"].as_str().unwrap().to_owned()).collect()
+    };
+    for (query, expected) in table["queries"].as_object().unwrap() {
+        let mut ids = found(query);
+        ids.sort();
+        assert_eq!(json!(ids), *expected, "{query}");
+    }
+    let all: Vec<&String> = lines.iter().map(|(id, _)| id).collect();
+    assert_eq!(found("*").iter().collect::<Vec<_>>(), all, "all of them, in their order");
 }
