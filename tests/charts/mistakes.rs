@@ -248,6 +248,10 @@ fn bad_values() {
             "loki.storage.s3.region: is empty".into(),
         ),
         (
+            json!({"loki": {"storage": {"type": "s3", "s3": {"bucket": "logs", "region": "eu-central-1"}}}}),
+            "loki.schema.periods: is empty, and with storage.type s3 it must be said what is where".into(),
+        ),
+        (
             json!({"loki": {"storage": {"s3": {"endpoint": format!("https://me:{PLANTED}@s3.shop.test")}}}}),
             "loki.storage.s3.endpoint".into(),
         ),

@@ -20,11 +20,11 @@ admin:
 END
   if [ -z "${TLS:-}" ]; then
     # For a node that talks to nobody but itself
-    rm -f /prepared/own.p12
-    "$home/jdk/bin/keytool" -genkeypair -alias node -keyalg EC -groupname secp256r1 -validity 3650 \
-      -dname "CN=$CLUSTER" -storetype PKCS12 -keystore /prepared/own.p12 -storepass changeit 2> /dev/null
-    "$home/jdk/bin/keytool" -exportcert -alias node -keystore /prepared/own.p12 -storepass changeit -file /tmp/own.crt 2> /dev/null
-    "$home/jdk/bin/keytool" -importcert -noprompt -alias trusted -keystore /prepared/own.p12 -storepass changeit -file /tmp/own.crt 2> /dev/null
+    keytool() { "$home/jdk/bin/keytool" "$@" -storetype PKCS12 -storepass changeit 2> /tmp/keytool || { cat /tmp/keytool >&2; exit 1; }; }
+    rm -f /prepared/own.p12 /prepared/trusted.p12
+    keytool -genkeypair -keystore /prepared/own.p12 -alias node -keyalg EC -groupname secp256r1 -validity 3650 -dname "CN=$CLUSTER"
+    keytool -exportcert -keystore /prepared/own.p12 -alias node -file /tmp/own.crt
+    keytool -importcert -keystore /prepared/trusted.p12 -alias node -file /tmp/own.crt -noprompt
   fi
 fi
 
