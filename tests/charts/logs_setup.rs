@@ -129,7 +129,7 @@ fn one(mut stream: TcpStream, store: &Mutex<Store>) -> std::io::Result<()> {
             length = text.parse().unwrap();
         }
         // base64 of me:PASSWORD, in small letters like the whole line
-        authorised |= line == "authorization: basic bwu6cci3xgq=";
+        authorised |= line == "authorization: basic bwu6ccj3xgq=";
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
