@@ -134,7 +134,7 @@ fn periods() {
         periods
     };
     let first = json!({"from": "2024-04-01", "store": "filesystem"});
-    assert_eq!(of(&json!({})), [first.clone()]);
+    assert_eq!(json!(of(&json!({}))), json!([first]));
     let bucket = json!({"type": "s3", "s3": {"bucket": "logs", "region": "eu-central-1"}});
     let second = json!({"from": "2027-06-01", "store": "s3"});
     // what is in the volume is found as long as it is kept
