@@ -15,6 +15,12 @@ mod alerts;
 mod logs;
 #[path = "charts/logs_setup.rs"]
 mod logs_setup;
+#[path = "charts/grafana.rs"]
+mod grafana;
+#[path = "charts/grafana_boards.rs"]
+mod grafana_boards;
+#[path = "charts/grafana_queries.rs"]
+mod grafana_queries;
 #[path = "charts/mistakes.rs"]
 mod mistakes;
 #[path = "charts/promtool.rs"]
@@ -49,6 +55,9 @@ fn main() -> ExitCode {
     trials.extend(logs_setup::trials());
     trials.extend(wording::trials());
     trials.extend(mistakes::trials());
+    trials.extend(grafana::trials());
+    trials.extend(grafana_boards::trials());
+    trials.extend(grafana_queries::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

@@ -19,15 +19,19 @@ use libtest_mimic::Arguments;
 mod cluster {
     pub(crate) mod admission;
     pub(crate) mod adoption;
+    pub(crate) mod alerts;
+    pub(crate) mod apps;
     pub(crate) mod cases;
     pub(crate) mod causes;
     pub(crate) mod chaos;
     pub(crate) mod client;
     pub(crate) mod components;
+    pub(crate) mod dashboards;
     pub(crate) mod definitions;
     pub(crate) mod equal;
     pub(crate) mod forward;
     pub(crate) mod gate;
+    pub(crate) mod grafana;
     pub(crate) mod harness;
     pub(crate) mod health;
     pub(crate) mod immutable;
@@ -66,15 +70,19 @@ fn main() -> ExitCode {
     let trials = [
         cluster::admission::trials(),
         cluster::adoption::trials(),
+        cluster::alerts::trials(),
+        cluster::apps::trials(),
         cluster::cases::trials(),
         cluster::causes::trials(),
         cluster::chaos::trials(),
         cluster::client::trials(),
         cluster::components::trials(),
+        cluster::dashboards::trials(),
         cluster::definitions::trials(),
         cluster::equal::trials(),
         cluster::forward::trials(),
         cluster::gate::trials(),
+        cluster::grafana::trials(),
         cluster::harness::trials(),
         cluster::health::trials(),
         cluster::immutable::trials(),

@@ -1,17 +1,23 @@
 //! What a person can type: clap types only. The doc comments are the help text.
 
+mod alerts;
 mod bundle;
 mod change;
 mod day2;
 mod global;
+mod grafana;
 mod output;
 mod read;
 mod values;
 
+pub use alerts::{
+    Alerts, AlertsCommand, AlertsSilence, AlertsSilences, AlertsTest, AlertsUnsilence, Apps, AppsCommand,
+};
 pub use bundle::{Bundle, BundleImages, BundlePackage, BundleRef, BundleShow, Template};
 pub use change::{Base, Change, DryRun, Events, Install, Operation, Rollback, Uninstall, Upgrade, Wait};
 pub use day2::{Forward, Logs, Open, PortForward, Rollout, RolloutHistory, RolloutUndo, RolloutWait, Tail};
 pub use global::{Color, Global, Progress};
+pub use grafana::{Dashboards, DashboardsCommand, DashboardsExport, Password, PasswordGet, PasswordSet};
 pub use output::{Document, Output};
 pub use read::{
     Diff, Drift, Get, GetAll, GetInventory, GetManifest, GetNotes, GetValues, History, List, Status,
@@ -55,6 +61,8 @@ impl Cli {
             Command::Diff(args) => (args.output, None, false),
             Command::Drift(args) => (args.output, None, false),
             Command::Status(args) => (args.output, None, false),
+            Command::Alerts(args) => (args.output(), None, false),
+            Command::Apps(args) => (args.output, None, false),
             Command::PortForward(args) => (args.forward.machine_output(), None, false),
             Command::Open(args) => (args.forward.machine_output(), None, false),
             Command::Rollout(args) => {
@@ -67,9 +75,12 @@ impl Cli {
             Command::Get(args) => (args.output(), None, false),
             Command::Version(args) => (args.output, None, false),
             Command::Template(args) => (args.output, None, false),
-            Command::Bundle(_) | Command::Completion(_) | Command::Logs(_) | Command::Render => {
-                (None, None, false)
-            }
+            Command::Dashboards(args) => (args.output, None, false),
+            Command::Password(_)
+            | Command::Bundle(_)
+            | Command::Completion(_)
+            | Command::Logs(_)
+            | Command::Render => (None, None, false),
         };
         ui::Options {
             colour: match self.global.color {
@@ -104,10 +115,19 @@ pub enum Command {
     Drift(Drift),
     /// Show each component of a release, and why it is not ready
     Status(Status),
+    /// Show which alerts fire, since when, and who was told; silence them, test receivers
+    Alerts(Alerts),
+    /// Show how the watched applications do, and what serves metrics and is not watched
+    Apps(Apps),
     /// Reach the UIs of a release from this machine, for as long as it runs
     PortForward(PortForward),
     /// Open the UI of a component in a browser
     Open(Open),
+    /// List the dashboards that come with a release; write them to files
+    Dashboards(Dashboards),
+    /// Print or change the password of a UI
+    #[command(subcommand)]
+    Password(Password),
     /// Print the logs of components, merged; -f survives restarts
     Logs(Logs),
     /// Wait for components, restart them, show when they changed, undo a change

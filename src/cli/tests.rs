@@ -51,7 +51,7 @@ fn literals() -> Vec<(String, String)> {
 /// `kubectl obs …` up to where the sentence goes on.
 fn commands(text: &str) -> Vec<String> {
     let begins = text.match_indices("kubectl obs ").map(|(at, found)| &text[at + found.len()..]);
-    let end = |c: char| matches!(c, ';' | ':' | ',' | '(' | ')' | '`' | '\n' | '\\');
+    let end = |c: char| matches!(c, ';' | ':' | ',' | '(' | ')' | '|' | '`' | '\n' | '\\');
     begins.map(|rest| rest.split(end).next().unwrap_or_default().trim().to_owned()).collect()
 }
 

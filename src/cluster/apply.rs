@@ -21,6 +21,8 @@ use crate::object::{Kind, Object};
 pub struct ApplyOptions {
     /// Ask the server for the outcome without changing anything.
     pub dry_run: bool,
+    /// Another field manager than [`MANAGER`].
+    pub manager: Option<String>,
     /// Take fields back from other managers.
     pub force: bool,
     /// The uid of the object that is to be changed: if it is gone or another one, fail instead of
@@ -111,7 +113,7 @@ impl Cluster {
         let url = with_query(
             &path(kind, object.namespace(), Some(object.name())),
             &[
-                ("fieldManager", MANAGER),
+                ("fieldManager", options.manager.as_deref().unwrap_or(MANAGER)),
                 ("fieldValidation", "Strict"),
                 ("force", if options.force { "true" } else { "" }),
                 ("dryRun", if options.dry_run { "All" } else { "" }),

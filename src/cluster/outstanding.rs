@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Cluster;
-use super::call::Call;
+use super::call::{Call, Subject};
 use crate::object::Kind;
 
 /// A shorter wait is none.
@@ -21,8 +21,7 @@ pub(super) struct Outstanding {
 
 #[derive(Debug)]
 struct Request {
-    what: String,
-    kind: Option<Kind>,
+    subject: Subject,
     writes: bool,
     since: Instant,
 }
@@ -54,8 +53,7 @@ impl Drop for UnderWay<'_> {
 impl Outstanding {
     pub fn add(&self, call: &Call) -> UnderWay<'_> {
         let request = Request {
-            what: format!("{} {}", call.subject.verb, call.subject),
-            kind: call.subject.kind.clone(),
+            subject: call.subject.clone(),
             writes: call.method != http::Method::GET,
             since: Instant::now(),
         };
@@ -73,8 +71,8 @@ impl Cluster {
         let requests = self.inner.outstanding.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let old = requests.1.values().filter(|request| request.since.elapsed() >= WAITING);
         old.map(|request| Unanswered {
-            what: request.what.clone(),
-            written: request.kind.clone().filter(|_| request.writes),
+            what: format!("{} {}", request.subject.verb, request.subject),
+            written: request.subject.kind.clone().filter(|_| request.writes),
             since: request.since.elapsed(),
         })
         .collect()

@@ -157,24 +157,23 @@ impl Plugin {
     }
 }
 
-/// Hears all that comes, and passes it on in whole characters.
+/// Hears all that comes; keeps it, or passes it on in whole characters.
 async fn listen(from: Option<impl AsyncRead + Unpin>, said: Option<&Said>, heard: &mut Vec<u8>) {
     let Some(mut from) = from else { return };
-    let (mut chunk, mut passed) = ([0; 4096], 0);
+    let mut chunk = [0; 4096];
     loop {
         let read = from.read(&mut chunk).await.unwrap_or(0);
         heard.extend_from_slice(&chunk[..read]);
         if let Some(said) = said {
-            let rest = &heard[passed..];
             // a character may come in two pieces
-            let whole = match std::str::from_utf8(rest) {
+            let whole = match std::str::from_utf8(heard) {
                 Err(error) if error.error_len().is_none() && read > 0 => error.valid_up_to(),
-                _ => rest.len(),
+                _ => heard.len(),
             };
             if whole > 0 {
-                said(&String::from_utf8_lossy(&rest[..whole]));
+                said(&String::from_utf8_lossy(&heard[..whole]));
+                heard.drain(..whole);
             }
-            passed += whole;
         }
         if read == 0 {
             return;

@@ -146,23 +146,21 @@ impl Cluster {
         namespace: Option<&str>,
         labels: &str,
     ) -> Result<Option<Vec<Value>>> {
-        let call = list_call(kind, namespace, labels).accept(METADATA);
-        match self.list_pages(kind, &call).await {
-            Ok(listed) => Ok(Some(listed.items)),
-            Err(failure) if failure.code() == 404 => Ok(Some(Vec::new())),
-            Err(failure) if failure.code() == 403 => Ok(None),
-            Err(failure) => Err(self.error(failure, &call)),
-        }
+        self.list_where_allowed(kind, &list_call(kind, namespace, labels).accept(METADATA)).await
     }
 
-    /// All objects of a kind that the cluster has once; None where the caller may not look.
-    pub async fn list_if_possible(&self, kind: &Kind) -> Result<Option<Vec<Value>>> {
-        let call = list_call(kind, None, "");
-        match self.list_pages(kind, &call).await {
+    /// All objects of a kind, in one namespace or (None) in the whole cluster; None where the caller may
+    /// not look.
+    pub async fn list_if_possible(&self, kind: &Kind, namespace: Option<&str>) -> Result<Option<Vec<Value>>> {
+        self.list_where_allowed(kind, &list_call(kind, namespace, "")).await
+    }
+
+    async fn list_where_allowed(&self, kind: &Kind, call: &Call) -> Result<Option<Vec<Value>>> {
+        match self.list_pages(kind, call).await {
             Ok(listed) => Ok(Some(listed.items)),
             Err(failure) if failure.code() == 404 => Ok(Some(Vec::new())),
             Err(failure) if failure.code() == 403 => Ok(None),
-            Err(failure) => Err(self.error(failure, &call)),
+            Err(failure) => Err(self.error(failure, call)),
         }
     }
 

@@ -1,9 +1,12 @@
 //! One file per verb: arguments → operation → print. Nothing here decides anything about a
 //! cluster, and nothing in `ops` prints.
 
+mod alerts;
+mod apps;
 pub mod bundle;
 mod change;
 pub mod completion;
+mod dashboards;
 mod diff;
 mod drift;
 mod get;
@@ -12,6 +15,7 @@ mod list;
 mod logs;
 mod objects;
 mod open;
+mod password;
 mod port_forward;
 mod rollout;
 mod status;
@@ -30,13 +34,13 @@ use crate::cluster::{Cluster, ConnectOptions};
 use crate::error::{Exit, Result};
 use crate::event::Observer;
 use crate::ops::{Cancel, Context, parse_duration};
-use crate::release::{Namespace, ReleaseName};
+use crate::release::{DEFAULT_RELEASE, Namespace, ReleaseName};
 use crate::ui::{self, Ui};
 
 /// Namespace of a release when none is given.
 pub const NAMESPACE: &str = "observability";
 /// Name of a release when none is given.
-pub const RELEASE: &str = "obs";
+pub const RELEASE: &str = DEFAULT_RELEASE;
 
 /// What every command gets.
 pub struct App<'a> {
@@ -91,6 +95,10 @@ pub async fn run(cli: Cli, ui: &Ui, cancel: Cancel) -> Result<Outcome> {
         Command::Drift(args) => return Outcome::of_comparison(drift::run(&app, args).await),
         Command::Logs(args) => return logs::run(&app, args).await,
         Command::Status(args) => app.cancel.or(status::run(&app, &args)).await,
+        Command::Alerts(args) => alerts::run(&app, args).await,
+        Command::Apps(args) => app.cancel.or(apps::run(&app, &args)).await,
+        Command::Dashboards(args) => app.cancel.or(dashboards::run(&app, args)).await,
+        Command::Password(args) => password::run(&app, args).await,
         Command::PortForward(args) => return port_forward::run(&app, args).await,
         Command::Open(args) => return open::run(&app, args).await,
         Command::Rollout(args) => return rollout::run(&app, args).await,

@@ -14,7 +14,7 @@ mod tests;
 mod text;
 mod walk;
 
-pub use path::{Step, path_text};
+pub use path::{Step, at, path_text};
 pub(crate) use quantity::compare as compare_quantities;
 pub use text::{Entry, Line, LineKind, Mark, render, text_difference};
 

@@ -30,6 +30,11 @@ impl Step {
     }
 }
 
+/// What stands in `object` where these steps lead.
+pub fn at<'v>(object: &'v Value, steps: &[Step]) -> Option<&'v Value> {
+    steps.iter().try_fold(object, |value, step| step.find(value))
+}
+
 /// `spec.template.spec.containers[grafana].image`, `metadata.annotations[kubectl-obs.dev/config]`
 pub fn path_text(steps: &[Step]) -> String {
     let mut out = String::new();

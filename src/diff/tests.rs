@@ -65,7 +65,7 @@ fn the_steps_of_a_change_lead_to_its_value() {
     let changes = fields(&live, &desired, Scope::Desired);
     assert_eq!(changes.len(), 3);
     for change in changes {
-        let value = |object| change.steps.iter().try_fold(object, |value, step| step.find(value));
+        let value = |object| at(object, &change.steps);
         assert_eq!(
             (value(&live), value(&desired)),
             (change.from.as_ref(), change.to.as_ref()),

@@ -7,6 +7,11 @@ pub fn pods() -> Kind {
     Kind::namespaced("", "Pod", "pods")
 }
 
+/// `v1` Service
+pub fn services() -> Kind {
+    Kind::namespaced("", "Service", "services")
+}
+
 /// `v1` Event: those of `events.k8s.io` are the same objects.
 pub fn events() -> Kind {
     Kind::namespaced("", "Event", "events")

@@ -19,6 +19,9 @@ pub const OBS_COMPONENT: &str = "kubectl-obs.dev/component";
 
 /// Value of [`MANAGED_BY`], field manager and user agent.
 pub const MANAGER: &str = "kubectl-obs";
+/// With a random end the field manager that makes a cluster-scoped object, for one request: against one that
+/// another release made meanwhile its apply conflicts, where [`MANAGER`]'s would not.
+pub const CREATOR: &str = "kubectl-obs-create-";
 
 /// Annotation on pod templates: hash over the ConfigMaps and Secrets of the same render that the
 /// pods use, so that a changed configuration restarts exactly its users.
@@ -44,6 +47,11 @@ pub const KEEP: &str = "kubectl-obs.dev/keep";
 /// Annotation on a Secret with generated values: JSON `[{"key","length","keepWith"}]`. The object
 /// holds no value for these keys; they are filled at apply, from the live Secret or made once.
 pub const GENERATED: &str = "kubectl-obs.dev/generated";
+/// Annotation on a workload with a UI that wants a login: JSON `{"user", "secret", "key", "path"}`, the user's
+/// name, where the password is, and the path below which the UI is served.
+pub const LOGIN: &str = "kubectl-obs.dev/login";
+/// Annotation on a ConfigMap with dashboards: the folder in which Grafana shows them.
+pub const DASHBOARD_FOLDER: &str = "kubectl-obs.dev/dashboard-folder";
 /// Annotation that stands in records for the content of a CustomResourceDefinition.
 pub const DIGEST: &str = "kubectl-obs.dev/digest";
 /// Annotation with a random value on objects made by POST, to recognise our own request after an

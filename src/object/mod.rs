@@ -3,11 +3,13 @@
 
 pub mod builtin;
 mod id;
+mod image;
 pub mod labels;
 pub mod pods;
 mod redact;
 
 pub use id::{Kind, ObjectId};
+pub use image::Image;
 pub use redact::{MASK, redact};
 
 use serde_json::Value;

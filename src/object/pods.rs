@@ -16,12 +16,14 @@ pub fn template_at(group: &str, kind: &str) -> Option<&'static str> {
 }
 
 /// An object that a pod names; it is in the pod's namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference<'v> {
     /// `ConfigMap`, `Secret`, `PersistentVolumeClaim` or `ServiceAccount`.
     pub kind: &'static str,
     /// Its name.
     pub name: &'v str,
+    /// The keys that the pod needs in it.
+    pub keys: Vec<&'v str>,
     /// Does the pod start without it?
     pub optional: bool,
 }
@@ -57,7 +59,10 @@ struct Found<'v>(Vec<Reference<'v>>);
 impl<'v> Found<'v> {
     fn add(&mut self, kind: &'static str, source: &'v Value, field: &str) {
         let optional = source["optional"] == true;
-        self.0.extend(source[field].as_str().map(|name| Reference { kind, name, optional }));
+        // of a variable one, of a volume those that it mounts by name
+        let keys = items(&source["items"]).map(|item| &item["key"]).chain([&source["key"]]);
+        let keys: Vec<&str> = keys.filter_map(Value::as_str).collect();
+        self.0.extend(source[field].as_str().map(|name| Reference { kind, name, keys, optional }));
     }
 }
 
@@ -76,7 +81,7 @@ mod tests {
             "serviceAccountName": "account",
             "volumes": [
                 {"persistentVolumeClaim": {"claimName": "claim"}},
-                {"secret": {"secretName": "mounted", "optional": true}},
+                {"secret": {"secretName": "mounted", "optional": true, "items": [{"key": "a"}, {"key": "b"}]}},
                 {"projected": {"sources": [{"configMap": {"name": "projected"}}, {"serviceAccountToken": {}}]}},
             ],
             "initContainers": [{"envFrom": [{"secretRef": {"name": "all"}}]}],
@@ -92,6 +97,9 @@ mod tests {
             ("ConfigMap", "one", false),
         ];
         assert_eq!(found, expected);
+        let keys: Vec<_> =
+            references(&spec).into_iter().map(|r| r.keys).filter(|keys| !keys.is_empty()).collect();
+        assert_eq!(keys, [vec!["a", "b"], vec!["k"]]);
         assert_eq!(references(&Value::Null), []);
     }
 }

@@ -11,7 +11,6 @@
 //! ```
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
@@ -80,7 +79,7 @@ struct Question<'a> {
 
 impl Question<'_> {
     async fn ask(&self, object: &Object, force: bool) -> Answer {
-        let options = ApplyOptions { dry_run: true, force, uid: self.uid.clone() };
+        let options = ApplyOptions { dry_run: true, force, uid: self.uid.clone(), ..ApplyOptions::default() };
         Ok(self.ctx.cluster.apply(&self.kind, object, &options).await?.object)
     }
 
@@ -92,7 +91,7 @@ impl Question<'_> {
     /// Under a name that is free.
     async fn elsewhere(&self, mut object: Object) -> Answer {
         object.value_mut()["metadata"]["name"] = json!(free_name(self.object.name()));
-        let options = ApplyOptions { dry_run: true, force: true, uid: None };
+        let options = ApplyOptions { dry_run: true, force: true, ..ApplyOptions::default() };
         Ok(self.ctx.cluster.apply(&self.kind, &object, &options).await?.object)
     }
 
@@ -121,8 +120,9 @@ async fn answered(ctx: &Context<'_>, mut step: Step, live: &Value, rules: &Rules
     step.first =
         plan::without_emptied(question.object.value(), &ours).and_then(|first| Object::new(first).ok());
     let (mut answer, mut said) = question.in_place(step.first.as_ref().unwrap_or(&question.object)).await;
+    let mut first = None;
     if step.first.is_some() && answer.as_ref().is_err_and(is_refusal) {
-        step.first = None;
+        first = step.first.take();
         (answer, said) = question.in_place(&question.object).await;
     }
     if step.takes_over && matches!(step.change, Change::Update(_) | Change::Adopt(_)) {
@@ -140,7 +140,10 @@ async fn answered(ctx: &Context<'_>, mut step: Step, live: &Value, rules: &Rules
         }
         // known to be impossible in place, with what to do about it
         Err(error) if is_refusal(&error) && is_immutable(&step) => Ok(step),
-        Err(error) if is_refusal(&error) => refused(step, &question, live, error, &said, rules).await,
+        Err(error) if is_refusal(&error) => {
+            let why = (error, said);
+            refused(step, &question, live, first, why, rules).await
+        }
         Err(error) => unanswered(step, error),
     }
 }
@@ -155,19 +158,21 @@ async fn tidied(
     rules: &Rules<'_>,
 ) -> Result<Step> {
     let no_defaults = local::check(&step.object).is_some() && step.first.is_none();
-    let is_hollow = !plan::hollow(question.object.value(), after).is_empty();
-    let is_update = matches!(step.change, Change::Update(_)) || is_hollow;
+    let mut hollow = plan::hollow(question.object.value(), after);
+    let is_update = matches!(step.change, Change::Update(_)) || !hollow.is_empty();
     if !is_update || no_defaults || !step.obstacles().is_empty() || !plan::is_applied_at_all(live) {
         return Ok(step);
     }
     // where it would not be taken, nobody knows what the server would put there
     let Ok(fresh) = question.fresh().await else { return Ok(step) };
     step.kept.retain(|kept| kept.owner.is_some() || plan::is_leftover(kept, &fresh));
-    let hollow = hollow(question, after, &fresh);
+    hollow.retain(|change| diff::at(&fresh, &change.steps).is_none());
     if hollow.is_empty() && step.change == Change::Unchanged {
         return Ok(step);
     }
-    let mut leftovers = earlier_defaults(question, live, after, &fresh, None).await;
+    // nobody owns them, they would stay, and would not be there after an install
+    let mut leftovers = plan::leftovers(question.object.value(), after, &fresh, false);
+    leftovers = earlier_defaults(question, live, leftovers).await;
     if !leftovers.is_empty() {
         // what was kept may go with them; the apply tells
         step.kept.retain(|kept| kept.owner.is_some());
@@ -181,20 +186,12 @@ async fn tidied(
     Ok(step)
 }
 
-/// The server's own defaults for what we applied last, that would stay in `object`, and stand beside
-/// what the server complains of, if it does.
+/// Of what nobody owns in the object those that are the server's own defaults for what we applied last.
 async fn earlier_defaults(
     question: &Question<'_>,
     live: &Value,
-    object: &Value,
-    fresh: &Value,
-    complaints: Option<&[String]>,
+    mut leftovers: Vec<diff::Change>,
 ) -> Vec<diff::Change> {
-    let mut leftovers = plan::leftovers(question.object.value(), object, fresh, complaints.is_some());
-    leftovers.retain(|change| complaints.is_some() || !plan::is_applied(live, &change.steps));
-    if let Some(complaints) = complaints {
-        leftovers.retain(plan::complained_of(complaints));
-    }
     if leftovers.is_empty() {
         return leftovers;
     }
@@ -206,13 +203,6 @@ async fn earlier_defaults(
         Err(_) => leftovers.clear(),
     }
     leftovers
-}
-
-/// The empty lists in `object` that an install would not have.
-fn hollow(question: &Question<'_>, object: &Value, fresh: &Value) -> Vec<diff::Change> {
-    let mut found = plan::hollow(question.object.value(), object);
-    found.retain(|change| change.steps.iter().try_fold(fresh, |value, step| step.find(value)).is_none());
-    found
 }
 
 /// The fields that a refusal names.
@@ -242,12 +232,13 @@ fn unanswered(step: Step, error: ApplyError) -> Result<Step> {
     if gone { Err(error.into()) } else { Ok(step) }
 }
 
+/// What the server does not take in place. `first` is what would have to go before it, if anything.
 async fn refused(
     mut step: Step,
     question: &Question<'_>,
     live: &Value,
-    error: ApplyError,
-    said: &[Said],
+    first: Option<Object>,
+    (error, said): (ApplyError, Vec<Said>),
     rules: &Rules<'_>,
 ) -> Result<Step> {
     let complaints = complaints(&error);
@@ -261,14 +252,31 @@ async fn refused(
     if plan::blocked_by_hand(&mut step, live, &complaints) {
         return Ok(step);
     }
-    let mut leftovers = earlier_defaults(question, live, live, &fresh, Some(&complaints)).await;
-    if !leftovers.is_empty() {
+    let beside = plan::complained_of(&complaints);
+    let mut found = plan::leftovers(question.object.value(), live, &fresh, true);
+    found.retain(&beside);
+    if !found.is_empty() {
         // those that it would have kept without complaint go, too
-        let others = earlier_defaults(question, live, live, &fresh, None).await;
-        let known: BTreeSet<String> = leftovers.iter().map(|change| change.path.clone()).collect();
-        leftovers.extend(others.into_iter().filter(|change| !known.contains(&change.path)));
-        leftovers.extend(hollow(question, live, &fresh));
-        plan::in_two_steps(&mut step, live, &fresh, leftovers, said, rules);
+        let mut strays = plan::leftovers(question.object.value(), live, &fresh, false);
+        // what we applied goes with the apply
+        strays.retain(|change| !plan::is_applied(live, &change.steps));
+        for stray in strays {
+            if !found.iter().any(|known| known.path == stray.path) {
+                found.push(stray);
+            }
+        }
+    }
+    let mut leftovers = earlier_defaults(question, live, found).await;
+    if leftovers.iter().any(beside) {
+        let mut hollow = plan::hollow(question.object.value(), live);
+        hollow.retain(|change| diff::at(&fresh, &change.steps).is_none());
+        leftovers.append(&mut hollow);
+        if let Some(first) = first
+            && question.elsewhere(first.clone()).await.is_ok()
+        {
+            step.first = Some(first);
+        }
+        plan::in_two_steps(&mut step, live, &fresh, leftovers, &said, rules);
         return Ok(step);
     }
     plan::refused(&mut step, live, why, rules);

@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 
@@ -131,13 +132,12 @@ pub async fn drift(ctx: &Context<'_>) -> Result<Report> {
         .filter(|value| value["kind"] != "CustomResourceDefinition")
         .filter_map(|value| Object::new(value.clone()).ok())
         .collect();
-    let (found, autoscalers, admission) = tokio::try_join!(
+    let (found, autoscalers) = tokio::try_join!(
         live::gather_with_namesakes(ctx, &desired, &[], Default::default(), None),
         live::autoscalers(ctx, &desired, None),
-        live::admission(ctx),
     )?;
     let pairs = desired.iter().map(|object| (object, found.get(&object.id())));
-    let around = &Around { desired: &desired, autoscalers: &autoscalers, admission: &admission };
+    let around = &Around { desired: &desired, autoscalers: &autoscalers, admission: OnceCell::new() };
     let compared: Vec<(Option<Drifted>, Option<Rewritten>)> = stream::iter(pairs)
         .map(|(object, live)| async move { compare(ctx, object, live, around).await })
         .buffered(PARALLEL)
@@ -150,11 +150,7 @@ pub async fn drift(ctx: &Context<'_>) -> Result<Report> {
     let traces = get::traces(&record);
     let fields = drifted.iter_mut().flat_map(|one| &mut one.fields);
     for field in fields.chain(rewritten.iter_mut().flat_map(|one| &mut one.fields)) {
-        let mut masked = 0;
-        for value in [&mut field.wanted, &mut field.live].into_iter().flatten() {
-            masked += traces.mask(value);
-        }
-        field.secret |= masked > 0 && field.wanted == field.live;
+        field.secret |= traces.mask_both(&mut field.wanted, &mut field.live);
     }
     Ok(Report {
         release: ctx.release.to_string(),
@@ -176,7 +172,8 @@ pub async fn drift(ctx: &Context<'_>) -> Result<Report> {
 struct Around<'a> {
     desired: &'a [Object],
     autoscalers: &'a [Value],
-    admission: &'a Admission,
+    /// Asked for once, by the first object that is not as it is desired.
+    admission: OnceCell<Admission>,
 }
 
 async fn compare(
@@ -219,7 +216,7 @@ async fn compare(
         true => (Vec::new(), false),
         false => match ask::restored(ctx, &object, live).await? {
             Some(after) => {
-                rewritten = self::rewritten(ctx, &object, &after, around.admission).await?;
+                rewritten = self::rewritten(ctx, &object, &after, around).await?;
                 (plan::changes(desired, live, &after).0, false)
             }
             // who may only read is told what can be told
@@ -246,16 +243,15 @@ async fn rewritten(
     ctx: &Context<'_>,
     object: &Object,
     after: &Value,
-    admission: &Admission,
+    around: &Around<'_>,
 ) -> Result<Option<Rewritten>> {
-    let Some(kind) = kind_of(ctx, object).await? else { return Ok(None) };
-    let by: Vec<String> = admission.mutating(&kind).into_iter().map(str::to_owned).collect();
-    if by.is_empty() {
-        return Ok(None);
-    }
     let changes = diff::fields(after, object.value(), diff::Scope::Desired);
     let fields: Vec<Field> = changes.into_iter().map(|change| field(change, None)).collect();
-    Ok((!fields.is_empty()).then(|| Rewritten { object: object.id(), by, fields }))
+    let kind = kind_of(ctx, object).await?;
+    let Some(kind) = kind.filter(|_| !fields.is_empty()) else { return Ok(None) };
+    let admission = around.admission.get_or_try_init(|| live::admission(ctx)).await?;
+    let by: Vec<String> = admission.mutating(&kind).into_iter().map(str::to_owned).collect();
+    Ok((!by.is_empty()).then(|| Rewritten { object: object.id(), by, fields }))
 }
 
 /// Made by a revision whose record is gone, or by somebody with the release's labels.

@@ -1,11 +1,14 @@
 //! The operations, without a terminal: each takes options, reports [`crate::event::Event`]s to an
 //! observer and returns a report. Commands turn arguments into options and print the report.
 
+pub mod alerts;
 pub mod apply;
+pub mod apps;
 pub mod ask;
 pub mod change;
 pub mod claims;
 pub mod components;
+pub mod dashboards;
 pub mod download;
 pub mod drift;
 pub mod folder;
@@ -16,9 +19,12 @@ pub mod history;
 pub mod list;
 pub mod live;
 pub mod load;
+pub mod login;
 pub mod logs;
 pub mod namespace;
 pub mod pace;
+pub mod password;
+pub mod pod;
 pub mod preflight;
 pub mod prune;
 pub mod reload;

@@ -12,7 +12,7 @@ use super::why::{self, Unready};
 use super::{Context, get, health, live, revision};
 use crate::cluster::Lock;
 use crate::error::{Error, Result};
-use crate::object::{Object, builtin, labels};
+use crate::object::{Image, Object, builtin, labels};
 use crate::readiness::{self, Explanation, Readiness};
 use crate::release::{Record, Status};
 
@@ -231,10 +231,7 @@ fn image_tag(workload: &Value, component: &str) -> Option<String> {
     let named = |name: &str| containers.iter().find(|container| container["name"] == name);
     let default = template["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].as_str();
     let main = named(component).or_else(|| named(default?)).or_else(|| containers.first())?;
-    let image = main["image"].as_str()?.split('@').next()?;
-    // a colon before the last slash belongs to the registry's port
-    let (_, tag) = image.rsplit('/').next()?.rsplit_once(':')?;
-    Some(tag.to_owned())
+    Image::parse(main["image"].as_str()?).tag.map(str::to_owned)
 }
 
 /// When workloads last changed their state: the newest condition of theirs or of readiness of their

@@ -155,7 +155,7 @@ pub fn refused(step: &mut Step, live: &Value, why: Refusal, rules: &Rules<'_>) {
 /// nor had.
 pub fn changes(desired: &Value, live: &Value, after: &Value) -> (Vec<diff::Change>, Vec<diff::Change>) {
     diff::fields(live, after, Scope::Exact).into_iter().partition(|change| {
-        let wanted = change.steps.iter().try_fold(desired, |value, step| step.find(value)).is_some();
+        let wanted = diff::at(desired, &change.steps).is_some();
         wanted || is_applied(live, &change.steps) || is_applied(after, &change.steps)
     })
 }
@@ -169,7 +169,7 @@ fn foreign_owners(fields: &[diff::Change], live: &Value) -> std::collections::BT
 /// What we give up and stays with its value, other than by a person's hand.
 fn kept(desired: &Value, live: &Value, after: &Value) -> Vec<Kept> {
     let stays = |change: &diff::Change| {
-        let value = |object| change.steps.iter().try_fold(object, |value, step| step.find(value));
+        let value = |object| diff::at(object, &change.steps);
         value(after).is_some() && value(after) == value(live)
     };
     let given_up = given_up_with_empty(desired, live, labels::MANAGER).into_iter().filter(stays);
@@ -185,14 +185,14 @@ fn kept(desired: &Value, live: &Value, after: &Value) -> Vec<Kept> {
 /// Is it not what the server would have put there by itself? `fresh` is the desired object where
 /// nothing was before.
 pub fn is_leftover(kept: &Kept, fresh: &Value) -> bool {
-    let there = kept.change.steps.iter().try_fold(fresh, |value, step| step.find(value));
+    let there = diff::at(fresh, &kept.change.steps);
     there != kept.change.from.as_ref() || kept.change.secret
 }
 
 /// A conflict that managedFields do not explain: with what stands at the field that the server names.
 fn unknown(said: &Said, desired: &Value, live: &Value) -> Conflict {
     let steps = server_steps(&said.field);
-    let value = |object| steps.iter().try_fold(object, |value: &Value, step| step.find(value)).cloned();
+    let value = |object| diff::at(object, &steps).cloned();
     let secret = live["kind"] == "Secret";
     let shown = |value: Option<Value>| value.map(|value| if secret { Value::from(MASK) } else { value });
     Conflict {

@@ -8,9 +8,8 @@ use serde_json::Value;
 
 use super::immutable::{self, Outcome};
 use super::ownership::{
-    additions, applied_in_another_version, applied_last, conflicts, conflicts_with_ourselves, given_up,
-    is_applied_at_all, is_ours, is_settled, made_by_hand, owners, scaled_elsewhere, taken, takeover,
-    without_emptied,
+    additions, applied_last, conflicts, conflicts_with_ourselves, given_up, is_applied_at_all, is_ours,
+    is_settled, made_by_hand, must_carry_over, owners, scaled_elsewhere, taken, takeover, without_emptied,
 };
 use super::{Change, Refusal, Rules, Step, crd, generated, is_going, local, managers, wave};
 use super::{Conflict, Owner};
@@ -55,7 +54,7 @@ pub fn step(object: &Object, live: Option<&Value>, all: &All<'_>) -> Step {
         first: None,
         kept: Vec::new(),
         follows: Vec::new(),
-        moved: live.is_some_and(|live| applied_in_another_version(live, object.api_version())),
+        moved: live.is_some_and(|live| must_carry_over(live, object.api_version())),
         object,
         conflicts: Vec::new(),
         force: false,
@@ -82,15 +81,7 @@ pub fn step(object: &Object, live: Option<&Value>, all: &All<'_>) -> Step {
             step.certain = is_certain(&step, live, all.rules);
         }
         Some(live) if matches!(step.change, Change::Foreign(_)) => {
-            step.refusal = other_release(live, &step.object).map(|(release, namespace)| {
-                Refusal::new(
-                    format!("{} belongs to release {release} in namespace {namespace}", step.object.id()),
-                    format!(
-                        "choose another --release or namespace, or remove that one: kubectl obs uninstall --release {release} \
-                         -n {namespace}"
-                    ),
-                )
-            });
+            step.refusal = belongs_elsewhere(live, &step.object);
             if step.object.kind() == "CustomResourceDefinition"
                 && let Some(crd::Problem { why, hint }) = crd::unusable(step.object.value(), live)
             {
@@ -182,6 +173,18 @@ fn is_settled_but_for_texts(desired: &Value, live: &Value) -> bool {
         }
     }
     is_settled(&rest, live)
+}
+
+/// Why an object's name is not to be had, when another release has it.
+pub fn belongs_elsewhere(live: &Value, object: &Object) -> Option<Refusal> {
+    let (release, namespace) = other_release(live, object)?;
+    Some(Refusal::new(
+        format!("{} belongs to release {release} in namespace {namespace}", object.id()),
+        format!(
+            "choose another --release or namespace, or remove that one: kubectl obs uninstall --release {release} \
+             -n {namespace}"
+        ),
+    ))
 }
 
 /// The release and its namespace, when the live object belongs to another one of ours: names of

@@ -43,10 +43,7 @@ pub fn complained_of(complaints: &[String]) -> impl Fn(&diff::Change) -> bool + 
 /// Of the leftovers those that are defaults for what was applied before: `before` is what the server
 /// makes of that where nothing is yet. Addresses and ports that were handed out are none.
 pub fn defaults_of(leftovers: &mut Vec<diff::Change>, before: &Value) {
-    leftovers.retain(|change| {
-        let value = change.steps.iter().try_fold(before, |value, step| step.find(value));
-        value == change.from.as_ref()
-    });
+    leftovers.retain(|change| diff::at(before, &change.steps) == change.from.as_ref());
 }
 
 struct Search<'a> {

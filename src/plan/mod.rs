@@ -28,19 +28,20 @@ use serde_json::Value;
 
 pub use admission::Admission;
 pub use answer::{Kept, Said, accepted, blocked_by_hand, changes, in_two_steps, is_leftover, refused};
+pub use decide::belongs_elsewhere;
 use immutable::Growth;
 pub use leftover::{complained_of, defaults_of, leftovers};
 pub use order::{WAVES, removal_rank, wave};
 pub use ownership::{
-    Addition, Conflict, HelmRelease, Owner, Takeover, additions, applied_in_another_version, applied_last,
-    carry_over, claim, conflicts, conflicts_with_ourselves, given_up, hollow, is_applied, is_applied_at_all,
-    is_hand_tool, is_ours, is_settled, owners, owns_more_than, scaled_elsewhere, taken, takeover,
-    without_emptied,
+    Addition, Conflict, HelmRelease, Owner, Takeover, additions, applied_last, carry_over, claim, conflicts,
+    conflicts_with_ourselves, given_up, hollow, is_applied, is_applied_at_all, is_hand_tool, is_ours,
+    is_settled, must_carry_over, owners, owns_more_than, scaled_elsewhere, taken, takeover, without_emptied,
 };
 pub use reach::reach;
 pub use successor::must_go_first;
 
 use crate::diff;
+use crate::error::Error;
 use crate::object::{Object, ObjectId, labels};
 use crate::release::{Entry, EntryState};
 
@@ -140,6 +141,13 @@ impl Refusal {
     /// With one hint.
     pub fn new(why: String, hint: String) -> Self {
         Self { why, details: Vec::new(), hints: vec![hint] }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(Refusal { why, details, hints }: Refusal) -> Self {
+        let error = details.into_iter().fold(Self::failed(why), Self::detail);
+        hints.into_iter().fold(error, Self::hint)
     }
 }
 
@@ -334,7 +342,7 @@ pub fn managers(live: &Value) -> Vec<String> {
     let entries = live["metadata"]["managedFields"].as_array().into_iter().flatten();
     let names: BTreeSet<&str> = entries
         .filter_map(|entry| entry["manager"].as_str())
-        .filter(|manager| *manager != labels::MANAGER)
+        .filter(|manager| *manager != labels::MANAGER && !manager.starts_with(labels::CREATOR))
         .collect();
     names.into_iter().map(str::to_owned).collect()
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Change, Plan, Step};
 use crate::diff;
+use crate::object::Image;
 
 /// Each in a few words: `ClusterRole obs-reader is made`.
 pub fn reach(plan: &Plan, namespace: &str) -> Vec<String> {
@@ -45,14 +46,10 @@ fn grants(field: &diff::Change) -> bool {
 /// Another version of the same image is an upgrade; another image is another program.
 fn runs_another_program(field: &diff::Change) -> bool {
     let is_image = matches!(field.steps.last(), Some(diff::Step::Key(key)) if key == "image");
-    let repository = |value: &Option<Value>| {
-        let text = value.as_ref().and_then(Value::as_str)?;
-        let text = text.split('@').next().unwrap_or(text);
-        let (path, name) = text.rsplit_once('/').unwrap_or(("", text));
-        let name = name.split(':').next().unwrap_or(name);
-        Some(format!("{path}/{name}"))
-    };
-    is_image && field.to.is_some() && repository(&field.from) != repository(&field.to)
+    fn repository(value: Option<&Value>) -> Option<&str> {
+        Some(Image::parse(value?.as_str()?).repository)
+    }
+    is_image && field.to.is_some() && repository(field.from.as_ref()) != repository(field.to.as_ref())
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ mod status;
 pub use codec::{Encoded, Unusable, decode, encode};
 pub use found::{Found, Metadata};
 pub use history::{Damage, Header, History, ReadyAfter};
-pub use name::{Namespace, ReleaseName};
+pub use name::{DEFAULT_RELEASE, Namespace, ReleaseName};
 pub use record::{BundleRef, ComponentRef, Entry, EntryState, Record};
 pub use status::Status;
 

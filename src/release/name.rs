@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::error::{Error, Result};
 
+/// The name of a release when none is given.
+pub const DEFAULT_RELEASE: &str = "obs";
+
 /// A release's name: a DNS-1123 label of at most 25 characters, so that
 /// `<release>-<component>-…` fits Kubernetes' limits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

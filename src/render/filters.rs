@@ -43,6 +43,7 @@ pub fn install(env: &mut Environment) {
     env.add_filter("quantity", |value: Value| number(&value, "quantity", quantity));
     env.add_filter("duration", |value: Value| number(&value, "duration", duration));
     env.add_filter("sha256", |value: Value| Ok::<_, Error>(hex(&Sha256::digest(bytes(&value)?))));
+    env.add_test("regex", |text: &str| is_regex(text));
     env.add_function("fail", |message: String| {
         Err::<Value, _>(Error::from(ErrorKind::InvalidOperation).with_source(Complaint(message, true)))
     });
@@ -55,6 +56,12 @@ pub fn install(env: &mut Environment) {
     if let Some(function) = scratch {
         env.add_global("scratch", function);
     }
+}
+
+/// Is it a regular expression of Go's (RE2), as Prometheus and Alertmanager read them? This one knows the same
+/// but for `\\Q…\\E` and `\\C`, of which nothing is said.
+fn is_regex(text: &str) -> bool {
+    text.contains("\\Q") || text.contains("\\C") || regex::Regex::new(text).is_ok()
 }
 
 /// Deep: `{"a": {"x": 1}} | merge({"a": {"y": 2}})`. Lists and null replace.
@@ -193,6 +200,16 @@ pub fn duration(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_re2_reads_is_a_regex() {
+        for text in ["a|b", "crit.*", "(?i)x", "", "\\Qa(\\E", r"\pL+"] {
+            assert!(is_regex(text), "{text}");
+        }
+        for text in ["(", "a{2,1}", "*", "(?=x)", "[z-a]", r"\1"] {
+            assert!(!is_regex(text), "{text}");
+        }
+    }
 
     #[test]
     fn quantities_are_bytes() {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use console::Term;
 use dialoguer::theme::Theme;
-use dialoguer::{Confirm, Input};
+use dialoguer::{Confirm, Input, Password};
 
 use super::watch::Sink;
 use super::{Ui, gate, restore_terminal, terminal};
@@ -40,6 +40,22 @@ impl Ui {
             .allow_empty(true);
         let answer = self.asking(|term| question.interact_text_on(term))?;
         Ok(answer.trim() == expected)
+    }
+
+    /// Lets the person type a password, twice and unseen; None where stdin is no terminal, and may have one.
+    pub fn password(&self, prompt: &str) -> Result<Option<String>> {
+        if !self.env.stdin_tty {
+            return Ok(None);
+        }
+        if !terminal::can_ask(&self.env) {
+            return Err(Error::usage("there is no terminal to ask for a password on")
+                .hint("pipe it in: its place is stdin, never an argument"));
+        }
+        let prompt = escape::line(prompt);
+        let question = Password::new()
+            .with_prompt(prompt.as_ref())
+            .with_confirmation("the same again", "the two are not the same");
+        self.asking(|term| question.interact_on(term)).map(Some)
     }
 
     fn need_terminal(&self, what: &str) -> Result<()> {

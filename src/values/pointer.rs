@@ -52,6 +52,21 @@ pub fn parent(pointer: &str) -> Option<&str> {
     pointer.rfind('/').map(|at| &pointer[..at])
 }
 
+/// Where the first value that is this text stands.
+pub fn to_text(tree: &Value, text: &str) -> Option<Pointer> {
+    match tree {
+        Value::String(own) => (own == text).then(Pointer::new),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| Some(format!("/{index}{}", to_text(item, text)?))),
+        Value::Object(map) => {
+            map.iter().find_map(|(key, value)| Some(join("", key) + &to_text(value, text)?))
+        }
+        _ => None,
+    }
+}
+
 /// As typed after `--set`: `a.b[0].c`, dots in keys escaped. `tree` tells indexes from keys that
 /// look like numbers; what does not exist in it counts as a key. The top is `.`.
 pub fn dotted(pointer: &str, tree: &Value) -> String {

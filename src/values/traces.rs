@@ -8,7 +8,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::iter;
+use std::ops::Range;
+use std::sync::OnceLock;
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
 
 use super::Pointer;
@@ -26,6 +30,20 @@ const IDENTITY: [&str; 4] = ["/apiVersion", "/kind", "/metadata/name", "/metadat
 pub struct Traces {
     words: BTreeSet<String>,
     parts: BTreeSet<String>,
+    finder: OnceLock<Finder>,
+}
+
+/// Finds all of them in one pass over a text, however many they are: a record may name very many.
+#[derive(Clone)]
+enum Finder {
+    Nothing,
+    Patterns {
+        automaton: AhoCorasick,
+        /// So many of its patterns are words, the others parts.
+        words: usize,
+    },
+    /// They are too many for an automaton, which takes two thousand million states: every text is secret.
+    TooMany,
 }
 
 impl Traces {
@@ -38,10 +56,11 @@ impl Traces {
 
     /// Both.
     #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
-        self.words.extend(other.words);
-        self.parts.extend(other.parts);
-        self
+    pub fn and(self, other: Self) -> Self {
+        let (mut words, mut parts) = (self.words, self.parts);
+        words.extend(other.words);
+        parts.extend(other.parts);
+        Self { words, parts, finder: OnceLock::new() }
     }
 
     fn value(&mut self, secret: &Value) {
@@ -79,8 +98,12 @@ impl Traces {
 
     /// Does a text hold a secret?
     pub fn hold(&self, text: &str) -> bool {
-        self.parts.iter().any(|part| text.contains(part.as_str()))
-            || self.words.iter().any(|word| has_word(text, word))
+        self.found(text).next().is_some()
+    }
+
+    /// Where secrets are in a text, by their ends.
+    fn found<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
+        self.finder.get_or_init(|| Finder::of(&self.words, &self.parts)).find(text)
     }
 
     /// A text to be shown: lines that hold a secret are masks, whole ones, for a mask within a line could
@@ -107,14 +130,21 @@ impl Traces {
 
     /// A sentence to be shown, such as an error's: the secret alone gives way, for a sentence is no value.
     pub fn sentence(&self, text: &str) -> String {
-        let mut out = text.to_owned();
-        for part in self.parts.iter().chain(&self.words) {
-            if self.words.contains(part) && !has_word(&out, part) {
-                continue;
+        let mut hidden: Vec<Range<usize>> = Vec::new();
+        for mut found in self.found(text) {
+            while let Some(before) = hidden.pop_if(|before| before.end > found.start) {
+                found.start = found.start.min(before.start);
             }
-            out = out.replace(part.as_str(), MASK);
+            hidden.push(found);
         }
-        out
+        let mut out = String::new();
+        let mut shown = 0;
+        for secret in hidden {
+            out.push_str(&text[shown..secret.start]);
+            out.push_str(MASK);
+            shown = secret.end;
+        }
+        out + &text[shown..]
     }
 
     /// Masks what a value holds, and gives how much that is.
@@ -143,6 +173,12 @@ impl Traces {
             }
             Value::Number(_) | Value::Bool(_) | Value::Null => 0,
         }
+    }
+
+    /// Masks both sides of a difference; says whether nothing but a secret differs.
+    pub fn mask_both(&self, from: &mut Option<Value>, to: &mut Option<Value>) -> bool {
+        let masked: usize = [&mut *from, &mut *to].into_iter().flatten().map(|value| self.mask(value)).sum();
+        masked > 0 && from == to
     }
 
     /// Masks what an object holds, but for what says which one it is.
@@ -194,13 +230,36 @@ impl Traces {
     }
 }
 
+impl Finder {
+    fn of(words: &BTreeSet<String>, parts: &BTreeSet<String>) -> Self {
+        let patterns: Vec<&str> = words.iter().chain(parts).map(String::as_str).collect();
+        if patterns.is_empty() {
+            return Self::Nothing;
+        }
+        // the only kind that gives matches that overlap
+        let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&patterns);
+        automaton.map_or(Self::TooMany, |automaton| Self::Patterns { automaton, words: words.len() })
+    }
+
+    fn find<'t>(&'t self, text: &'t str) -> Box<dyn Iterator<Item = Range<usize>> + 't> {
+        match self {
+            Self::Nothing => Box::new(iter::empty()),
+            Self::TooMany => Box::new(iter::once(0..text.len())),
+            Self::Patterns { automaton, words } => {
+                let found = automaton.find_overlapping_iter(text);
+                let counts =
+                    found.filter(|at| at.pattern().as_usize() >= *words || is_word(text, at.range()));
+                Box::new(counts.map(|at| at.range()))
+            }
+        }
+    }
+}
+
 /// Does it stand there with neither letter nor digit beside it?
-fn has_word(text: &str, word: &str) -> bool {
-    text.match_indices(word).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let behind = text[at + word.len()..].chars().next();
-        !before.is_some_and(char::is_alphanumeric) && !behind.is_some_and(char::is_alphanumeric)
-    })
+fn is_word(text: &str, at: Range<usize>) -> bool {
+    let before = text[..at.start].chars().next_back();
+    let behind = text[at.end..].chars().next();
+    !before.is_some_and(char::is_alphanumeric) && !behind.is_some_and(char::is_alphanumeric)
 }
 
 /// What base64 makes of `bytes` in every text in which so many bytes (modulo 3) stand before them: without
@@ -267,6 +326,21 @@ mod tests {
         assert!(traces("abcd").hold("x=abcd") && !traces("abcd").hold("xabcdx"));
         assert!(!traces("abc").hold("abc") && !traces("").hold("") && !traces(true).hold("true"));
         assert!(traces("abcdefgh").hold("xabcdefghx"));
+    }
+
+    #[test]
+    fn in_a_sentence_secrets_that_overlap_are_one() {
+        let both = traces("hunter-two-is").and(traces("two-is-secret")).and(traces("abcd"));
+        assert_eq!(both.sentence("x hunter-two-is-secret, abcd, xabcd y"), "x ********, ********, xabcd y");
+        assert_eq!(Traces::default().sentence("as it is"), "as it is");
+    }
+
+    #[test]
+    fn very_many_secrets_cost_one_pass() {
+        let secrets: Vec<String> = (0..100_000).map(|i| format!("secret-{i:06}-{}", i * 7919)).collect();
+        let all = Traces::of(&json!({"s": secrets}), &["/s".to_owned()]);
+        let text = "what is no secret at all, line after line\n".repeat(100);
+        assert!((0..1_000).all(|_| !all.hold(&text)) && all.hold(&secrets[99_999]));
     }
 
     #[test]

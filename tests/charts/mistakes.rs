@@ -158,6 +158,13 @@ fn bad_values() {
         (
             alertmanager(
                 json!([chat]),
+                json!({"routes": [{"matchers": ["a=\"~\"", "team =~ \"a(|\\\"b\""], "receiver": "chat"}]}),
+            ),
+            "alertmanager.route.routes[0].matchers[1]: \"a(|\"b\" is no regular expression".into(),
+        ),
+        (
+            alertmanager(
+                json!([chat]),
                 json!({"routes": [{"matchers": ["team=\"a\""], "receiver": "chat", "muteTimes": ["night"]}]}),
             ),
             "alertmanager.route.routes[0].muteTimes".into(),
@@ -336,11 +343,8 @@ fn references_only() {
     let rendered = rendered(&stack, &merged(stack.effective_defaults(), &everything()));
     let mut references = 0;
     for object in &rendered.objects {
-        assert!(
-            object.kind() != "Secret" || object.value().get("data").is_none(),
-            "{} holds values",
-            object.name()
-        );
+        let holds = ["data", "stringData"].iter().any(|key| object.value().get(key).is_some());
+        assert!(object.kind() != "Secret" || !holds, "{} holds values", object.name());
         walk(object.value(), "", &mut |path, text| {
             if text.starts_with("ref-") {
                 // where its file is, in a volume or in what reads it

@@ -93,6 +93,7 @@ pub fn variants(bundle: &Bundle) -> Vec<(String, Value)> {
     }
     let own = match bundle.name() {
         "alertmanager" => Some("alertmanager"),
+        "grafana" => Some("grafana"),
         "postgres-exporter" => Some("postgresExporter"),
         "redis-exporter" => Some("redisExporter"),
         "blackbox-exporter" => Some("blackboxExporter"),

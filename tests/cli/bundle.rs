@@ -7,6 +7,7 @@ fn images_are_one_per_line() {
     assert_snapshot!(obs("bundle images"), @"
     exit code: 0
     --- stdout
+    docker.io/grafana/grafana:13.2.0
     quay.io/prometheus/alertmanager:v0.34.2
     quay.io/prometheus/node-exporter:v1.12.1
     quay.io/prometheus/prometheus:v3.15.0

@@ -19,8 +19,12 @@ fn of_the_plugin() {
       diff          Show what an upgrade or a rollback would change
       drift         Show what somebody else changed in the objects of a release
       status        Show each component of a release, and why it is not ready
+      alerts        Show which alerts fire, since when, and who was told; silence them, test receivers
+      apps          Show how the watched applications do, and what serves metrics and is not watched
       port-forward  Reach the UIs of a release from this machine, for as long as it runs
       open          Open the UI of a component in a browser
+      dashboards    List the dashboards that come with a release; write them to files
+      password      Print or change the password of a UI
       logs          Print the logs of components, merged; -f survives restarts
       rollout       Wait for components, restart them, show when they changed, undo a change
       list          List releases [alias: ls]
@@ -593,5 +597,85 @@ fn of_bundle_lint() {
 
     Options:
       -h, --help  Print help (see more with '--help')
+    ");
+}
+
+#[test]
+fn of_alerts() {
+    assert_snapshot!(help("alerts"), @"
+    Show which alerts fire, since when, and who was told; silence them, test receivers
+
+    Usage: kubectl obs alerts [OPTIONS]
+           kubectl obs alerts <COMMAND>
+
+    Commands:
+      silence    Mute alerts for a time; says which it mutes now, and which incidents will stay open
+      unsilence  End silences
+      silences   List the silences that are not over
+      test       Send a test message through the real routing, and say what each receiver answered
+      help       Print this message or the help of the given subcommand(s)
+
+    Options:
+      -o, --output <FORMAT>  Print as json, yaml or names [possible values: json, yaml, name]
+      -h, --help             Print help (see more with '--help')
+    ");
+    assert_snapshot!(help("alerts silence"), @r#"
+    Mute alerts for a time; says which it mutes now, and which incidents will stay open
+
+    Usage: kubectl obs alerts silence [OPTIONS] <MATCHER>...
+
+    Arguments:
+      <MATCHER>...  The name of an alert, or label=value, label!=value, label=~"regex", label!~"regex"
+
+    Options:
+          --for <DURATION>   For how long, from now on [default: 2h]
+          --comment <TEXT>   Why, for others who wonder [default: "silenced with kubectl obs"]
+      -o, --output <FORMAT>  Print the silence as json or yaml [possible values: json, yaml]
+      -h, --help             Print help (see more with '--help')
+    "#);
+    assert_snapshot!(help("alerts unsilence"), @"
+    End silences
+
+    Usage: kubectl obs alerts unsilence [OPTIONS] [ID]...
+
+    Arguments:
+      [ID]...  Ids, or beginnings of them
+
+    Options:
+          --all              End all silences, whoever made them
+      -o, --output <FORMAT>  Print those that were ended as json, yaml or names [possible values: json,
+                             yaml, name]
+      -h, --help             Print help (see more with '--help')
+    ");
+    assert_snapshot!(help("alerts test"), @"
+    Send a test message through the real routing, and say what each receiver answered
+
+    Usage: kubectl obs alerts test [OPTIONS] [RECEIVER]
+
+    Arguments:
+      [RECEIVER]  The receiver; all that tell somebody when absent
+
+    Options:
+          --timeout <DURATION>  How long to wait for answers [default: what the routes take, and 20s]
+      -o, --output <FORMAT>     Print the answers as json or yaml [possible values: json, yaml]
+      -h, --help                Print help (see more with '--help')
+    ");
+}
+
+#[test]
+fn of_apps() {
+    assert_snapshot!(help("apps"), @"
+    Show how the watched applications do, and what serves metrics and is not watched
+
+    Usage: kubectl obs apps [OPTIONS]
+           kubectl obs apps <COMMAND>
+
+    Commands:
+      suggest  Print values that watch what serves metrics and is not scraped
+      help     Print this message or the help of the given subcommand(s)
+
+    Options:
+      -o, --output <FORMAT>  Print as json, yaml or names [possible values: json, yaml, name]
+      -h, --help             Print help (see more with '--help')
     ");
 }

@@ -264,7 +264,7 @@ fn a_bundle_that_is_not_there() {
     --- stdout
     --- stderr
     error: ./nowhere: no such bundle
-      hint: a bundle is an embedded bundle (alertmanager, blackbox-exporter, kube-state-metrics, node-exporter, postgres-exporter, prometheus, redis-exporter, stack), a folder with a bundle.yaml, a .tgz file, or https://…#sha256:<digest>
+      hint: a bundle is an embedded bundle (alertmanager, blackbox-exporter, grafana, kube-state-metrics, node-exporter, postgres-exporter, prometheus, redis-exporter, stack), a folder with a bundle.yaml, a .tgz file, or https://…#sha256:<digest>
     ");
 }
 
@@ -326,4 +326,54 @@ fn a_profile_that_is_not_there() {
     error: bundle stack has no profile "hugh"
       hint: possible: default, ha, minimal
     "#);
+}
+
+#[test]
+fn a_silence_is_judged_before_anybody_is_asked() {
+    assert_snapshot!(obs("alerts silence"), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: the following required arguments were not provided:
+      <MATCHER>...
+
+    Usage: kubectl obs alerts silence <MATCHER>...
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(obs("alerts silence severity="), @r#"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: "severity=" is no matcher: a value is missing at the end
+      hint: write it as severity=warning, 'team=~"shop|orders"' or alertname!=Watchdog
+    "#);
+    assert_snapshot!(obs("alerts silence HighErrorRate --for 2days"), @r#"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: "2days" is not a duration
+      hint: write it as 30s, 2m or 1h30m
+    "#);
+    assert_snapshot!(obs("alerts unsilence"), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: the following required arguments were not provided:
+      <ID>...
+
+    Usage: kubectl obs alerts unsilence <ID>...
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(obs("alerts unsilence 1b5c --all"), @"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: the argument '[ID]...' cannot be used with '--all'
+
+    Usage: kubectl obs alerts unsilence <ID>...
+
+    For more information, try '--help'.
+    ");
 }

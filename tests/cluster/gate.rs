@@ -54,6 +54,12 @@ fn cases(verb: &str, world: &World) -> Vec<Vec<String>> {
         "diff" => with(&["--set", "port=3"], &[&[], &failing, &refused, &forged]),
         "drift" | "status" | "history" | "rollout history" => with(&[], &[&[], &forged]),
         "list" => with(&[], &[&["-A"]]),
+        "alerts" | "alerts silences" | "apps" | "apps suggest" => {
+            with(&[], &[&[], &forged, &["--release", LINE]])
+        }
+        "alerts silence" | "alerts unsilence" | "alerts test" => {
+            with(&[LINE], &[&[], &forged, &["--release", LINE]])
+        }
         "logs" => with(&[], &[&[], &[LINE], &["--grep", &LINE[..LINE.len() - 1], "--since", LINE], &forged]),
         "port-forward" | "open" => with(&[LINE], &[&[], &forged]),
         "rollout status" | "rollout restart" => {
@@ -85,7 +91,8 @@ fn verbs(command: &clap::Command, path: &str, found: &mut Vec<(String, Vec<Strin
     for verb in &below {
         verbs(verb, format!("{path} {}", verb.get_name()).trim_start(), found);
     }
-    if below.is_empty() {
+    // with some, verbs below it are a choice
+    if below.is_empty() || !path.is_empty() && !command.is_subcommand_required_set() {
         let values = |id: &str| {
             let arg = command.get_arguments().find(|arg| arg.get_id() == id);
             arg.map(clap::Arg::get_possible_values).unwrap_or_default()

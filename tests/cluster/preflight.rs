@@ -15,6 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial::api("preflight::a_bundle_for_another_kubernetes_is_refused", another_kubernetes),
         trial::api("preflight::objects_that_the_server_would_refuse_are_named", refused_objects),
         trial::api("preflight::a_namespace_that_is_going_away_is_named", going_away),
+        trial::api("preflight::a_secret_that_values_name_is_there_with_its_keys", named_secrets),
     ]
 }
 
@@ -114,4 +115,39 @@ fn going_away(env: &Env) {
     ])
     .run()
     .ok();
+}
+
+fn named_secrets(env: &Env) {
+    let namespace = env.namespace();
+    let values = env.write(
+        "values.yaml",
+        "alertmanager: {receivers: [{name: chat, slack: [{secret: {name: alerting, key: slack-url}}]}]}\n",
+    );
+    let values = values.display().to_string();
+    let install = |more: &'static [&'static str]| {
+        env.obs(["install", "--wait=none", "-f", &values].into_iter().chain(more.iter().copied())).run()
+    };
+    let absent = install(&[]);
+    assert_eq!(absent.code, 1, "{absent}");
+    for part in [
+        format!("✘ secret {namespace}/alerting does not exist"),
+        format!("needed by StatefulSet {namespace}/"),
+        "named by alertmanager.receivers[0].slack[0].secret.name".to_owned(),
+        format!(
+            "hint: kubectl create namespace {namespace}, then kubectl create secret generic alerting -n {namespace} --from-file=slack-url"
+        ),
+    ] {
+        assert!(absent.stderr.contains(&part), "{part}: {absent}");
+    }
+    nothing_left(env);
+    env.kubectl(["create", "namespace", namespace]).run().ok();
+    env.kubectl(["create", "secret", "generic", "alerting", "--from-literal=slack=x"]).run().ok();
+    let other = install(&[]);
+    assert_eq!(other.code, 1, "{other}");
+    assert!(other.stderr.contains(&format!("secret {namespace}/alerting has no key slack-url")), "{other}");
+    assert!(other.stderr.contains("hint: add what is missing, or name another; it has: slack"), "{other}");
+    env.kubectl(["patch", "secret", "alerting", "-p", r#"{"stringData":{"slack-url":"https://x.example"}}"#])
+        .run()
+        .ok();
+    install(&["--dry-run=server"]).ok();
 }

@@ -65,7 +65,7 @@ fn it_arrives_and_goes(env: &Env) {
 
     let status = env.obs(["status", "-o", "json"]).run().ok().json();
     let components = status["components"].as_array().expect("components");
-    assert_eq!(components.len(), if shared { 3 } else { 4 }, "{status}");
+    assert_eq!(components.len(), if shared { 4 } else { 5 }, "{status}");
     assert!(components.iter().all(|c| c["state"] == "ready"), "{status}");
 
     eventually(Duration::from_secs(120), || {
@@ -92,7 +92,7 @@ fn it_arrives_and_goes(env: &Env) {
     // data stays unless told otherwise, and the next install takes it over
     env.obs(["uninstall", "-y"]).run().ok();
     let claims = env.list("persistentvolumeclaims");
-    assert_eq!(claims.len(), 2, "prometheus and alertmanager keep theirs: {claims:?}");
+    assert_eq!(claims.len(), 3, "prometheus, alertmanager and grafana keep theirs: {claims:?}");
     assert!(env.list("pods").is_empty(), "pods are gone when uninstall ends");
     env.obs(["uninstall", "--delete-data", "-y"]).run().ok();
     gone(env);

@@ -5,6 +5,7 @@
 //! - [`plugin`]: run `kubectl-obs` with an environment of its own.
 //! - [`transcript`]: a run as the text of a snapshot.
 //! - [`cluster`]: the clusters that tests may use.
+//! - [`receivers`]: who is told about alerts.
 //! - [`readme`]: transcripts in README.md.
 //! - [`proxy`]: what networks and servers do to requests; [`relay`]: what becomes of connections.
 //! - [`env`]: a namespace on one of them, and everything a cluster test needs.
@@ -26,6 +27,7 @@ pub mod process;
 pub mod proxy;
 pub mod pty;
 pub mod readme;
+pub mod receivers;
 pub mod relay;
 pub mod transcript;
 pub mod trial;

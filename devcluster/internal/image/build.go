@@ -22,10 +22,22 @@ const layout = 1
 type Archive struct{ Name, File string }
 
 // Ensure builds what is missing and gives the archives of all images, and of the
-// extra ones that a person has put into the folder for them.
+// extra ones that a person has put into the folder for them. An extra one takes the
+// place of an image of the same name.
 func Ensure() ([]Archive, error) {
+	extra, replaced, err := extras(place.ExtraImages())
+	if err != nil {
+		return nil, err
+	}
+	images := slices.DeleteFunc(slices.Clone(All), func(image Image) bool {
+		if file, found := replaced[image.Name]; found {
+			talk.Sayf("image %s is that of %s", image.Name, file)
+			return true
+		}
+		return false
+	})
 	var targets []recipe.Target
-	for _, image := range All {
+	for _, image := range images {
 		targets = append(targets, image.Targets...)
 	}
 	built, err := recipe.Ensure(targets...)
@@ -33,7 +45,7 @@ func Ensure() ([]Archive, error) {
 		return nil, err
 	}
 	var archives []Archive
-	for _, image := range All {
+	for _, image := range images {
 		made := slices.Clone(built[:len(image.Targets)])
 		built = built[len(image.Targets):]
 		for _, part := range image.Parts {
@@ -49,11 +61,7 @@ func Ensure() ([]Archive, error) {
 		}
 		archives = append(archives, archive)
 	}
-	extra, err := filepath.Glob(filepath.Join(place.ExtraImages(), "*.tar"))
-	for _, file := range extra {
-		archives = append(archives, Archive{Name: filepath.Base(file), File: file})
-	}
-	return archives, err
+	return append(archives, extra...), nil
 }
 
 var unsafe = regexp.MustCompile(`[^A-Za-z0-9.]+`)

@@ -49,7 +49,7 @@ var All = []Image{
 		Config:  Config{Cmd: []string{"sh"}},
 		Version: 2,
 	},
-	postgres, redis, shop, // see services.go, shop.go
+	postgres, redis, shop, grafana, // see services.go, shop.go, grafana.go
 	{
 		Name:    "quay.io/prometheus/prometheus:v3.15.0",
 		Targets: []recipe.Target{recipe.Prometheus},

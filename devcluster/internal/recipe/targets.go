@@ -102,6 +102,13 @@ var (
 		},
 		Packages: 1000, Seconds: 102,
 	}
+	// Grafana is not Grafana, which is under the AGPL and nothing to build here: a program
+	// of the repository's own plays its HTTP API (see grafana/main.go).
+	Grafana = Target{
+		Name: "plays-grafana", Version: "13.2.0", Module: "grafana",
+		Programs: []Program{{Package: ".", File: "plays-grafana"}},
+		Packages: 200, Seconds: 15,
+	}
 	// Pause holds a pod's namespaces; it is a program of this very module.
 	Pause = Target{
 		Name: "pause", Version: "1", Module: ".", Sources: "pause",
@@ -112,7 +119,7 @@ var (
 
 // All is what `devcluster build` builds.
 var All = []Target{Kubernetes, Pause, CoreDNS, NodeExporter, KubeStateMetrics, Prometheus, Alertmanager,
-	PostgresExporter, RedisExporter, BlackboxExporter, Amtool, Pint, Helm}
+	PostgresExporter, RedisExporter, BlackboxExporter, Grafana, Amtool, Pint, Helm}
 
 var tools = map[string]Target{
 	"amtool": Amtool, "helm": Helm, "kubectl": Kubernetes, "pint": Pint, "promtool": Prometheus,

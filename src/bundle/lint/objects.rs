@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::{Finding, Severity};
-use crate::object::pods;
+use crate::object::{Image, pods};
 use crate::plan::local;
 use crate::render::Rendered;
 
@@ -73,12 +73,7 @@ fn containers(object: &Value) -> Vec<&Value> {
 
 /// What is wrong with an image reference (`[registry/]name:tag[@sha256:…]`).
 fn image_problem(image: &str) -> Option<&'static str> {
-    let (name, digest) = match image.split_once('@') {
-        Some((name, digest)) => (name, Some(digest)),
-        None => (image, None),
-    };
-    let last = name.rsplit('/').next().unwrap_or(name);
-    let tag = last.split_once(':').map(|(_, tag)| tag);
+    let Image { tag, digest, .. } = Image::parse(image);
     let is_digest = |d: &str| {
         d.strip_prefix("sha256:").is_some_and(|d| {
             let varied = d.bytes().any(|b| Some(b) != d.bytes().next());

@@ -117,7 +117,7 @@ pub(super) async fn verdict(ctx: &Context<'_>, step: &Step, brought: &Brought) -
     }
     // an object that is taken over is no longer anybody else's then
     let force = step.force || matches!(step.change, Change::Adopt(_));
-    let options = ApplyOptions { dry_run: true, force, uid: step.uid.clone() };
+    let options = ApplyOptions { dry_run: true, force, uid: step.uid.clone(), ..ApplyOptions::default() };
     if step.moved || step.going.is_some() || matches!(step.change, Change::Recreate { .. }) {
         // asked under a name that is free: under its own the old one stands in the way
         object.value_mut()["metadata"]["name"] = json!(free_name(step.object.name()));
@@ -174,6 +174,9 @@ pub(super) fn unknown_kind(object: &Object) -> Error {
 
 /// Somebody else's object has the name.
 pub fn foreign(step: &Step, live: &Value) -> Error {
+    if let Some(refusal) = plan::belongs_elsewhere(live, &step.object) {
+        return refusal.into();
+    }
     taken(&step.object.id(), &plan::managers(live))
 }
 

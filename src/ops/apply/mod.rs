@@ -33,17 +33,28 @@ pub async fn kind_of(ctx: &Context<'_>, object: &Object) -> Result<Option<Kind>>
 pub async fn apply(run: &Run<'_>, plan: &Plan, generated: &dyn Generated) -> Result<Applied> {
     let ctx = &run.ctx;
     let brought = Brought::by(plan, None, false);
+    names_are_free(run, plan).await?;
     let mut applied = Applied::new();
     for wave in 0..WAVES {
         let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.wave == wave).collect();
         let steps = spread(steps, |step| step.change == Change::Create && step.object.kind() == "Service");
-        applied.extend(all_or_first_error(steps, |step| apply_step(run, step, generated)).await?);
+        let (exclusive, others) = steps.into_iter().partition(|step| step::is_exclusive(step));
+        for steps in [exclusive, others] {
+            applied.extend(all_or_first_error(steps, |step| apply_step(run, step, generated)).await?);
+        }
         if wave == 0 {
             established(ctx, plan).await?;
             check_later(ctx, plan, &brought).await?;
         }
     }
     Ok(applied)
+}
+
+/// A second look before anything is written, for who comes too late should leave nothing behind.
+async fn names_are_free(run: &Run<'_>, plan: &Plan) -> Result<()> {
+    let created = plan.steps.iter().filter(|step| step::is_exclusive(step));
+    let free = |step| async move { step::name_is_free(run, step).await.map(Some) };
+    all_or_first_error(created.collect(), free).await.map(drop)
 }
 
 /// The same items, the slow ones evenly among the others. The server gives Services their addresses

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::dry_run::{foreign, unknown_kind};
 use super::kind_of;
 use crate::cluster::records::base64;
-use crate::cluster::{ApplyOptions, DeleteOptions, Propagation};
+use crate::cluster::{Applied, ApplyError, ApplyOptions, DeleteOptions, Propagation};
 use crate::diff;
 use crate::error::{Error, Result};
 use crate::event::{Action, Event, Phase};
@@ -54,7 +54,7 @@ pub async fn apply_step(
         }
         _ => {}
     }
-    let mut options = ApplyOptions { dry_run: false, force: step.force, uid: step.uid.clone() };
+    let mut options = ApplyOptions { force: step.force, uid: step.uid.clone(), ..ApplyOptions::default() };
     if let Change::Recreate { orphan, .. } = step.change {
         make_way(run, step, &kind, orphan).await?;
         options.uid = None;
@@ -66,9 +66,9 @@ pub async fn apply_step(
     }
     run.lock.still_held()?;
     let object = filled.as_ref().unwrap_or(&step.object);
-    let applied = match ctx.cluster.apply(&kind, object, &options).await {
-        Ok(applied) => applied,
-        Err(error) => return Err(error.into()),
+    let applied = match is_exclusive(step) {
+        true => create_exclusively(run, step, &kind, object).await?,
+        false => ctx.cluster.apply(&kind, object, &options).await?,
     };
     if matches!(step.change, Change::Create | Change::Recreate { .. }) && !applied.created {
         return Err(foreign(step, &applied.object));
@@ -82,12 +82,52 @@ pub async fn apply_step(
     Ok(Some((id, uid)))
 }
 
+/// Names of cluster-scoped objects join a release's name and namespace, so that two releases can want the
+/// same one, and may have been planned at the same time.
+pub(super) fn is_exclusive(step: &Step) -> bool {
+    step.change == Change::Create && step.object.namespace().is_none()
+}
+
+/// Makes an object and never changes one that another release made meanwhile: an apply cannot be told to
+/// create only, but one by another manager conflicts with that release's labels. Then the fields go over to
+/// our usual manager; where this is cut off, the next change does it.
+async fn create_exclusively(run: &Run<'_>, step: &Step, kind: &Kind, object: &Object) -> Result<Applied> {
+    let cluster = &run.ctx.cluster;
+    let manager = Some(format!("{}{:08x}", labels::CREATOR, rand::random::<u32>()));
+    let applied =
+        match cluster.apply(kind, object, &ApplyOptions { manager, ..ApplyOptions::default() }).await {
+            Ok(applied) => applied,
+            Err(ApplyError::Conflict(_, error)) => {
+                name_is_free(run, step).await?;
+                return Err(error);
+            }
+            Err(error) => return Err(error.into()),
+        };
+    if !applied.created {
+        return Ok(applied);
+    }
+    run.lock.still_held()?;
+    match plan::carry_over(&applied.object) {
+        Some(over) => {
+            let object = cluster.take_over(kind, &applied.object, &over, &plan::carry_over).await?;
+            Ok(Applied { object, ..applied })
+        }
+        None => Ok(applied),
+    }
+}
+
+/// Fails when there is an object of somebody else by now; who may not look learns it from the apply.
+pub(super) async fn name_is_free(run: &Run<'_>, step: &Step) -> Result<()> {
+    let Some(kind) = kind_of(&run.ctx, &step.object).await? else { return Ok(()) };
+    let live = run.ctx.cluster.look_up(&kind, None, step.object.name()).await?;
+    let other = live.flatten().filter(|live| !plan::is_ours(live, &step.object));
+    other.map_or(Ok(()), |live| Err(foreign(step, &live)))
+}
+
 /// The earlier defaults that were to go and did not.
 fn kept_all_the_same<'s>(step: &'s Step, after: &Value) -> Vec<&'s str> {
     let fields = step.change.fields().iter().filter(|field| step.clears.contains(&field.steps));
-    let there = |field: &&diff::Change| {
-        field.steps.iter().try_fold(after, |value, step| step.find(value)) == field.from.as_ref()
-    };
+    let there = |field: &&diff::Change| diff::at(after, &field.steps) == field.from.as_ref();
     fields.filter(there).map(|field| field.path.as_str()).collect()
 }
 

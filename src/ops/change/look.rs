@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::object::{Object, ObjectId, builtin, split_api_version};
 use crate::ops::run::Run;
 use crate::ops::{Context, ask, get, live, namespace, preflight, who};
-use crate::plan::{Admission, Applied, Live, Plan, Rules, plan};
+use crate::plan::{Applied, Live, Plan, Rules, plan};
 use crate::release::record::merge_inventory;
 use crate::release::{Entry, Header, History, Metadata, Record, Revision, Status, Unusable};
 use crate::render::Facts;
@@ -183,10 +183,11 @@ pub struct Look {
     pub around: Around,
     /// What will be done.
     pub plan: Plan,
+    /// The secrets of what is and of what is to be, to be found in what is shown of it.
+    pub traces: Traces,
 }
 
-/// The secrets of what is and of what is to be.
-pub fn traces(records: &[Record], target: &Target) -> Traces {
+fn traces(records: &[Record], target: &Target) -> Traces {
     let next = match target {
         Target::Bundle(loaded) => loaded.traces(),
         Target::Record(record) => get::traces(record),
@@ -195,13 +196,6 @@ pub fn traces(records: &[Record], target: &Target) -> Traces {
 }
 
 impl Look {
-    /// The same, to be found in what is shown of the plan.
-    pub fn traces(&self) -> Traces {
-        let secrets = self.goal.secret_values.as_deref().unwrap_or_default();
-        let next = Traces::of(&self.goal.values, secrets);
-        self.seen.records.iter().map(get::traces).fold(next, Traces::and)
-    }
-
     /// Is everything as it should be, in the records too?
     pub fn nothing_to_do(&self) -> bool {
         let deployed = self.seen.history.latest().is_some_and(|h| h.status == Some(Status::Deployed));
@@ -220,6 +214,7 @@ impl Look {
         preflight::Subject {
             plan: &self.plan,
             components: &self.goal.components,
+            values: &self.goal.values,
             node_namespace: &self.goal.node_namespace,
             namespace,
             dry_run,
@@ -248,8 +243,6 @@ pub struct Around {
     autoscalers: Vec<Value>,
     /// StorageClasses; empty when no volume is wanted, or they may not be read.
     classes: Vec<Value>,
-    /// Webhooks and policies that have a say in what is written.
-    admission: Admission,
     /// The objects of the deployed revision.
     deployed: Vec<Value>,
     /// The objects that the newest revision applied, to its end, just as they are desired now.
@@ -274,6 +267,19 @@ pub async fn look(
     seen: Seen,
     (verb, target): (Verb, Target),
     options: &Options,
+) -> Result<Look> {
+    let traces = traces(&seen.records, &target);
+    let look = looked(ctx, seen, (verb, target), options, traces.clone()).await;
+    // what the server says may quote what it refuses
+    look.map_err(|error| error.with_texts(|text| traces.sentence(text)))
+}
+
+async fn looked(
+    ctx: &Context<'_>,
+    seen: Seen,
+    (verb, target): (Verb, Target),
+    options: &Options,
+    traces: Traces,
 ) -> Result<Look> {
     let mut facts = match &target {
         Target::Bundle(loaded) => loaded.facts(ctx, &seen.version.text),
@@ -304,16 +310,20 @@ pub async fn look(
     }
     let rules = rules(options, &around);
     let mut plan = plan(&goal.objects, &around.live, &around.earlier, &rules);
-    for step in &mut plan.steps {
-        let (group, version) = split_api_version(step.object.api_version());
-        let kind = seen.kinds.resolve(group, version, step.object.kind());
-        step.admitted = kind.is_some_and(|kind| around.admission.concerns(&kind));
-        step.certain &= !step.admitted;
+    // where nothing is written, nobody has a say in it
+    if plan.steps.iter().any(|step| step.change.writes()) {
+        let admission = live::admission(ctx).await?;
+        for step in &mut plan.steps {
+            let (group, version) = split_api_version(step.object.api_version());
+            let kind = seen.kinds.resolve(group, version, step.object.kind());
+            step.admitted = kind.is_some_and(|kind| admission.concerns(&kind));
+            step.certain &= !step.admitted;
+        }
     }
     if !predicted {
         ask::ask(ctx, &mut plan, &around.live, &rules).await?;
     }
-    Ok(Look { seen, verb, goal, facts, around, plan })
+    Ok(Look { seen, verb, goal, facts, around, plan, traces })
 }
 
 async fn around(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<Around> {
@@ -331,11 +341,10 @@ async fn around(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<Around> {
     }
     let claims = live::claim_places(&goal.objects, &earlier);
     let absent = seen.absent.then(|| ctx.namespace.as_str());
-    let (live, autoscalers, classes, admission) = tokio::try_join!(
+    let (live, autoscalers, classes) = tokio::try_join!(
         live::gather_with_namesakes(ctx, &goal.objects, &earlier, claims, absent),
         live::autoscalers(ctx, &goal.objects, absent),
         live::storage_classes(ctx, &goal.objects),
-        live::admission(ctx),
     )?;
     let orphans = live::orphans(ctx, &goal.objects, &earlier, &live);
     lost.extend(orphans.iter().map(Entry::id));
@@ -354,7 +363,7 @@ async fn around(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<Around> {
     let deployed = record.map(|record| record.objects.clone()).unwrap_or_default();
     let applied = seen.latest().filter(|record| Some(record.revision) == revision);
     let applied = applied.map(|record| goal.same_as_in(record)).unwrap_or_default();
-    Ok(Around { live, earlier, autoscalers, classes, admission, deployed, applied })
+    Ok(Around { live, earlier, autoscalers, classes, deployed, applied })
 }
 
 /// Under the lock: the same look when nothing can have moved since, a new one otherwise.

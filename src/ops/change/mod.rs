@@ -164,11 +164,10 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
     };
     let target = ctx.or(aim.target(&ctx, &seen)).await?;
     started(&ctx, &seen, &target.0, &target.1.title());
-    // what the server says may quote what it refuses
-    let traces = look::traces(&seen.records, &target.1);
-    let hidden = |error: Error| error.with_texts(|text| traces.sentence(text));
     // a bundle that does not render fails before anything is written
-    let look = ctx.or(look::look(&ctx, seen, target, options)).await.map_err(hidden)?;
+    let look = ctx.or(look::look(&ctx, seen, target, options)).await?;
+    let traces = look.traces.clone();
+    let hidden = |error: Error| error.with_texts(|text| traces.sentence(text));
     live::tell_what_is_no_longer_served(&ctx, &look.around.earlier).await?;
     if options.dry_run.is_some() {
         return ctx.or(planned(&ctx, look, options, begun)).await.map_err(hidden);

@@ -197,10 +197,7 @@ impl Preview {
             .map(crate::release::Entry::id)
             .collect();
         changes.retain(|change| change.action != "keep" || !old.contains(&change.object));
-        let traces = look.traces();
-        for change in &mut changes {
-            change.hide(&traces);
-        }
+        changes.iter_mut().for_each(|change| change.hide(&look.traces));
         let stays = |change: &Change| matches!(change, Change::Unchanged | Change::Use);
         let stay = plan.steps.iter().filter(|step| stays(&step.change)).count();
         Self {
@@ -442,12 +439,7 @@ impl ObjectChange {
     /// Masks what is secret in the fields, and in what the server says about them.
     fn hide(&mut self, traces: &Traces) {
         for field in &mut self.fields {
-            let mut masked = 0;
-            for value in [&mut field.from, &mut field.to].into_iter().flatten() {
-                masked += traces.mask(value);
-            }
-            // nothing but the secret differs
-            field.secret |= masked > 0 && field.from == field.to;
+            field.secret |= traces.mask_both(&mut field.from, &mut field.to);
         }
         for text in self.note.iter_mut().chain(&mut self.hint) {
             *text = traces.sentence(text);

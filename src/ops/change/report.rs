@@ -111,7 +111,7 @@ pub fn report(ctx: &Context<'_>, look: &Look, revision: u32, status: &str) -> Re
         unchanged: ids(|change| matches!(change, Change::Unchanged | Change::Use)),
         pruned: look.plan.first.iter().chain(&look.plan.prune).map(|entry| entry.id().to_string()).collect(),
         kept: look.plan.keep.iter().map(|entry| entry.id().to_string()).collect(),
-        notes: look.traces().text(&look.goal.notes).into_owned(),
+        notes: look.traces.text(&look.goal.notes).into_owned(),
         helm: Vec::new(),
         preview: None,
         plan_file: None,

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::object::labels;
-use crate::ops::components;
-use crate::release::Record;
+use crate::ops::{components, login};
+use crate::release::{DEFAULT_RELEASE, Record};
 
 /// The names of ports that people look at with a browser.
 const NAMES: [&str; 2] = ["http", "web"];
@@ -101,6 +101,11 @@ pub fn with_ui(record: &Record) -> Vec<String> {
     names.filter(|name| workload(record, name).is_some()).cloned().collect()
 }
 
+/// The port of a component's UI, as the release recorded it.
+pub fn recorded_port(record: &Record, component: &str) -> Option<u16> {
+    workload(record, component).map(|(port, _)| port)
+}
+
 fn without_ui(record: &Record, name: &str) -> Error {
     let with = with_ui(record);
     let error =
@@ -129,8 +134,17 @@ pub fn ui_port(spec: &Value) -> Option<u16> {
     u16::try_from(found["containerPort"].as_u64()?).ok()
 }
 
-/// The generated values of a component's Secrets, as commands that print them.
+/// How to get what the login of a component's UI wants: what the bundle says of it, else the generated
+/// values of its Secrets, as commands that print them.
 fn credentials(record: &Record, component: &str, namespace: &str) -> Vec<String> {
+    if let Some(login) = login::of(record, component) {
+        let release =
+            if record.release == DEFAULT_RELEASE { "" } else { &*format!(" --release {}", record.release) };
+        return vec![
+            format!("user: {}", login.user),
+            format!("password: kubectl obs password get {component} -n {namespace}{release}"),
+        ];
+    }
     let mut commands = Vec::new();
     for secret in of_component(record, component).filter(|object| object["kind"] == "Secret") {
         let Some(generated) = secret["metadata"]["annotations"][labels::GENERATED].as_str() else { continue };
@@ -205,6 +219,17 @@ mod tests {
                 "admin-password: kubectl get secret obs-grafana -n o -o jsonpath='{.data.admin-password}' | base64 -d"
             ]
         );
+    }
+
+    #[test]
+    fn a_login_that_the_bundle_tells_goes_first() {
+        let mut record = record();
+        record.objects[1]["metadata"]["annotations"] =
+            json!({labels::LOGIN: r#"{"user": "admin", "secret": "s", "key": "k"}"#});
+        let told = ["user: admin", "password: kubectl obs password get grafana -n o"];
+        assert_eq!(credentials(&record, "grafana", "o"), told);
+        record.release = "second".to_owned();
+        assert!(credentials(&record, "grafana", "o")[1].ends_with(" -n o --release second"));
     }
 
     #[test]

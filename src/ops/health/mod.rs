@@ -2,7 +2,6 @@
 //! ready pods until each passes, cannot pass any more, or its deadline is over. Only what was observed
 //! after the change counts ([`since`]).
 
-pub mod ask;
 mod board;
 mod judge;
 pub mod shown;
@@ -16,13 +15,13 @@ use futures::{StreamExt, stream};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::pod::{self, Place, TRY};
 use super::reload::Reloaded;
 use super::{Context, live};
 use crate::error::{Error, Exit, Result};
 use crate::json;
 use crate::release::ComponentRef;
 use crate::words::count;
-use ask::{Place, TRY};
 use board::Board;
 use since::{Moment, PROMETHEUS, Touched};
 use targets::{Known, Verdict};
@@ -65,10 +64,10 @@ pub async fn targets_of(
     asked: &ComponentRef,
     namespace: &str,
 ) -> Result<Vec<targets::Target>, String> {
-    let pods = ask::ready_pods(ctx, &asked.name, namespace).await?;
+    let pods = pod::ready_pods(ctx, &asked.name, namespace).await?;
     let pod = pods.into_iter().next().unwrap_or_default();
     let place = Place { namespace: namespace.to_owned(), pod, port: PORT };
-    Ok(targets::read(&ask::api(ctx, &place, targets::PATH).await?))
+    Ok(targets::read(&pod::api(ctx, &place, targets::PATH).await?))
 }
 
 /// The jobs whose targets the stack's health is about; None when its bundles name none.
@@ -196,17 +195,17 @@ impl Gate<'_, '_> {
         asked: &ComponentRef,
     ) -> Result<Option<String>, Failure> {
         let namespace = self.namespace(asked);
-        let pods = ask::ready_pods(self.ctx, &asked.name, namespace).await?;
+        let pods = pod::ready_pods(self.ctx, &asked.name, namespace).await?;
         let mut said = None;
         for pod in pods {
             let place = |port| Place { namespace: namespace.to_owned(), pod: pod.clone(), port };
             if let Some(promql) = check.get("promql") {
-                let port = ask::port_of(self.ctx, (namespace, &pod), &promql["port"], PORT).await?;
+                let port = pod::port_of(self.ctx, (namespace, &pod), &promql["port"], PORT).await?;
                 self.query(&place(port), about, promql).await?;
             } else if check.get("targets").is_some() {
                 said = Some(self.targets(&place(PORT), check).await?);
             } else {
-                let port = ask::port_of(self.ctx, (namespace, &pod), &check["http"]["port"], 80).await?;
+                let port = pod::port_of(self.ctx, (namespace, &pod), &check["http"]["port"], 80).await?;
                 return Ok(http(self.ctx, &place(port), &check["http"]).await.map(|()| None)?);
             }
         }
@@ -230,13 +229,13 @@ impl Gate<'_, '_> {
         let Some(window) = moment.window(about, query) else {
             return Err("nothing was observed since the change".to_owned().into());
         };
-        let data = ask::query(self.ctx, place, query, Some(window)).await?;
+        let data = pod::query(self.ctx, place, query, Some(window)).await?;
         Ok(judge::judge(&data, promql["expect"].as_str())?)
     }
 
     async fn targets(&self, place: &Place, check: &Value) -> Result<String, Failure> {
         let moment = self.moment(place).await?;
-        let targets = targets::read(&ask::api(self.ctx, place, targets::PATH).await?);
+        let targets = targets::read(&pod::api(self.ctx, place, targets::PATH).await?);
         let jobs = jobs_of(check);
         let mut known =
             Known { up: self.after.up.clone(), pods: self.touched_pods().await?, ..Known::default() };
@@ -274,7 +273,7 @@ impl Gate<'_, '_> {
     /// The nodes that are not ready, as far as Prometheus knows.
     async fn dead_nodes(&self, place: &Place) -> BTreeSet<String> {
         let query = "kube_node_status_condition{condition=\"Ready\",status=\"true\"} == 0";
-        let data = ask::query(self.ctx, place, query, None).await.unwrap_or_default();
+        let data = pod::query(self.ctx, place, query, None).await.unwrap_or_default();
         let series = data["result"].as_array().into_iter().flatten();
         series.filter_map(|series| series["metric"]["node"].as_str().map(str::to_owned)).collect()
     }
@@ -302,15 +301,15 @@ impl Gate<'_, '_> {
 /// Asks one path of a pod.
 async fn http(ctx: &Context<'_>, place: &Place, http: &Value) -> Result<(), String> {
     let path = http["path"].as_str().unwrap_or("/");
-    let (status, body) = ask::get(ctx, &place.namespace, &place.pod, place.port, path).await?;
+    let (status, body) = pod::get(ctx, &place.namespace, &place.pod, place.port, path).await?;
     let wanted = http["status"].as_u64().unwrap_or(200);
     if u64::from(status) != wanted {
         let line = body.lines().next().unwrap_or_default();
         return Err(format!("{path} answers {status} instead of {wanted}: {line}"));
     }
     let Some(expression) = http["json"].as_str() else { return Ok(()) };
-    let body = json::read(body.as_bytes(), ask::MAX_VALUES)
-        .ok_or_else(|| format!("{path} does not answer JSON of at most {} values", ask::MAX_VALUES))?;
+    let body = json::read(body.as_bytes(), pod::MAX_VALUES)
+        .ok_or_else(|| format!("{path} does not answer JSON of at most {} values", pod::MAX_VALUES))?;
     match crate::render::expression_is_true(expression, "body", &body) {
         Ok(true) => Ok(()),
         Ok(false) => Err(format!("{path} answers, but {expression} does not hold")),

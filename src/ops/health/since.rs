@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use tokio::time::Instant;
 
-use super::ask::{self, Place};
 use crate::ops::Context;
+use crate::ops::pod::{self, Place};
 use crate::ops::reload::{Loaded, Reloaded};
 use crate::plan::{Change, Plan, Step};
 
@@ -86,12 +86,12 @@ impl Moment {
         touched: &Touched,
         reloads: &[Reloaded],
     ) -> Result<Self, String> {
-        let now = ask::query(ctx, place, "time()", None).await?;
+        let now = pod::query(ctx, place, "time()", None).await?;
         let asked = now["result"][1].as_str().and_then(|text| text.parse().ok());
         let asked: f64 = asked.ok_or("it does not say what time it is")?;
         let at = Instant::now();
-        let info = ask::api(ctx, place, "/api/v1/status/runtimeinfo").await?;
-        let config = ask::api(ctx, place, "/api/v1/status/config").await?;
+        let info = pod::api(ctx, place, "/api/v1/status/runtimeinfo").await?;
+        let config = pod::api(ctx, place, "/api/v1/status/config").await?;
         let loaded = Loaded::read(config["yaml"].as_str().unwrap_or_default());
         let own = |reload: &&Reloaded| reload.namespace == place.namespace && reload.pod == place.pod;
         Ok(Self {

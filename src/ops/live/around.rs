@@ -46,7 +46,7 @@ pub async fn admission(ctx: &Context<'_>) -> Result<Admission> {
     let lists = names
         .into_iter()
         .filter_map(|name| kinds.preferred("admissionregistration.k8s.io", name))
-        .map(|kind| async move { ctx.cluster.list_if_possible(&kind).await });
+        .map(|kind| async move { ctx.cluster.list_if_possible(&kind, None).await });
     let lists = futures::future::try_join_all(lists).await?;
     let all = lists.iter().all(Option::is_some);
     let configurations: Vec<Value> = lists.into_iter().flatten().flatten().collect();

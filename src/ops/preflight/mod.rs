@@ -1,9 +1,10 @@
 //! What stands in the way? Checks before the first write: rights, namespaces and their PodSecurity
-//! level, storage, a second release on the nodes, and the server's opinion on every object. All
+//! level, storage, Secrets that values name, a second release on the nodes, and the server's opinion on every object. All
 //! problems are gathered and reported in one list.
 
 mod places;
 mod rights;
+mod secrets;
 
 pub(super) use rights::missing_rules;
 pub use rights::{may_everything, rights};
@@ -55,6 +56,8 @@ pub struct Subject<'a> {
     pub plan: &'a Plan,
     /// The enabled components.
     pub components: &'a [ComponentRef],
+    /// The user's own values.
+    pub values: &'a Value,
     /// Namespace of node-level components.
     pub node_namespace: &'a str,
     /// The release's namespace; None when it does not exist and is not made (dry-run).
@@ -74,14 +77,16 @@ pub async fn check(ctx: &Context<'_>, subject: &Subject<'_>) -> Result<()> {
             false => Ok(Vec::new()),
         }
     };
-    let (storage, nodes, node_namespace, refusals) = tokio::join!(
+    let (storage, secrets, nodes, node_namespace, refusals) = tokio::join!(
         storage(ctx, &objects),
+        secrets::secrets(ctx, subject),
         second_release(ctx, subject.components),
         crate::ops::namespace::read(ctx, subject.node_namespace),
         refusals,
     );
     let mut problems: Vec<Problem> = obstacles(subject.plan).map(Problem::from).collect();
     problems.extend(storage?);
+    problems.extend(secrets?);
     problems.extend(nodes?);
     problems.extend(pod_security(ctx, subject, node_namespace?.as_ref()));
     problems.extend(refusals?);
@@ -139,11 +144,7 @@ pub fn obstacles(plan: &Plan) -> impl Iterator<Item = Error> {
 
 fn obstacle(step: &Step) -> Option<Error> {
     match (&step.refusal, &step.change) {
-        (Some(refusal), _) => {
-            let error = Error::failed(refusal.why.clone());
-            let error = refusal.details.iter().fold(error, |error, line| error.detail(line.clone()));
-            Some(refusal.hints.iter().fold(error, |error, hint| error.hint(hint.clone())))
-        }
+        (Some(refusal), _) => Some(refusal.clone().into()),
         (None, Change::Foreign(managers)) => Some(apply::taken(&step.object.id(), managers)),
         (None, _) if step.obstacles().is_empty() => None,
         (None, _) => Some(conflict(step)),

@@ -87,7 +87,7 @@ async fn escalations<'o>(
     let mut found = Vec::new();
     for object in objects.filter(|o| matches!(o.kind(), "ClusterRole" | "ClusterRoleBinding")) {
         let Some(kind) = apply::kind_of(ctx, object).await? else { continue };
-        let options = ApplyOptions { dry_run: true, force: false, uid: None };
+        let options = ApplyOptions { dry_run: true, ..ApplyOptions::default() };
         if let Err(ApplyError::Forbidden(error)) = ctx.cluster.apply(&kind, object, &options).await {
             found.push(format!("{}: {}", object.id(), error.message()));
         }

@@ -16,7 +16,7 @@ use tokio::time::{Duration, Instant};
 pub use served::Loaded;
 pub use start::Starts;
 
-use super::health::ask::{self, Place};
+use super::pod::{self, Place};
 use super::{Context, live, who};
 use crate::cluster::MetadataPatch;
 use crate::error::{Error, Result};
@@ -209,7 +209,7 @@ pub async fn verify(ctx: &Context<'_>, reloads: &[Reload], source: Source<'_>) -
 
 /// When it last reloaded, and whether the last try succeeded; None when it has no such metrics.
 async fn metrics(ctx: &Context<'_>, namespace: &str, pod: &str) -> Result<Option<(f64, bool)>, String> {
-    let text = match ask::get(ctx, namespace, pod, PORT, "/metrics").await? {
+    let text = match pod::get(ctx, namespace, pod, PORT, "/metrics").await? {
         (200, text) => text,
         (status, _) => return Err(format!("/metrics answers {status}")),
     };
@@ -223,6 +223,6 @@ async fn metrics(ctx: &Context<'_>, namespace: &str, pod: &str) -> Result<Option
 /// What a pod serves.
 async fn served_by(ctx: &Context<'_>, namespace: &str, pod: &str) -> Result<Loaded, String> {
     let place = Place { namespace: namespace.to_owned(), pod: pod.to_owned(), port: PORT };
-    let data = ask::api(ctx, &place, "/api/v1/status/config").await?;
+    let data = pod::api(ctx, &place, "/api/v1/status/config").await?;
     Ok(Loaded::read(data["yaml"].as_str().unwrap_or_default()))
 }

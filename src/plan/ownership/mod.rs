@@ -33,7 +33,7 @@ pub use extract::{applied_last, without_emptied};
 pub use hollow::hollow;
 pub use owner::{Owner, is_hand_tool, owners};
 pub use scale::scaled_elsewhere;
-pub use takeover::{HelmRelease, Takeover, applied_in_another_version, carry_over, claim, taken, takeover};
+pub use takeover::{HelmRelease, Takeover, carry_over, claim, must_carry_over, taken, takeover};
 
 use crate::diff::{self, Step};
 use crate::object::{MASK, Object, labels};

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::fields::Element;
 use crate::diff::{self, Step};
-use crate::object::labels::MANAGER;
+use crate::object::labels::{CREATOR, MANAGER};
 
 /// A field manager, as one entry of managedFields names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,12 +33,17 @@ impl Owner {
 
     /// Is this our own server-side apply, the one entry that never conflicts with an apply?
     pub(super) fn is_our_apply(&self) -> bool {
-        self.is_us() && self.by_apply && self.subresource.is_none()
+        self.manager == MANAGER && self.by_apply && self.subresource.is_none()
+    }
+
+    /// Is it the apply by which we made the object, before its fields went over to [`MANAGER`]?
+    pub(super) fn is_our_creation(&self) -> bool {
+        self.by_apply && self.manager.starts_with(CREATOR)
     }
 
     /// Is it this tool, by apply or by another write (a namespace made by POST, a metadata patch)?
     pub fn is_us(&self) -> bool {
-        self.manager == MANAGER
+        self.manager == MANAGER || self.is_our_creation()
     }
 
     /// Is it a tool that a person used, see [`is_hand_tool`]?

@@ -22,6 +22,7 @@ use super::hollow::is_hollow;
 use super::owner::{Owner, entries};
 use crate::diff::Step;
 use crate::object::labels::MANAGER;
+use crate::values::pointer;
 
 /// kubectl's copy of the object as it was last applied from the client.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -97,11 +98,11 @@ pub fn taken(live: &Value) -> Value {
     out
 }
 
-/// What makes our own entry one of the version that `live` was read in; None when it is, or when we
-/// have none. The server compares an apply with the one before in the version of that one: where a
+/// What makes our own entry one of the version that `live` was read in, with what it was made by; None when
+/// it is, or when we have none. The server compares an apply with the one before in the version of that one: where a
 /// field came with the new version, it cannot, and where the old one is gone, nothing is removed.
 pub fn carry_over(live: &Value) -> Option<Takeover> {
-    let (entries, managers) = managed_fields(live, |_| false)?;
+    let (entries, managers) = managed_fields(live, Owner::is_our_creation)?;
     let changes = vec![json!({"op": "replace", "path": "/metadata/managedFields", "value": entries})];
     Some(Takeover { patch: exactly(live, changes), managers, helm: None })
 }
@@ -115,10 +116,10 @@ pub fn claim(live: &Value, fields: &[Vec<Step>]) -> Option<Takeover> {
     let mut removals = Vec::new();
     for steps in fields {
         set.add(live, steps);
-        if let Some((pointer, value)) = pointer(live, steps)
+        if let Some((path, value)) = pointer_to(live, steps)
             && is_hollow(value)
         {
-            removals.push(json!({"op": "remove", "path": pointer}));
+            removals.push(json!({"op": "remove", "path": path}));
         }
     }
     ours["fieldsV1"] = set.to_value();
@@ -127,27 +128,28 @@ pub fn claim(live: &Value, fields: &[Vec<Step>]) -> Option<Takeover> {
     Some(Takeover { patch: exactly(live, changes), managers: Vec::new(), helm: None })
 }
 
-/// The field as a JSON pointer (RFC 6901) into the live object, with its value; None when it is not
-/// there.
-fn pointer<'v>(live: &'v Value, steps: &[Step]) -> Option<(String, &'v Value)> {
+/// The field as a JSON pointer into the live object, with its value; None when it is not there.
+fn pointer_to<'v>(live: &'v Value, steps: &[Step]) -> Option<(String, &'v Value)> {
     let (mut out, mut value) = (String::new(), live);
     for step in steps {
         let child = step.find(value)?;
         let key = match (step, value) {
-            (Step::Key(key), _) => key.replace('~', "~0").replace('/', "~1"),
+            (Step::Key(key), _) => key.clone(),
             (_, Value::Array(items)) => items.iter().position(|item| std::ptr::eq(item, child))?.to_string(),
             _ => return None,
         };
-        out.push('/');
-        out.push_str(&key);
+        pointer::push(&mut out, &key);
         value = child;
     }
     Some((out, value))
 }
 
-/// Is our last apply in another version than the one that is wanted?
-pub fn applied_in_another_version(live: &Value, wanted: &str) -> bool {
-    entries(live).any(|entry| Owner::of(entry).is_our_apply() && entry["apiVersion"] != wanted)
+/// Is our last apply in another version than the one that is wanted, or still that of the creation?
+pub fn must_carry_over(live: &Value, wanted: &str) -> bool {
+    entries(live).any(|entry| {
+        let owner = Owner::of(entry);
+        owner.is_our_creation() || owner.is_our_apply() && entry["apiVersion"] != wanted
+    })
 }
 
 /// The changes, for exactly this state of the object.
@@ -222,9 +224,8 @@ fn managed_fields(live: &Value, goes_over: impl Fn(&Owner) -> bool) -> Option<(V
     Some((others, managers))
 }
 
-/// RFC 6901: `~` is `~0`, `/` is `~1`.
 fn annotation_pointer(key: &str) -> String {
-    format!("/metadata/annotations/{}", key.replace('~', "~0").replace('/', "~1"))
+    pointer::join("/metadata/annotations", key)
 }
 
 #[cfg(test)]
@@ -374,9 +375,9 @@ mod tests {
         assert_eq!(after(&carried)[0].2, data(&["a"]));
         assert_eq!(carried.patch[2]["value"][0]["apiVersion"], "v1");
         assert_eq!(carry_over(&ours("v1")), None);
-        assert!(applied_in_another_version(&ours("v1beta1"), "v1"));
-        assert!(!applied_in_another_version(&ours("v1"), "v1"));
-        assert!(!applied_in_another_version(&live(json!({}), json!([])), "v1"));
+        assert!(must_carry_over(&ours("v1beta1"), "v1"));
+        assert!(!must_carry_over(&ours("v1"), "v1"));
+        assert!(!must_carry_over(&live(json!({}), json!([])), "v1"));
     }
 
     #[test]

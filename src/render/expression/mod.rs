@@ -5,12 +5,15 @@
 //! installs. So they have an interpreter of their own, of which every step and every byte that a step
 //! makes or looks at counts: the engine of templates counts its instructions only, and one of them
 //! (`replace`, `~`, `*`) can make gigabytes. What cannot change the JSON and has no name for what it
-//! made needs no more than operators, tests and the few filters in [`eval`].
+//! made needs no more than operators, tests and the few filters in [`filters`].
 
 mod eval;
+mod filters;
+mod names;
 mod parse;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 //! slices, maps, calls and powers.
 
 use super::MAX_TEXT;
-use super::eval::{Filter, Test};
+use super::names::{Filter, Test};
 
 /// Nesting of parentheses and lists: what the parser's stack carries.
 const MAX_DEPTH: usize = 50;

@@ -131,8 +131,10 @@ impl<'a> Explainer<'a> {
         let shown = if show { words::value(value) } else { "the value".to_owned() };
         match error.kind() {
             Kind::Type { kind } => {
-                let expected = words::either(&words::types(kind));
-                format!("expected {expected}, got {}", words::found(value, show))
+                let types = words::types(kind);
+                // where a Secret is to be named, people put what should be in it
+                let show = show && !(value.is_string() && types.contains(&words::MAP));
+                format!("expected {}, got {}", words::either(&types), words::found(value, show))
             }
             Kind::Minimum { limit } => format!("{shown} is less than {limit}"),
             Kind::Maximum { limit } => format!("{shown} is more than {limit}"),

@@ -38,6 +38,9 @@ pub(super) fn found(found: &Value, show: bool) -> String {
     }
 }
 
+/// A map, among the types.
+pub(super) const MAP: &str = "a map";
+
 /// `a string or null`
 pub(super) fn types(kind: &TypeKind) -> Vec<&'static str> {
     let set = match kind {
@@ -50,7 +53,7 @@ pub(super) fn types(kind: &TypeKind) -> Vec<&'static str> {
         (JsonType::Number, "a number"),
         (JsonType::Boolean, "true or false"),
         (JsonType::Array, "a list"),
-        (JsonType::Object, "a map"),
+        (JsonType::Object, MAP),
         (JsonType::Null, "null"),
     ];
     order

@@ -239,7 +239,7 @@ fn one_name(env: &Env) {
                         assert!(output.stderr.contains("belong"), "it is told whose it is\n{output}");
                         let map =
                             env.kubectl_in(namespace, ["get", "configmap", "map", "--ignore-not-found"]);
-                        assert_eq!(map.run().stdout, "", "it left something behind");
+                        assert_eq!(map.run().stdout, "", "it left something behind\n{output}");
                     } else {
                         env.obs_in(namespace, ["uninstall", "-y", "--release", release]).run().ok();
                     }

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use http::header::CONTENT_TYPE;
+use http::{Method, Request};
 use serde_json::Value;
 
+use super::{Context, live};
 use crate::json;
 use crate::object::builtin;
-use crate::ops::{Context, live};
 
 /// Longest time for one try.
 pub const TRY: Duration = Duration::from_secs(10);
@@ -76,6 +78,24 @@ pub async fn get(
     Ok((answer.status, String::from_utf8_lossy(&answer.body).into_owned()))
 }
 
+/// The same of a request that changes something; `body` goes as JSON.
+pub async fn send(
+    ctx: &Context<'_>,
+    place: &Place,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<(u16, String), String> {
+    let request = Request::builder().method(method).uri(path).header(CONTENT_TYPE, "application/json");
+    let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+    let request =
+        request.body(body).map_err(|_| format!("\"{path}\" is not a path that can be asked for"))?;
+    let Place { namespace, pod, port } = place;
+    let answer = ctx.cluster.pod_http(namespace, pod, *port, request, TRY).await;
+    let answer = answer.map_err(|error| error.message().to_owned())?;
+    Ok((answer.status, answer.text()))
+}
+
 /// `data` of an answer of Prometheus' API.
 pub async fn api(ctx: &Context<'_>, place: &Place, path: &str) -> Result<Value, String> {
     let (status, body) = get(ctx, &place.namespace, &place.pod, place.port, path).await?;
@@ -107,7 +127,7 @@ pub async fn query(
 }
 
 /// RFC 3986: everything but unreserved characters.
-fn percent_encode(text: &str) -> String {
+pub fn percent_encode(text: &str) -> String {
     use std::fmt::Write;
     text.bytes().fold(String::with_capacity(text.len() * 2), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -1,0 +1,406 @@
+//! Every query of every panel of the dashboards, with every variable at two values, on a real Prometheus:
+//! it returns data, or is a listed exception; and what it returns is true.
+//!
+//! The shop of examples/fastapi with its databases is what they look at, and Prometheus' own requests are a
+//! second app. Grafana itself is not needed for this, and stays off.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+
+use crate::support::env::{Env, eventually};
+use crate::support::trial;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![trial::node("dashboards::every_query_returns_data_that_is_true", every_query)]
+}
+
+/// Panels that may be empty here, and why. A query is meant by its panel and a part of it.
+const EXCEPTIONS: [(&str, &str, &str, &str); 23] = [
+    ("app", "How durations are spread", "", "the second app's histogram has a name that no preset knows"),
+    ("app", "p95 by path", "", "the same"),
+    ("app", "Requests in progress", "", "the second app does not count them"),
+    ("app", "Database queries", "", "the second app has no database"),
+    ("app", "Connections to the database", "", "the second app has no database"),
+    ("app", "Error budget left", "", "the second app promises nothing"),
+    ("app", "Budget left", "", "the second app promises nothing"),
+    ("app", "Requests that break the promise", "", "the second app promises nothing"),
+    ("app", "Errors by path", "", "the second app makes no errors"),
+    ("workloads", "DaemonSets", "", "kube-system may have none"),
+    ("workloads", "StatefulSets", "", "kube-system has none"),
+    ("workloads", "Held back", "", "nothing in kube-system has a CPU limit"),
+    ("pods", "Held back", "", "nothing in kube-system has a CPU limit"),
+    ("pods", "CPU", "resource_limits", "nothing in kube-system has a CPU limit"),
+    ("pods", "Disk", "", "a runtime need not measure it"),
+    ("stack", "Alertmanager's peers", "", "one that is alone knows none"),
+    ("cluster", "Volumes", "", "a driver need not measure them"),
+    ("nodes", "Tables of the kernel", "node_nf_conntrack", "the kernel need not track connections"),
+    ("postgres", "Behind the primary", "", "a primary"),
+    ("postgres", "Oldest transaction", "", "there may be none"),
+    ("alerts", "Messages", "alertmanager_notification", "nobody is told here"),
+    ("alerts", "How long messages take", "", "nobody is told here"),
+    ("stack", "", "grafana_", "Grafana is off"),
+];
+
+/// Panels of what should not be: they are empty as long as all is well.
+const EMPTY_IS_WELL: [(&str, &str); 8] = [
+    ("alerts", "Now"),
+    ("alerts", "By severity"),
+    ("alerts", "By name"),
+    ("alerts", "Messages that failed"),
+    ("stack", "Targets down"),
+    ("workloads", "Restarts"),
+    ("postgres", "Locks"),
+    ("probes", "Certificates"),
+];
+
+fn excused(board: &str, panel: &str, query: &str) -> bool {
+    let listed = EXCEPTIONS
+        .iter()
+        .any(|(b, p, part, _)| *b == board && (p.is_empty() || *p == panel) && query.contains(part));
+    listed || EMPTY_IS_WELL.contains(&(board, panel)) || (board == "probes" && query.contains("ssl"))
+}
+
+fn every_query(env: &Env) {
+    let _node = env.alone_with_the_node();
+    shop(env);
+    let values = env.write("values.yaml", &values(env).to_string());
+    let values = values.display().to_string();
+    let shared = env.list("daemonsets --all-namespaces --selector=kubectl-obs.dev/node-level=true");
+    let mut install = vec!["install", "--timeout=5m", "-y", "-f", &values];
+    if !shared.is_empty() {
+        install.extend(["--set", "nodeExporter.enabled=false"]);
+    }
+    env.obs(install).run().ok();
+    let before = calm(env);
+    let sent = load(env, 240);
+    eventually(Duration::from_secs(60), || {
+        let now = number(env, REQUESTS);
+        if (now - before - sent.total).abs() < 0.5 {
+            Ok(())
+        } else {
+            Err(format!("{before} + {} is not {now}", sent.total))
+        }
+    });
+    // the rules see it with their next evaluation
+    sleep(Duration::from_secs(12));
+    let boards = boards();
+    let mut failures = String::new();
+    truths(env, &sent, &mut failures);
+    for (file, board) in &boards {
+        if file == "nodes" && !shared.is_empty() {
+            continue;
+        }
+        for turn in 0..2 {
+            let chosen = variables(env, board, turn, &mut failures);
+            let now = number(env, "vector(time())");
+            let mut answers = serde_json::Map::new();
+            for query in queries(board) {
+                let asked = with(&query.text, &chosen);
+                let answer = ask(env, &asked, query.instant, now);
+                if let Err(why) = drawn(&answer)
+                    && !excused(file, &query.panel, &query.text)
+                {
+                    let _ = writeln!(failures, "{file}: {}: {why}\n    {asked}", query.panel);
+                }
+                answers.insert(query.id, answer["result"].clone());
+            }
+            save(file, turn, &json!({"board": board, "answers": answers, "chosen": chosen}));
+        }
+    }
+    assert!(failures.is_empty(), "\n{failures}");
+    env.obs(["uninstall", "--delete-data", "-y"]).run().ok();
+}
+
+/// The shop in the test's namespace, before the stack comes.
+fn shop(env: &Env) {
+    env.make_namespace();
+    let credentials = ["postgres", "postgres-exporter", "redis"]
+        .map(|key| format!("--from-literal={key}=t{}", std::process::id()));
+    let mut create = vec!["create", "secret", "generic", "shop-credentials"];
+    create.extend(credentials.iter().map(String::as_str));
+    env.kubectl(create).run().ok();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/fastapi/manifests/shop");
+    let all = env.kubectl(["kustomize", folder]).run().ok().stdout;
+    for manifest in all.split("\n---\n").filter(|text| !text.contains("kind: Namespace\n")) {
+        env.apply(&manifest.replace("namespace: shop", &format!("namespace: {}", env.namespace())));
+    }
+    for what in ["statefulset/postgres", "deployment/shop"] {
+        env.kubectl(["rollout", "status", what, "--timeout=180s"])
+            .deadline(Duration::from_secs(200))
+            .run()
+            .ok();
+    }
+}
+
+fn values(env: &Env) -> Value {
+    let here = env.namespace();
+    let database = |name: &str| {
+        json!({"name": name, "host": format!("postgres.{here}.svc"), "username": "exporter", "database": "shop", "sslmode": "disable",
+            "secret": {"name": "shop-credentials", "passwordKey": "postgres-exporter"}, "statStatements": true})
+    };
+    let cache = |name: &str| json!({"name": name, "host": format!("redis.{here}.svc"), "secret": {"name": "shop-credentials", "passwordKey": "redis"}});
+    json!({
+        "scrape": {"interval": "5s", "timeout": "4s", "evaluationInterval": "5s"},
+        "grafana": {"enabled": false},
+        "apps": [
+            {"name": "shop", "namespace": here, "selector": {"app.kubernetes.io/name": "shop"}, "port": 8000, "preset": "fastapi",
+                "slo": {"availability": 99.9, "latency": {"quantile": 0.95, "threshold": 0.5}}},
+            {"name": "metrics", "namespace": here, "selector": {"app.kubernetes.io/name": "prometheus"}, "port": 9090, "workload": "obs-prometheus",
+                "metrics": {"requests": "prometheus_http_requests_total", "duration": "prometheus_http_request_duration_seconds",
+                    "labels": {"path": "handler", "status": "code"}}},
+        ],
+        "postgresExporter": {"databases": [database("orders"), database("again")]},
+        "redisExporter": {"databases": [cache("cache"), cache("again")]},
+        "blackboxExporter": {"probes": [
+            {"name": "shop", "url": format!("http://shop.{here}.svc/healthz")},
+            {"name": "metrics", "url": format!("http://obs-prometheus.{here}.svc:9090/-/healthy")},
+        ]},
+    })
+}
+
+const REQUESTS: &str = "sum(http_requests_total{job=\"app-shop\"})";
+
+/// Warms up, so that each counter is there; gives the requests when nothing moves any more.
+fn calm(env: &Env) -> f64 {
+    load(env, 40);
+    let mut last = -1.0;
+    eventually(Duration::from_secs(90), || {
+        let now = number(env, REQUESTS);
+        let still = now > 0.0 && (now - last).abs() < 0.5;
+        last = now;
+        sleep(Duration::from_secs(6));
+        if still { Ok(()) } else { Err(format!("{now} requests")) }
+    });
+    last
+}
+
+struct Sent {
+    total: f64,
+    failed: f64,
+}
+
+/// Sends requests, some of which fail on purpose.
+fn load(env: &Env, count: u32) -> Sent {
+    let duration = format!("--duration={}", count / 4);
+    let args = [
+        "exec",
+        "deployment/shop",
+        "--",
+        "python3",
+        "load.py",
+        "http://shop",
+        "--rate=4",
+        &duration,
+        "--errors=0.2",
+        "--json",
+    ];
+    let report = env.kubectl(args).deadline(Duration::from_secs(200)).run().ok().json();
+    // what is skipped was not sent; what got no answer may have been counted
+    assert_eq!(report["failed"], 0, "{report}");
+    Sent {
+        total: report["sent"].as_f64().expect("sent"),
+        failed: report["status"]["500"].as_f64().unwrap_or_default(),
+    }
+}
+
+/// What is known from elsewhere, beside what the panels' own queries answer; within 2 %.
+fn truths(env: &Env, sent: &Sent, failures: &mut String) {
+    let boards = boards();
+    let here = env.namespace();
+    let chosen = BTreeMap::from([
+        ("namespace", here.to_owned()),
+        ("app", "shop".to_owned()),
+        ("database", "orders".to_owned()),
+        ("datname", "shop".to_owned()),
+        ("pod", ".+".to_owned()),
+    ]);
+    let answer = |board: &str, panel: &str, part: &str| {
+        let all = queries(&boards[board]);
+        let found = all.iter().find(|query| query.panel == panel && query.text.contains(part));
+        let query = found.unwrap_or_else(|| panic!("{board} has no panel {panel} that asks for {part}"));
+        number(env, &with(&query.text, &chosen))
+    };
+    let size = env
+        .kubectl([
+            "exec",
+            "postgres-0",
+            "--",
+            "psql",
+            "-U",
+            "shop",
+            "-d",
+            "shop",
+            "-Atc",
+            "SELECT pg_database_size('shop')",
+        ])
+        .run()
+        .ok();
+    let size: f64 = size.stdout.trim().parse().expect("a size");
+    let errors = sent.failed / sent.total;
+    let table = [
+        ("requests of the last five minutes", answer("app", "Requests", "") * 300.0, sent.total, 0.02),
+        ("share of errors", answer("app", "Errors", ""), errors, 0.02),
+        ("pods of the shop", answer("app", "Pods", "sum(up"), 2.0, 0.0),
+        ("size of the database", answer("postgres", "Size", ""), size, 0.02),
+        ("PostgreSQL is up, once", answer("postgres", "Server", ""), 1.0, 0.0),
+        ("Redis is up, once", answer("redis", "Server", ""), 1.0, 0.0),
+    ];
+    for (what, got, truth, within) in table {
+        if (got - truth).abs() > truth * within + f64::EPSILON {
+            let _ = writeln!(failures, "{what}: {got} is not {truth}");
+        }
+    }
+}
+
+fn boards() -> BTreeMap<String, Value> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/grafana/files/dashboards");
+    let mut out = BTreeMap::new();
+    for entry in fs::read_dir(folder).expect("dashboards") {
+        let path = entry.expect("a file").path();
+        let board = serde_json::from_str(&fs::read_to_string(&path).expect("a dashboard")).expect("JSON");
+        out.insert(path.file_stem().expect("a name").to_string_lossy().into_owned(), board);
+    }
+    out
+}
+
+/// A query of a panel.
+struct Query {
+    panel: String,
+    /// Number of the panel and letter of the query.
+    id: String,
+    text: String,
+    /// For the present only.
+    instant: bool,
+}
+
+fn queries(board: &Value) -> Vec<Query> {
+    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    let panels = board["panels"].as_array().expect("panels").iter().filter(|panel| panel["type"] != "row");
+    panels
+        .flat_map(|panel| {
+            let targets = panel["targets"].as_array().expect("targets").iter();
+            targets.map(|target| Query {
+                panel: text(&panel["title"]),
+                id: format!("{}/{}", panel["id"], text(&target["refId"])),
+                text: text(&target["expr"]),
+                instant: target["instant"] == true,
+            })
+        })
+        .collect()
+}
+
+/// The dashboard's variables as a person sets them: at first the first values and all, then the last ones.
+fn variables<'b>(
+    env: &Env,
+    board: &'b Value,
+    turn: usize,
+    failures: &mut String,
+) -> BTreeMap<&'b str, String> {
+    let mut chosen = BTreeMap::new();
+    for variable in board["templating"]["list"].as_array().expect("variables") {
+        let Some(query) = variable["query"]["query"].as_str() else { continue };
+        let name = variable["name"].as_str().expect("a name");
+        let inner = query
+            .strip_prefix("label_values(")
+            .and_then(|rest| rest.strip_suffix(')'))
+            .expect("label_values");
+        let (series, label) = inner.rsplit_once(", ").expect("a label");
+        let begun = Instant::now();
+        let asked = with(series, &chosen);
+        let path = format!("label/{label}/values?match[]={}", encoded(&asked));
+        let mut values: Vec<String> = api(env, &path)
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|v| v.as_str().map(str::to_owned))
+            .collect();
+        values.sort();
+        // a busy machine; what is meant is seconds
+        if begun.elapsed() > Duration::from_secs(5) {
+            let _ = writeln!(failures, "{}: ${name} takes {:?}", board["title"], begun.elapsed());
+        }
+        // of an app whose histogram has another name there is none
+        if values.is_empty() && name != "histogram" && name != "pod" {
+            let _ = writeln!(failures, "{}: ${name} has no value: {asked}", board["title"]);
+        }
+        // two that have something to show
+        let liked = match name {
+            "namespace" => [env.namespace(), "kube-system"][turn],
+            "app" => ["shop", "metrics"][turn],
+            _ => "",
+        };
+        let value = match (variable["includeAll"] == true, turn) {
+            (true, 0) => Some(".+".to_owned()),
+            _ if values.iter().any(|value| value == liked) => Some(liked.to_owned()),
+            (_, 0) => values.first().cloned(),
+            _ => values.last().cloned(),
+        };
+        chosen.insert(name, value.unwrap_or_else(|| "none".to_owned()));
+    }
+    chosen
+}
+
+/// The query as Prometheus gets it.
+fn with(query: &str, chosen: &BTreeMap<&str, String>) -> String {
+    let mut query = query.replace("$__rate_interval", "1m");
+    // longer names first: $database before $datname is the same, $pods would not be $pod
+    let mut names: Vec<_> = chosen.iter().collect();
+    names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+    for (name, value) in names {
+        query = query.replace(&format!("${name}"), value);
+    }
+    query
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// `data` of an answer of Prometheus' API; null when it refuses.
+fn api(env: &Env, path: &str) -> Value {
+    let path =
+        format!("/api/v1/namespaces/{}/services/obs-prometheus:9090/proxy/api/v1/{path}", env.namespace());
+    let output = env.kubectl(["get", "--raw", &path]).run();
+    if output.code == 0 { output.json()["data"].clone() } else { json!({"refused": output.stderr}) }
+}
+
+/// The one value of a query now.
+fn number(env: &Env, query: &str) -> f64 {
+    let answer = api(env, &format!("query?query={}", encoded(query)));
+    answer["result"][0]["value"][1].as_str().and_then(|text| text.parse().ok()).unwrap_or(-1.0)
+}
+
+/// What a panel's query gives over the last minutes.
+fn ask(env: &Env, query: &str, instant: bool, now: f64) -> Value {
+    let query = encoded(query);
+    if instant {
+        return api(env, &format!("query?query={query}"));
+    }
+    api(env, &format!("query_range?query={query}&start={}&end={now}&step=10", now - 300.0))
+}
+
+/// Whether there is something to draw.
+fn drawn(data: &Value) -> Result<(), String> {
+    let Some(series) = data["result"].as_array() else { return Err(format!("refused: {data}")) };
+    let finite = |point: &Value| {
+        point[1].as_str().and_then(|text| text.parse::<f64>().ok()).is_some_and(f64::is_finite)
+    };
+    let points = |series: &Value| {
+        finite(&series["value"]) || series["values"].as_array().into_iter().flatten().any(finite)
+    };
+    if series.iter().any(points) { Ok(()) } else { Err("no data".to_owned()) }
+}
+
+/// For the preview of dashboards/preview: with OBS_PREVIEW=FOLDER what each dashboard got is kept there.
+fn save(file: &str, turn: usize, what: &Value) {
+    if let Some(folder) = std::env::var_os("OBS_PREVIEW").filter(|_| turn == 0) {
+        let path = std::path::Path::new(&folder).join(format!("{file}.json"));
+        fs::write(path, what.to_string()).expect("write what the preview draws");
+    }
+}
