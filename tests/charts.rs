@@ -11,6 +11,10 @@
 mod alertmanager;
 #[path = "charts/alerts.rs"]
 mod alerts;
+#[path = "charts/logs.rs"]
+mod logs;
+#[path = "charts/logs_setup.rs"]
+mod logs_setup;
 #[path = "charts/grafana.rs"]
 mod grafana;
 #[path = "charts/grafana_boards.rs"]
@@ -47,6 +51,8 @@ fn main() -> ExitCode {
     trials.extend(promtool::trials());
     trials.extend(alertmanager::trials());
     trials.extend(alerts::trials());
+    trials.extend(logs::trials());
+    trials.extend(logs_setup::trials());
     trials.extend(wording::trials());
     trials.extend(mistakes::trials());
     trials.extend(grafana::trials());

@@ -97,6 +97,7 @@ pub fn variants(bundle: &Bundle) -> Vec<(String, Value)> {
         "postgres-exporter" => Some("postgresExporter"),
         "redis-exporter" => Some("redisExporter"),
         "blackbox-exporter" => Some("blackboxExporter"),
+        "loki" => Some("loki"),
         _ => None,
     };
     if let Some(key) = own {
@@ -117,6 +118,10 @@ pub fn variants(bundle: &Bundle) -> Vec<(String, Value)> {
                 "extraRules": {"mine": {"groups": [{"name": "mine", "rules": [{"alert": "A", "expr": "vector(1)"}]}]}}}}),
             everything(),
             json!({"prometheus": {"enabled": false}}),
+            json!({"loki": {"enabled": false}, "opensearch": {"enabled": true}}),
+            json!({"opensearch": {"enabled": true, "replicas": 3, "tls": {"certManager": {"issuer": "ca"}}, "retention": {"time": ""}},
+                "elasticsearch": {"enabled": true, "security": {"enabled": false}, "mmap": true,
+                    "external": {"url": ""}, "networkPolicy": {"allowTo": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}}}),
             json!({"alertmanager": {"enabled": false}, "apps": everything()["apps"]}),
             json!({"prometheus": {"rules": {"enabled": false}}, "global": {"storageClass": "-",
                 "imageRegistry": "r.example:5000/m", "tolerations": [{"operator": "Exists"}]},
