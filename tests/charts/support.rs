@@ -98,6 +98,7 @@ pub fn variants(bundle: &Bundle) -> Vec<(String, Value)> {
         "redis-exporter" => Some("redisExporter"),
         "blackbox-exporter" => Some("blackboxExporter"),
         "loki" => Some("loki"),
+        "fluentd" => Some("fluentd"),
         _ => None,
     };
     if let Some(key) = own {
@@ -118,7 +119,7 @@ pub fn variants(bundle: &Bundle) -> Vec<(String, Value)> {
                 "extraRules": {"mine": {"groups": [{"name": "mine", "rules": [{"alert": "A", "expr": "vector(1)"}]}]}}}}),
             everything(),
             json!({"prometheus": {"enabled": false}}),
-            json!({"loki": {"enabled": false}, "opensearch": {"enabled": true}}),
+            json!({"opensearch": {"enabled": true}, "fluentd": {"enabled": true}}),
             json!({"opensearch": {"enabled": true, "replicas": 3, "tls": {"certManager": {"issuer": "ca"}}, "retention": {"time": ""}},
                 "elasticsearch": {"enabled": true, "security": {"enabled": false}, "mmap": true,
                     "external": {"url": ""}, "networkPolicy": {"allowTo": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}}}),

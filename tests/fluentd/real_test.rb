@@ -199,6 +199,7 @@ class RealTest < NodeTest
     sleep 2
     kill
     chunk = Dir.glob(@node.state("buffer/loki/*.log")).first
+    refute_nil chunk, "there is a buffer"
     File.write("#{chunk}.meta", "torn")
     File.truncate(chunk, File.size(chunk) / 2)
     20.times { |n| @node.write(line(n + 21)) }
