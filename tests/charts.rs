@@ -11,16 +11,16 @@
 mod alertmanager;
 #[path = "charts/alerts.rs"]
 mod alerts;
-#[path = "charts/logs.rs"]
-mod logs;
-#[path = "charts/logs_setup.rs"]
-mod logs_setup;
 #[path = "charts/grafana.rs"]
 mod grafana;
 #[path = "charts/grafana_boards.rs"]
 mod grafana_boards;
 #[path = "charts/grafana_queries.rs"]
 mod grafana_queries;
+#[path = "charts/logs.rs"]
+mod logs;
+#[path = "charts/logs_setup.rs"]
+mod logs_setup;
 #[path = "charts/mistakes.rs"]
 mod mistakes;
 #[path = "charts/promtool.rs"]

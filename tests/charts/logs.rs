@@ -130,7 +130,7 @@ fn periods() {
                 json!({"from": period["from"], "store": period["object_store"]})
             })
             .collect();
-        assert_eq!(noted, json!(periods), "what is noted is what is configured");
+        assert_eq!(noted, json!({"schema.periods": periods}), "what is noted is what is configured");
         periods
     };
     let first = json!({"from": "2024-04-01", "store": "filesystem"});

@@ -187,6 +187,40 @@ class BulkTest < Minitest::Test
     assert_equal 3, lines.size
   end
 
+  NOT_FOUND = { "type" => "index_not_found_exception", "reason" => "no such index [logs]" }.freeze
+
+  # Somebody deletes the data stream while lines come: item by item, or for the bulk as a whole
+  def test_an_index_that_goes_away_is_waited_for
+    write(entries(3))
+    gone = true
+    @store.judge = ->(_) { gone ? [404, NOT_FOUND] : nil }
+    assert_raises(Obs::Retry) { @bulk.write("g" * 16, entries(3, from: 3)) }
+    # and until it is there nothing is sent, which would make an index of another form
+    sent = @server.requests.size
+    @store.missing = true
+    error = assert_raises(Obs::Retry) { @bulk.write("g" * 16, entries(3, from: 3)) }
+    assert_match(/there is no data stream \(or index\) logs yet/, error.message)
+    assert_equal sent, @server.requests.size
+    gone = @store.missing = false
+    write(entries(3, from: 3), id: "g" * 16)
+    assert_equal Array.new(6) { |n| "line #{n}" }, lines
+    assert_empty aside
+  end
+
+  def test_a_404_for_a_bulk_says_what_is_missing
+    @store.moods = [[404, JSON.generate("error" => NOT_FOUND, "status" => 404)], 404]
+    @bulk.write("n" * 16, entries(3))
+    flunk "taken"
+  rescue Obs::Retry => e
+    assert_match(/it answered 404: .*no such index \[logs\].*\z/, e.message)
+    refute_match(/base address/, e.message)
+    error = assert_raises(Obs::Retry) { @bulk.write("n" * 16, entries(3)) }
+    assert_match(/base address/, error.message)
+    write(entries(3), id: "n" * 16)
+    assert_equal 3, lines.size
+    assert_empty aside
+  end
+
   def test_gzip_refused
     @store.moods = [415]
     write(entries(3))

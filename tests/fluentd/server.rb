@@ -254,6 +254,7 @@ class FakeBulk
 
     mood = @moods.shift
     return [mood, "{}"] if mood.is_a?(Integer)
+    return mood if mood.is_a?(Array)
     return mood if mood == :reset
     return [413, "too large"] if @max_body && request.body.bytesize > @max_body
     return @whole if @whole

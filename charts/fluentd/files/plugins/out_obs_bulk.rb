@@ -18,6 +18,8 @@ module Obs
 
     # What a store says with 400 although the document is right: it will take it once somebody has helped.
     STATE = /maximum shards|maximum normal shards|index_closed|cluster_block|this action would add|no write index|illegal_state_exception/i
+    # There is no data stream (any more): it will be made again
+    GONE = /index_not_found|no such index/i
     # Answers for one item that may change by themselves
     AGAIN = [408, 429, 500, 502, 503, 504].freeze
 
@@ -144,6 +146,9 @@ module Obs
 
         whole(items, state, answer)
       when 401, 403 then later(answer, "unauthorized")
+      when 404
+        @there = false
+        later(answer, answer.body.match?(GONE) ? "no-index" : "unexpected-answer")
       when 429 then later(answer, "rate-limit")
       when 500..599 then later(answer, "server-error")
       else later(answer, "unexpected-answer")
@@ -177,7 +182,9 @@ module Obs
         if status.between?(200, 299) || status == 409
           taken += 1
           state["done"] << item.index
-        elsif AGAIN.include?(status) || (status == 403 && cause.match?(STATE)) || (status == 404 && cause.include?("index_not_found"))
+        elsif AGAIN.include?(status) || (status == 403 && cause.match?(STATE)) || (status == 404 && cause.match?(GONE))
+          # Before the next bulk it is asked for again: else that would make an index with types of its guess
+          @there = false if status == 404
           @why = "#{status} #{cause}"
           again << item
         else
@@ -237,7 +244,7 @@ module Obs
       @reason = reason
       hint = case answer.code
              when 401, 403 then "; are user, password or token right, and may it write to #{@index}?"
-             when 404, 405 then "; the URL is the base address of the store, without a path"
+             when 404, 405 then answer.body.match?(GONE) ? "" : "; the URL is the base address of the store, without a path"
              else ""
              end
       raise Retry, "it answered #{answer.code}: #{brief(answer.body)}#{hint}"
