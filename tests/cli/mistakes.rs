@@ -324,7 +324,7 @@ fn a_profile_that_is_not_there() {
     --- stdout
     --- stderr
     error: bundle stack has no profile "hugh"
-      hint: possible: default, ha, minimal
+      hint: possible: default, ha, logs, minimal
     "#);
 }
 
