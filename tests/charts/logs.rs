@@ -50,8 +50,10 @@ fn loki() {
     let mut seen = 0;
     for name in ["loki", "stack"] {
         for (what, values) in variants(&bundle(name)) {
+            let on = if name == "stack" { json!({"loki": {"enabled": true}}) } else { json!({}) };
+            let values = merged(&values, &on);
             let rendered = rendered(&bundle(name), &values);
-            let Some(config) = config(&rendered) else { continue };
+            let config = config(&rendered).unwrap_or_else(|| panic!("{what}: loki is on"));
             seen += 1;
             let at = |pointer: &str| {
                 config.pointer(pointer).unwrap_or_else(|| panic!("{what}: {pointer} is missing")).clone()

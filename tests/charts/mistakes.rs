@@ -239,43 +239,57 @@ fn bad_values() {
             "blackboxExporter.probes[0].url".into(),
         ),
         // log stores
-        (json!({"loki": {"replicas": 3}}), "loki.replicas: 3 replicas cannot share a file system".into()),
+        (json!({"fluentd": {"enabled": true}}), "fluentd.outputs: logs have nowhere to go".into()),
         (
-            json!({"loki": {"retention": {"time": "36h"}}}),
+            json!({"loki": {"enabled": true}, "fluentd": {"enabled": true, "outputs": [{"name": "loki", "type": "loki", "url": "https://loki.shop.test"}]}}),
+            "fluentd.outputs[0].name: \"loki\" is the stack's own store, which is on".into(),
+        ),
+        (
+            json!({"loki": {"enabled": true, "replicas": 3}}),
+            "loki.replicas: 3 replicas cannot share a file system".into(),
+        ),
+        (
+            json!({"loki": {"enabled": true, "retention": {"time": "36h"}}}),
             "loki.retention.time: 36h must be whole days".into(),
         ),
-        (json!({"loki": {"retention": {"time": "12h"}}}), "loki.retention.time: 12h".into()),
+        (json!({"loki": {"enabled": true, "retention": {"time": "12h"}}}), "loki.retention.time: 12h".into()),
         (
-            json!({"loki": {"storage": {"enabled": false}}}),
+            json!({"loki": {"enabled": true, "storage": {"enabled": false}}}),
             "loki.retention.time: 7d is longer than an emptyDir lives".into(),
         ),
-        (json!({"loki": {"storage": {"type": "s3"}}}), "loki.storage.s3.bucket: is empty".into()),
         (
-            json!({"loki": {"storage": {"type": "s3", "s3": {"bucket": "logs"}}}}),
+            json!({"loki": {"enabled": true, "storage": {"type": "s3"}}}),
+            "loki.storage.s3.bucket: is empty".into(),
+        ),
+        (
+            json!({"loki": {"enabled": true, "storage": {"type": "s3", "s3": {"bucket": "logs"}}}}),
             "loki.storage.s3.region: is empty".into(),
         ),
         (
-            json!({"loki": {"storage": {"type": "s3", "s3": {"bucket": "logs", "region": "eu-central-1"}}}}),
+            json!({"loki": {"enabled": true, "storage": {"type": "s3", "s3": {"bucket": "logs", "region": "eu-central-1"}}}}),
             "loki.schema.periods: is empty, and with storage.type s3 it must be said what is where".into(),
         ),
         (
-            json!({"loki": {"storage": {"s3": {"endpoint": format!("https://me:{PLANTED}@s3.shop.test")}}}}),
+            json!({"loki": {"enabled": true, "storage": {"s3": {"endpoint": format!("https://me:{PLANTED}@s3.shop.test")}}}}),
             "loki.storage.s3.endpoint".into(),
         ),
         (
-            json!({"loki": {"schema": {"periods": [{"from": "2027-01-01", "store": "filesystem"}, {"from": "2026-01-01", "store": "filesystem"}]}}}),
+            json!({"loki": {"enabled": true, "schema": {"periods": [{"from": "2027-01-01", "store": "filesystem"}, {"from": "2026-01-01", "store": "filesystem"}]}}}),
             "loki.schema.periods[1].from: 2026-01-01 must be later than 2027-01-01".into(),
         ),
         (
-            json!({"loki": {"schema": {"periods": [{"from": "2024-04-01", "store": "s3"}]}}}),
+            json!({"loki": {"enabled": true, "schema": {"periods": [{"from": "2024-04-01", "store": "s3"}]}}}),
             "loki.schema.periods: the last period writes to s3".into(),
         ),
         (
-            json!({"loki": {"schema": {"periods": [{"from": "2024-04-01", "store": "filesystem", "schema": "v12"}]}}}),
+            json!({"loki": {"enabled": true, "schema": {"periods": [{"from": "2024-04-01", "store": "filesystem", "schema": "v12"}]}}}),
             "loki.schema.periods[0].schema".into(),
         ),
-        (json!({"loki": {"limits": {"ingestionBurst": 2}}}), "loki.limits.ingestionBurst".into()),
-        (json!({"loki": {"tenant": "a b"}}), "loki.tenant".into()),
+        (
+            json!({"loki": {"enabled": true, "limits": {"ingestionBurst": 2}}}),
+            "loki.limits.ingestionBurst".into(),
+        ),
+        (json!({"loki": {"enabled": true, "tenant": "a b"}}), "loki.tenant".into()),
         (
             json!({"opensearch": {"enabled": true, "external": {"url": "https://logs.shop.test:9200/_bulk"}}}),
             "opensearch.external.url: must be empty or the store's address".into(),

@@ -102,7 +102,10 @@ pub fn variants(bundle: &Bundle) -> Vec<(String, Value)> {
         _ => None,
     };
     if let Some(key) = own {
-        out.push((format!("{} with much to do", bundle.name()), merged(defaults, &everything()[key])));
+        let mut much = everything()[key].clone();
+        // whether it is there is the stack's business
+        much.as_object_mut().unwrap().shift_remove("enabled");
+        out.push((format!("{} with much to do", bundle.name()), merged(defaults, &much)));
     }
     if bundle.name() == "stack" {
         for over in [
