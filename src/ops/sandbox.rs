@@ -37,7 +37,7 @@ pub const TIMEOUT: Duration = Duration::from_secs(1);
 pub const TIMEOUT_VARIABLE: &str = "KUBECTL_OBS_RENDER_TIMEOUT";
 
 /// So many times its limit a child is waited for, on a machine with other work.
-const PATIENCE: u32 = 10;
+const PATIENCE: u32 = 60;
 /// How often a child looks at the time that it has used.
 const LOOK_AT_TIME: Duration = Duration::from_millis(10);
 /// What a child may answer: the rendered objects, and as much again for JSON's escapes.

@@ -87,7 +87,7 @@ mod tests {
             (&two, &list("0,1,2"), "[0] goes from 1 to 0"),
         ] {
             let why = said(Some(live), Some(desired)).unwrap();
-            let path = "configmap o/obs-loki-config: loki.schema.periods";
+            let path = "ConfigMap o/obs-loki-config: loki.schema.periods";
             assert_eq!(why, format!("{path}{becomes}: what was stored by it could not be found"));
         }
     }

@@ -81,7 +81,7 @@ fn hostile_templates_are_stopped_in_time() {
         let err =
             sandbox().render(&with_template(&template), &json!({}), &facts()).expect_err(case).to_string();
         // the limit is 1 s of computing; the rest is for a machine with other work
-        assert!(start.elapsed() < Duration::from_secs(15), "{case} took {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(60), "{case} took {:?}", start.elapsed());
         assert!(known.iter().any(|text| err.contains(text)), "{case}: {err}");
     }
 }
@@ -175,7 +175,7 @@ fn hostile_schemas_are_stopped_in_time() {
         let (files, values) = (with_schema(&schema), values(&yaml));
         let start = Instant::now();
         let answer = sandbox().check(&files, &values);
-        assert!(start.elapsed() < Duration::from_secs(15), "{case} took {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(60), "{case} took {:?}", start.elapsed());
         // a fast machine may have the answer in time
         if let Err(error) = answer {
             let error = error.to_string();
