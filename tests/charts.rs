@@ -17,6 +17,10 @@ mod grafana;
 mod grafana_boards;
 #[path = "charts/grafana_queries.rs"]
 mod grafana_queries;
+#[path = "charts/logs.rs"]
+mod logs;
+#[path = "charts/logs_setup.rs"]
+mod logs_setup;
 #[path = "charts/mistakes.rs"]
 mod mistakes;
 #[path = "charts/promtool.rs"]
@@ -51,6 +55,8 @@ fn main() -> ExitCode {
     trials.extend(promtool::trials());
     trials.extend(alertmanager::trials());
     trials.extend(alerts::trials());
+    trials.extend(logs::trials());
+    trials.extend(logs_setup::trials());
     trials.extend(wording::trials());
     trials.extend(rule_lints::trials());
     trials.extend(scope::trials());

@@ -42,6 +42,10 @@ pub const NUDGE: &str = "kubectl-obs.dev/config-changed";
 /// Annotation on an object that decides how long data is kept: JSON, durations and sizes by their names
 /// (`{"time": "15d", "size": "8GB"}`). An upgrade that lowers one says what is deleted.
 pub const RETENTION: &str = "kubectl-obs.dev/retention";
+/// Annotation on an object with lists that are only ever added to, since data is looked up by their entries:
+/// JSON, the lists by the paths of their values (`{"schema.periods": […]}`). A plan that changes or removes an
+/// entry is refused.
+pub const APPEND_ONLY: &str = "kubectl-obs.dev/append-only";
 /// Annotation on an object that must never be pruned or uninstalled.
 pub const KEEP: &str = "kubectl-obs.dev/keep";
 /// Annotation on a Secret with generated values: JSON `[{"key","length","keepWith"}]`. The object

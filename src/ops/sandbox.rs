@@ -1,7 +1,9 @@
 //! Renders bundles that did not come with the binary in a child process, and checks values against
 //! their schemas there: `kubectl-obs __render` reads a request on stdin, carries it out under a memory
-//! limit, and answers on stdout. The parent ends it after a second, or on a signal. A template or a
-//! schema can thereby neither hang nor fill the machine, nor crash the operation that needs it.
+//! limit, and answers on stdout. It ends itself after a second of the processor's time: how much else the
+//! machine has to do is no fault of the bundle. The parent ends it on a signal, or when it does not come to
+//! run at all. A template or a schema can thereby neither hang nor fill the machine, nor crash the operation
+//! that needs it.
 //!
 //! Both directions are frames: a length as 8 bytes, little endian, then that many bytes. The
 //! request is one frame of JSON and one for each file; the answer is one frame of JSON.
@@ -29,13 +31,15 @@ use crate::{Exit, Result, alloc};
 pub const SUBCOMMAND: &str = "__render";
 /// Bytes that a child may allocate beyond the request itself.
 pub const MEMORY: usize = 96 << 20;
-/// How long a child may take, when [`TIMEOUT_VARIABLE`] says nothing else.
+/// How long a child may compute, when [`TIMEOUT_VARIABLE`] says nothing else.
 pub const TIMEOUT: Duration = Duration::from_secs(1);
-/// Seconds that a child may take, for slow machines.
+/// Seconds that a child may compute, for slow machines.
 pub const TIMEOUT_VARIABLE: &str = "KUBECTL_OBS_RENDER_TIMEOUT";
 
-/// An orphan does not spin for ever: beyond any timeout that makes sense.
-const ORPHAN: Duration = Duration::from_secs(120);
+/// So many times its limit a child is waited for, on a machine with other work.
+const PATIENCE: u32 = 60;
+/// How often a child looks at the time that it has used.
+const LOOK_AT_TIME: Duration = Duration::from_millis(10);
 /// What a child may answer: the rendered objects, and as much again for JSON's escapes.
 const MAX_ANSWER: u64 = 128 << 20;
 /// From this size on an answer is not held as text.
@@ -46,6 +50,8 @@ const STACK: usize = 64 << 20;
 #[derive(Serialize, Deserialize)]
 struct Request {
     task: Task,
+    /// How long the child may compute.
+    limit: Duration,
     paths: Vec<String>,
 }
 
@@ -123,7 +129,7 @@ enum Answer {
 pub struct Sandbox {
     /// The program that knows [`SUBCOMMAND`].
     pub program: PathBuf,
-    /// How long it may take.
+    /// How long it may compute.
     pub timeout: Duration,
 }
 
@@ -177,29 +183,30 @@ impl Sandbox {
         let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Error::failed("the process that renders has no pipes"));
         };
-        let request = request(files, task)?;
+        let request = request(files, task, self.timeout)?;
         // a child that ended early breaks the pipe; its status says why
         thread::spawn(move || drop(stdin.write_all(&request)));
         let (send, answer) = mpsc::channel();
         thread::spawn(move || drop(send.send(read_answer(stdout))));
-        let answer = wait_for(&answer, self.timeout);
+        let answer = wait_for(&answer, self.timeout * PATIENCE);
         if !matches!(answer, Waited::Done(_)) {
             // it may have ended by itself just now
             drop(child.kill());
         }
         let status = child.wait().map_err(|e| broken("wait for", e))?;
+        let too_long = |time: String| {
+            Error::usage(format!("{} of bundle {name} did not end within {time}", words.subject))
+                .hint(format!("{}; on a slow machine set {TIMEOUT_VARIABLE} to more seconds", words.slow))
+        };
+        let seconds = self.timeout.as_secs_f32();
         match answer {
             Waited::Done(Some(answer)) if status.success() => Ok(answer),
+            Waited::Done(_) if status.code() == Some(i32::from(Exit::Deadline.code())) => {
+                Err(too_long(format!("{seconds} s of computing")))
+            }
             Waited::Done(_) => Err(ended(&name, &words, status)),
             Waited::Told(interrupted) => Err(interrupted),
-            Waited::TooLong => {
-                let seconds = self.timeout.as_secs_f32();
-                Err(Error::usage(format!(
-                    "{} of bundle {name} did not end within {seconds} s",
-                    words.subject
-                ))
-                .hint(format!("{}; on a slow machine set {TIMEOUT_VARIABLE} to more seconds", words.slow)))
-            }
+            Waited::TooLong => Err(too_long(format!("{} s", (self.timeout * PATIENCE).as_secs_f32()))),
         }
     }
 }
@@ -249,17 +256,19 @@ fn read_answer(mut stdout: impl Read) -> Option<Answer> {
 /// The child's side: reads a request from stdin, renders, answers on stdout. Called by `main` for
 /// [`SUBCOMMAND`]; the result is the exit status.
 pub fn serve() -> u8 {
-    thread::spawn(|| {
-        thread::sleep(ORPHAN);
-        #[expect(clippy::disallowed_methods, reason = "main is in a template that does not end")]
-        std::process::exit(i32::from(Exit::Deadline.code()));
-    });
     let mut request = Vec::new();
     if std::io::stdin().lock().read_to_end(&mut request).is_err() {
         return Exit::Failed.code();
     }
-    let Some((files, task)) = parse_request(&request) else { return Exit::Usage.code() };
+    let Some((files, task, limit)) = parse_request(&request) else { return Exit::Usage.code() };
     drop(request);
+    thread::spawn(move || {
+        while computed() < limit {
+            thread::sleep(LOOK_AT_TIME);
+        }
+        #[expect(clippy::disallowed_methods, reason = "main is in a template that does not end")]
+        std::process::exit(i32::from(Exit::Deadline.code()));
+    });
     alloc::arm(MEMORY);
     let work = move || Bundle::load(&files).and_then(|bundle| perform(&bundle, task)).unwrap_or_else(failed);
     let thread = thread::Builder::new().stack_size(STACK).spawn(work);
@@ -268,6 +277,21 @@ pub fn serve() -> u8 {
     let mut stdout = std::io::stdout().lock();
     let sent = stdout.write_all(&(bytes.len() as u64).to_le_bytes()).and_then(|()| stdout.write_all(&bytes));
     if sent.and_then(|()| stdout.flush()).is_ok() { 0 } else { Exit::Failed.code() }
+}
+
+/// The processor's time that this process has used (clock_gettime(2)).
+#[cfg(unix)]
+fn computed() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    clock_gettime(ClockId::ProcessCPUTime).try_into().unwrap_or_default()
+}
+
+/// Where that is not known: the time since it was first asked for.
+#[cfg(not(unix))]
+fn computed() -> Duration {
+    use std::sync::OnceLock;
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
 }
 
 /// Seconds from the environment; [`TIMEOUT`] when the variable is not set.
@@ -293,12 +317,12 @@ fn ended(name: &str, words: &Words, status: ExitStatus) -> Error {
     }
 }
 
-fn request(files: &Files, task: Task) -> Result<Vec<u8>> {
+fn request(files: &Files, task: Task, limit: Duration) -> Result<Vec<u8>> {
     let size: usize = files.values().map(Vec::len).sum();
     if files.len() > archive::MAX_FILES || size as u64 > archive::MAX_TOTAL {
         return Err(Error::usage("the bundle is too large").hint("at most 5,000 files and 64 MiB"));
     }
-    let head = Request { task, paths: files.keys().cloned().collect() };
+    let head = Request { task, limit, paths: files.keys().cloned().collect() };
     let head =
         serde_json::to_vec(&head).map_err(|e| Error::failed(format!("cannot encode the values: {e}")))?;
     let mut out = Vec::with_capacity(size + head.len() + 8 * (files.len() + 1));
@@ -309,11 +333,11 @@ fn request(files: &Files, task: Task) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-fn parse_request(bytes: &[u8]) -> Option<(Files, Task)> {
+fn parse_request(bytes: &[u8]) -> Option<(Files, Task, Duration)> {
     let mut frames = frames(bytes);
-    let Request { task, paths } = serde_json::from_slice(frames.next()?).ok()?;
+    let Request { task, limit, paths } = serde_json::from_slice(frames.next()?).ok()?;
     let files = paths.into_iter().map(|path| Some((path, frames.next()?.to_vec()))).collect::<Option<_>>()?;
-    Some((files, task))
+    Some((files, task, limit))
 }
 
 /// The complete frames in `bytes`.
@@ -458,8 +482,8 @@ mod tests {
             hmac_key: vec![0, 255],
         };
         let task = Task::Render { values: serde_json::json!({"k": 1}), facts };
-        let bytes = request(&files, task.clone()).unwrap();
-        assert_eq!(parse_request(&bytes).unwrap(), (files, task));
+        let bytes = request(&files, task.clone(), TIMEOUT).unwrap();
+        assert_eq!(parse_request(&bytes).unwrap(), (files, task, TIMEOUT));
         assert!((0..bytes.len()).all(|end| parse_request(&bytes[..end]).is_none()));
     }
 }

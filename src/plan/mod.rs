@@ -8,6 +8,7 @@
 
 mod admission;
 mod answer;
+pub mod append_only;
 pub mod crd;
 pub mod data_format;
 mod decide;

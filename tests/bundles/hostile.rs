@@ -80,8 +80,8 @@ fn hostile_templates_are_stopped_in_time() {
         let start = Instant::now();
         let err =
             sandbox().render(&with_template(&template), &json!({}), &facts()).expect_err(case).to_string();
-        // the limit is 1 s; the rest is for a machine with other work
-        assert!(start.elapsed() < Duration::from_secs(5), "{case} took {:?}", start.elapsed());
+        // the limit is 1 s of computing; the rest is for a machine with other work
+        assert!(start.elapsed() < Duration::from_secs(60), "{case} took {:?}", start.elapsed());
         assert!(known.iter().any(|text| err.contains(text)), "{case}: {err}");
     }
 }
@@ -175,7 +175,7 @@ fn hostile_schemas_are_stopped_in_time() {
         let (files, values) = (with_schema(&schema), values(&yaml));
         let start = Instant::now();
         let answer = sandbox().check(&files, &values);
-        assert!(start.elapsed() < Duration::from_secs(8), "{case} took {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(60), "{case} took {:?}", start.elapsed());
         // a fast machine may have the answer in time
         if let Err(error) = answer {
             let error = error.to_string();
@@ -192,7 +192,7 @@ fn the_limit_that_a_schema_meets_is_named() {
     let error = sandbox().check(&with_schema(&multiplying(30)), &values("a: x")).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the values or the schema of bundle web did not end within 1 s\n  \
+        "the values or the schema of bundle web did not end within 1 s of computing\n  \
          hint: branches of the schema multiply, or the values are very large; on a slow machine set \
          KUBECTL_OBS_RENDER_TIMEOUT to more seconds"
     );

@@ -1,7 +1,7 @@
 //! The alerts: each fires when it should and is silent at the edge of its threshold.
 //!
-//! `charts/prometheus/tests/alerts.yaml` is the table of cases; promtool's own format, which it becomes
-//! here, would be three times as long.
+//! `charts/prometheus/tests/alerts.yaml` and `fluentd.yaml` are the table of cases; promtool's own format, which
+//! it becomes here, would be three times as long.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -54,8 +54,14 @@ pub fn names(values: &Value) -> BTreeSet<String> {
 
 /// The table of cases: alert → what fires and what is silent.
 fn table() -> BTreeMap<String, Value> {
-    let table = yaml::parse(&read("charts/prometheus/tests/alerts.yaml")).unwrap();
-    table.as_object().unwrap().iter().map(|(name, cases)| (name.clone(), cases.clone())).collect()
+    let mut table = BTreeMap::new();
+    for file in ["alerts.yaml", "fluentd.yaml"] {
+        let cases = yaml::parse(&read(&format!("charts/prometheus/tests/{file}"))).unwrap();
+        for (name, cases) in cases.as_object().unwrap() {
+            assert!(table.insert(name.clone(), cases.clone()).is_none(), "{name} is there twice");
+        }
+    }
+    table
 }
 
 /// promtool's tests of the alerts, by the file of rules that has them: all rules for each case would take
@@ -170,7 +176,7 @@ fn fires_and_is_silent(promtool: &Tool) {
     let table: BTreeSet<String> = table().into_keys().collect();
     // it always fires, and has a test of its own
     let alerts = names(&values).into_iter().filter(|name| name != "Watchdog").collect();
-    assert_eq!(table, alerts, "charts/prometheus/tests/alerts.yaml and the alerts");
+    assert_eq!(table, alerts, "charts/prometheus/tests/{{alerts,fluentd}}.yaml and the alerts");
     let folder = written(&values, "alerts");
     checked(&test(promtool, &folder, "alerts", &cases()), "alerts.yaml");
 }

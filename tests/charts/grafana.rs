@@ -17,6 +17,7 @@ pub fn trials() -> Vec<Trial> {
         trial("grafana::its_address_follows_from_one_value", addresses),
         trial("grafana::it_calls_nobody_and_sends_strict_headers", settings),
         trial("grafana::data_sources_are_those_that_are_on", data_sources),
+        trial("grafana::log_stores_are_asked_as_they_want_to_be", log_stores),
         trial("grafana::what_it_reads_is_mounted", mounted),
         trial("grafana::the_container_that_finds_dashboards_reads_config_maps_only", rights),
         trial("grafana::a_folder_has_a_provider_and_its_files", folders),
@@ -223,7 +224,29 @@ fn data_sources() {
         (json!({}), vec!["obs-prometheus", "obs-alertmanager"], Some("obs-prometheus")),
         (json!({"alertmanager": {"enabled": false}}), vec!["obs-prometheus"], Some("obs-prometheus")),
         (json!({"alertmanager": {"enabled": false}, "prometheus": {"enabled": false}}), vec![], None),
-        (everything, vec!["obs-prometheus", "obs-alertmanager", "billing"], Some("billing")),
+        (
+            everything,
+            vec![
+                "obs-prometheus",
+                "obs-alertmanager",
+                "obs-loki",
+                "obs-opensearch",
+                "obs-elasticsearch",
+                "billing",
+            ],
+            Some("billing"),
+        ),
+        (
+            json!({"prometheus": {"enabled": false}, "alertmanager": {"enabled": false}, "loki": {"enabled": true},
+                "grafana": {"datasources": {"default": "obs-loki"}}}),
+            vec!["obs-loki"],
+            Some("obs-loki"),
+        ),
+        (
+            json!({"opensearch": {"enabled": true}, "fluentd": {"enabled": true}}),
+            vec!["obs-prometheus", "obs-alertmanager", "obs-opensearch"],
+            Some("obs-prometheus"),
+        ),
     ] {
         let stack = stack(&over);
         let file = yaml::parse(&config(&stack, "datasources.yaml")).unwrap();
@@ -247,9 +270,76 @@ fn data_sources() {
     }
 }
 
+/// The tenant, the reader's password and the CA come from what the store says of itself, wherever it runs.
+fn log_stores() {
+    let source = |over: &Value, uid: &str| {
+        let text = config(&stack(over), "datasources.yaml");
+        // a dollar would be a variable, and $$ is one
+        let file = yaml::parse(&text.replace("$$", "$")).unwrap();
+        let sources = file["datasources"].as_array().unwrap();
+        sources.iter().find(|source| source["uid"] == uid).unwrap().clone()
+    };
+    let loki = |tenant: &str| source(&json!({"loki": {"enabled": true, "tenant": tenant}}), "obs-loki");
+    let plain = loki("");
+    assert_eq!(plain["url"], "http://obs-loki.observability.svc:3100");
+    assert!(plain["secureJsonData"].is_null() && plain["jsonData"]["httpHeaderName1"].is_null(), "{plain}");
+    let field = &plain["jsonData"]["derivedFields"][0];
+    assert_eq!((&field["name"], &field["datasourceUid"]), (&json!("request_id"), &json!("obs-loki")));
+    assert_eq!(field["url"], "{namespace=~\".+\"} |= `${__value.raw}`");
+    let id = regex::Regex::new(field["matcherRegex"].as_str().unwrap()).unwrap();
+    for line in [r#"{"a":1,"request_id":"4c1e7a90"}"#, r#"{"request_id": "4c1e7a90", "b": ""}"#] {
+        assert_eq!(&id.captures(line).unwrap()[1], "4c1e7a90", "{line}");
+    }
+    let shop = loki("shop");
+    assert_eq!(shop["jsonData"]["httpHeaderName1"], "X-Scope-OrgID");
+    assert_eq!(shop["secureJsonData"]["httpHeaderValue1"], "shop");
+
+    for kind in ["opensearch", "elasticsearch"] {
+        let store = |over: Value| {
+            source(&json!({kind: merged(&json!({"enabled": true}), &over)}), &format!("obs-{kind}"))
+        };
+        let secret = |name: &str, key: &str| format!("$__file{{/etc/grafana/secrets/{name}/{key}}}");
+        let own = store(json!({"dataStream": "shop-logs"}));
+        assert_eq!(own["type"], "elasticsearch");
+        assert_eq!(own["url"], format!("http://obs-{kind}.observability.svc:9200"));
+        for (key, value) in [
+            ("index", "shop-logs"),
+            ("timeField", "@timestamp"),
+            ("logMessageField", "message"),
+            ("logLevelField", "detected_level"),
+        ] {
+            assert_eq!(own["jsonData"][key], value, "{kind}");
+        }
+        assert_eq!((&own["basicAuth"], &own["basicAuthUser"]), (&json!(true), &json!("obs-reader")));
+        let password = secret(&format!("obs-{kind}-reader"), "password");
+        assert_eq!(own["secureJsonData"], json!({"basicAuthPassword": password}));
+
+        let open = store(json!({"security": {"enabled": false}}));
+        assert!(open["basicAuth"].is_null() && open["secureJsonData"].is_null(), "{open}");
+
+        let tls = store(json!({"tls": {"secret": {"name": "own"}}}));
+        assert_eq!(tls["jsonData"]["tlsAuthWithCACert"], true);
+        assert_eq!(tls["secureJsonData"]["tlsCACert"], secret("own", "ca.crt"));
+
+        let url = "https://logs.shop.test:9200";
+        let external = |more: Value| store(json!({"external": merged(&json!({"url": url}), &more)}));
+        let nobody = external(json!({}));
+        assert_eq!(nobody["url"], url);
+        assert!(nobody["basicAuth"].is_null() && nobody["secureJsonData"].is_null(), "{nobody}");
+        let theirs = external(
+            json!({"secret": {"name": "es", "usernameKey": "u", "passwordKey": "p"}, "caSecret": {"name": "ca", "key": "c"}}),
+        );
+        assert_eq!(theirs["basicAuthUser"], secret("es", "u"));
+        let expected = json!({"basicAuthPassword": secret("es", "p"), "tlsCACert": secret("ca", "c")});
+        assert_eq!(theirs["secureJsonData"], expected);
+        let unseen = external(json!({"insecureSkipVerify": true}));
+        assert_eq!(unseen["jsonData"]["tlsSkipVerify"], true);
+    }
+}
+
 /// Every file that the configuration refers to is in a volume of the pod, and by key.
 fn mounted() {
-    for over in [json!({}), everything()] {
+    for over in [json!({}), everything(), json!({"opensearch": {"enabled": true}})] {
         let stack = stack(&over);
         let pod = pod(&stack);
         let volumes = pod["volumes"].as_array().unwrap();
@@ -360,6 +450,13 @@ fn reached() {
     let peer = json!({"namespaceSelector": {"matchLabels": {"a": "b"}}});
     let named = policy(json!({"expose": host, "networkPolicy": {"allowFrom": [peer]}}));
     assert_eq!(named["ingress"][0]["from"], json!([{"podSelector": {}}, peer]));
+    // a store outside is reached, one of the stack's own is in the namespace
+    let stores = |external: &str| {
+        let over = json!({"opensearch": {"enabled": true, "external": {"url": external}}});
+        object(&stack(&over), "NetworkPolicy", "obs-grafana")["spec"]["policyTypes"].clone()
+    };
+    assert_eq!(stores(""), json!(["Ingress", "Egress"]));
+    assert_eq!(stores("https://logs.shop.test:9200"), json!(["Ingress"]));
     // what is somewhere else is reached
     let open = policy(json!({"dashboards": {"discover": {"namespaces": ["a"]}}}));
     assert_eq!(open["policyTypes"], json!(["Ingress"]));

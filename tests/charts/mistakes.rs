@@ -247,6 +247,87 @@ fn bad_values() {
             json!({"blackboxExporter": {"probes": [{"name": "a", "url": "h"}]}}),
             "blackboxExporter.probes[0].url".into(),
         ),
+        // log stores
+        (json!({"fluentd": {"enabled": true}}), "fluentd.outputs: logs have nowhere to go".into()),
+        (
+            json!({"loki": {"enabled": true}, "fluentd": {"enabled": true, "outputs": [{"name": "loki", "type": "loki", "url": "https://loki.shop.test"}]}}),
+            "fluentd.outputs[0].name: \"loki\" is the stack's own store, which is on".into(),
+        ),
+        (
+            json!({"loki": {"enabled": true, "replicas": 3}}),
+            "loki.replicas: 3 replicas cannot share a file system".into(),
+        ),
+        (
+            json!({"loki": {"enabled": true, "retention": {"time": "36h"}}}),
+            "loki.retention.time: 36h must be whole days".into(),
+        ),
+        (json!({"loki": {"enabled": true, "retention": {"time": "12h"}}}), "loki.retention.time: 12h".into()),
+        (
+            json!({"loki": {"enabled": true, "storage": {"enabled": false}}}),
+            "loki.retention.time: 7d is longer than an emptyDir lives".into(),
+        ),
+        (
+            json!({"loki": {"enabled": true, "storage": {"type": "s3"}}}),
+            "loki.storage.s3.bucket: is empty".into(),
+        ),
+        (
+            json!({"loki": {"enabled": true, "storage": {"type": "s3", "s3": {"bucket": "logs"}}}}),
+            "loki.storage.s3.region: is empty".into(),
+        ),
+        (
+            json!({"loki": {"enabled": true, "storage": {"type": "s3", "s3": {"bucket": "logs", "region": "eu-central-1"}}}}),
+            "loki.schema.periods: is empty, and with storage.type s3 it must be said what is where".into(),
+        ),
+        (
+            json!({"loki": {"enabled": true, "storage": {"s3": {"endpoint": format!("https://me:{PLANTED}@s3.shop.test")}}}}),
+            "loki.storage.s3.endpoint".into(),
+        ),
+        (
+            json!({"loki": {"enabled": true, "schema": {"periods": [{"from": "2027-01-01", "store": "filesystem"}, {"from": "2026-01-01", "store": "filesystem"}]}}}),
+            "loki.schema.periods[1].from: 2026-01-01 must be later than 2027-01-01".into(),
+        ),
+        (
+            json!({"loki": {"enabled": true, "schema": {"periods": [{"from": "2024-04-01", "store": "s3"}]}}}),
+            "loki.schema.periods: the last period writes to s3".into(),
+        ),
+        (
+            json!({"loki": {"enabled": true, "schema": {"periods": [{"from": "2024-04-01", "store": "filesystem", "schema": "v12"}]}}}),
+            "loki.schema.periods[0].schema".into(),
+        ),
+        (
+            json!({"loki": {"enabled": true, "limits": {"ingestionBurst": 2}}}),
+            "loki.limits.ingestionBurst".into(),
+        ),
+        (json!({"loki": {"enabled": true, "tenant": "a b"}}), "loki.tenant".into()),
+        (
+            json!({"opensearch": {"enabled": true, "external": {"url": "https://logs.shop.test:9200/_bulk"}}}),
+            "opensearch.external.url: must be empty or the store's address".into(),
+        ),
+        (
+            json!({"opensearch": {"enabled": true, "external": {"url": format!("https://me:{PLANTED}@logs.shop.test")}}}),
+            "opensearch.external.url".into(),
+        ),
+        (
+            json!({"elasticsearch": {"enabled": true, "external": {"url": "http://logs.shop.test:9200", "secret": {"name": "es"}}}}),
+            "elasticsearch.external.url: begins with http://".into(),
+        ),
+        (
+            json!({"elasticsearch": {"enabled": true, "replicas": 3}}),
+            "elasticsearch.tls: 3 nodes with users trust each other by certificate".into(),
+        ),
+        (json!({"opensearch": {"enabled": true, "replicas": 2}}), "opensearch.replicas".into()),
+        (
+            json!({"opensearch": {"enabled": true, "dataStream": "logs-obs-default"}}),
+            "opensearch.dataStream".into(),
+        ),
+        (
+            json!({"opensearch": {"enabled": true, "retention": {"time": "6h"}}}),
+            "opensearch.rollover.age: 1d is longer than retention.time".into(),
+        ),
+        (
+            json!({"opensearch": {"enabled": true, "resources": {"limits": {"memory": "512Mi"}}}}),
+            "opensearch.resources.limits.memory".into(),
+        ),
         // Prometheus
         (json!({"prometheus": {"image": {"tag": "v3.9.1"}}}), "prometheus.image.tag".into()),
         (

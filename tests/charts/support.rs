@@ -97,10 +97,15 @@ pub fn variants(bundle: &Bundle) -> Vec<(String, Value)> {
         "postgres-exporter" => Some("postgresExporter"),
         "redis-exporter" => Some("redisExporter"),
         "blackbox-exporter" => Some("blackboxExporter"),
+        "loki" => Some("loki"),
+        "fluentd" => Some("fluentd"),
         _ => None,
     };
     if let Some(key) = own {
-        out.push((format!("{} with much to do", bundle.name()), merged(defaults, &everything()[key])));
+        let mut much = everything()[key].clone();
+        // whether it is there is the stack's business
+        much.as_object_mut().unwrap().shift_remove("enabled");
+        out.push((format!("{} with much to do", bundle.name()), merged(defaults, &much)));
     }
     if bundle.name() == "stack" {
         for over in [
@@ -120,6 +125,10 @@ pub fn variants(bundle: &Bundle) -> Vec<(String, Value)> {
             json!({"scrape": {"namespaces": ["shop"]}, "nodeExporter": {"enabled": false}, "prometheus": {
                 "jobs": {"kubelet": {"enabled": false}, "apiserver": {"enabled": false}}}}),
             json!({"prometheus": {"enabled": false}}),
+            json!({"opensearch": {"enabled": true}, "fluentd": {"enabled": true}}),
+            json!({"opensearch": {"enabled": true, "replicas": 3, "tls": {"certManager": {"issuer": "ca"}}, "retention": {"time": ""}},
+                "elasticsearch": {"enabled": true, "security": {"enabled": false}, "mmap": true,
+                    "external": {"url": ""}, "networkPolicy": {"allowTo": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}}}),
             json!({"alertmanager": {"enabled": false}, "apps": everything()["apps"]}),
             json!({"prometheus": {"rules": {"enabled": false}}, "global": {"storageClass": "-",
                 "imageRegistry": "r.example:5000/m", "tolerations": [{"operator": "Exists"}]},

@@ -264,7 +264,7 @@ fn a_bundle_that_is_not_there() {
     --- stdout
     --- stderr
     error: ./nowhere: no such bundle
-      hint: a bundle is an embedded bundle (alertmanager, blackbox-exporter, grafana, kube-state-metrics, node-exporter, postgres-exporter, prometheus, redis-exporter, stack), a folder with a bundle.yaml, a .tgz file, or https://…#sha256:<digest>
+      hint: a bundle is an embedded bundle (alertmanager, blackbox-exporter, elasticsearch, fluentd, grafana, kube-state-metrics, loki, node-exporter, opensearch, postgres-exporter, prometheus, redis-exporter, stack), a folder with a bundle.yaml, a .tgz file, or https://…#sha256:<digest>
     ");
 }
 
@@ -324,7 +324,7 @@ fn a_profile_that_is_not_there() {
     --- stdout
     --- stderr
     error: bundle stack has no profile "hugh"
-      hint: possible: default, ha, minimal
+      hint: possible: default, ha, logs, minimal
     "#);
 }
 

@@ -12,7 +12,7 @@ pub fn obs<S: AsRef<str>>(home: &Path, args: impl IntoIterator<Item = S>) -> Com
         .env("HOME", home)
         .env("USER", "tester")
         .env("TZ", "UTC")
-        // a debug build on a busy machine is many times slower than what people run
+        // a debug build is many times slower than what people run
         .env("KUBECTL_OBS_RENDER_TIMEOUT", "30")
         .env("LC_ALL", "C.UTF-8")
         .directory(home)

@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::object::{Object, ObjectId, builtin, split_api_version};
 use crate::ops::run::Run;
 use crate::ops::{Context, ask, get, live, namespace, preflight, who};
-use crate::plan::{Applied, Live, Plan, Rules, plan};
+use crate::plan::{Applied, Live, Plan, Rules, append_only, plan};
 use crate::release::record::merge_inventory;
 use crate::release::{Entry, Header, History, Metadata, Record, Revision, Status, Unusable};
 use crate::render::Facts;
@@ -311,6 +311,9 @@ async fn looked(
     }
     let rules = rules(options, &around);
     let mut plan = plan(&goal.objects, &around.live, &around.earlier, &rules);
+    if let Some(refusal) = append_only::refusal(&plan.steps, &around.live, &options.accept_data_loss) {
+        return Err(refusal.into());
+    }
     // where nothing is written, nobody has a say in it
     if plan.steps.iter().any(|step| step.change.writes()) {
         let admission = live::admission(ctx).await?;
