@@ -213,8 +213,7 @@ fn of_redis(panels: &Panels, before: &Known, now: &Known) -> Vec<Row> {
     let grown = |name: &str| now.redis[name] - before.redis.get(name).copied().unwrap_or_default();
     let sum = |panel: &str, part: &str| panels.sum("redis", panel, part);
     let get = grown("cmdstat_get.usec") / grown("cmdstat_get.calls") / 1e6;
-    let found =
-        grown("keyspace_hits") / (grown("keyspace_hits") + grown("keyspace_misses"));
+    let found = grown("keyspace_hits") / (grown("keyspace_hits") + grown("keyspace_misses"));
     vec![
         row("Redis is up, once", panels.one("redis", "Server", ""), 1.0, 0.0),
         row("commands", sum("Commands", "processed"), grown("total_commands_processed"), NEAR),
