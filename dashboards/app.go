@@ -88,7 +88,7 @@ func app() *board {
 		about:   "Requests by duration: the darker, the more.",
 		queries: []query{{`sum by (le) (increase($histogram{` + job + `}[$__rate_interval]))`, "{{le}}"}},
 	}).lines(panel{
-		title: "p95 by path", unit: "s", empty: "no requests in this time, or no histogram by path", width: 24, interval: "1m",
+		title: "p95 by path", unit: "s", empty: "no requests in this time, or no histogram by path", width: 24,
 		about:   "The ten slowest paths at each moment: one of twenty of their requests takes longer.",
 		queries: []query{{`topk(10, histogram_quantile(0.95, sum by (le, handler, path) (rate({__name__=~"(flask_)?http_request_duration_seconds_bucket",` + job + `}[$__rate_interval]))))`, "{{handler}}{{path}}"}},
 	})
@@ -115,20 +115,28 @@ func app() *board {
 	})
 
 	b.row("What it works on").lines(panel{
-		title: "Requests in progress", unit: "none", empty: "the application does not count them", width: 8, decimals: digits(0), interval: "1m",
+		title: "Requests in progress", unit: "none", empty: "the application does not count them", width: 8, decimals: digits(0),
 		about:   "Requests that wait for their answer, by pod (http_requests_inprogress or http_requests_in_progress).",
 		queries: []query{{`sum by (pod) ({__name__=~"http_requests_in_?progress",` + job + `})`, "{{pod}}"}},
 	}).lines(panel{
-		title: "Database queries", unit: "s", empty: "the application does not measure them", width: 8, interval: "1m",
-		about:   "How long queries take on average, by kind (database_query_duration_seconds).",
-		queries: []query{{`sum by (operation) (rate(` + dbSum + `_sum{` + job + `}[$__rate_interval])) / (sum by (operation) (rate(` + dbSum + `_count{` + job + `}[$__rate_interval])) > 0)`, "{{operation}}"}},
+		title: "Database queries", unit: "s", empty: "the application does not measure them", width: 8,
+		about: "How long queries take on average, by kind; dashed, what one of twenty of them all exceeds (database_query_duration_seconds).",
+		queries: []query{
+			{`sum by (operation) (rate(` + dbSum + `_sum{` + job + `}[$__rate_interval])) / (sum by (operation) (rate(` + dbSum + `_count{` + job + `}[$__rate_interval])) > 0)`, "{{operation}}"},
+			{`histogram_quantile(0.95, sum by (le) (rate(` + dbSum + `_bucket{` + job + `}[$__rate_interval])))`, "p95 of all"},
+		},
+		colours: []colour{{"p95 of all", late, true, false}},
 	}).stack(panel{
-		title: "Connections to the database", unit: "none", empty: "the application does not count them", width: 8, decimals: digits(0), interval: "1m",
+		title: "Connections to the database", unit: "none", empty: "the application does not count them", width: 8, decimals: digits(0),
 		about:   "Connections of the application's pools, used and idle (database_pool_connections).",
 		queries: []query{{`sum by (state) (database_pool_connections{` + job + `})`, "{{state}}"}},
 		colours: []colour{{"used", used, false, false}, {"idle", plain, false, false}},
 	})
 
+	const seen = `job="kubelet-cadvisor",namespace="$namespace"`
+	traffic := func(metric, more string) string {
+		return `sum(rate(container_` + metric + `{` + seen + more + `}[$__rate_interval]) and on (namespace, pod) ` + pods + `)`
+	}
 	b.row("Its pods").lines(panel{
 		title: "CPU", unit: "short", empty: "no pods in this time", width: 8,
 		about:   "Processors in use, by pod.",
@@ -141,6 +149,22 @@ func app() *board {
 		title: "Restarts", unit: "none", empty: "no pods in this time", width: 8, decimals: digits(0),
 		about:   "Containers that were started again within the last hour, by pod.",
 		queries: []query{{`sum by (pod) (max by (namespace, pod, container) (increase(kube_pod_container_status_restarts_total{job="kube-state-metrics",namespace="$namespace"}[1h])) and on (namespace, pod) ` + pods + `)`, "{{pod}}"}},
+	}).lines(panel{
+		title: "Network", unit: "Bps", empty: "no pods in this time",
+		about: "Received above the line, sent below; all its pods together.",
+		queries: []query{
+			{traffic("network_receive_bytes_total", ""), "received"},
+			{traffic("network_transmit_bytes_total", ""), "sent"},
+		},
+		colours: []colour{{"received", incoming, false, false}, {"sent", outgoing, false, true}},
+	}).lines(panel{
+		title: "Disk", unit: "Bps", empty: "the pods use no disk that is measured",
+		about: "Read above the line, written below; all its pods together.",
+		queries: []query{
+			{traffic("fs_reads_bytes_total", `,container!=""`), "read"},
+			{traffic("fs_writes_bytes_total", `,container!=""`), "written"},
+		},
+		colours: []colour{{"read", incoming, false, false}, {"written", outgoing, false, true}},
 	})
 	return b
 }

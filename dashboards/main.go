@@ -22,6 +22,7 @@ var all = []struct {
 	build func() *board
 }{
 	{"app", app},
+	{"logs", logView},
 	{"cluster", cluster},
 	{"workloads", workloads},
 	{"pods", pods},

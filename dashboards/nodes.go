@@ -117,6 +117,10 @@ func nodes() *board {
 		about:   "How far the clock may be off, as the kernel reckons. 16 s says that nobody sets it.",
 		queries: []query{{`max by (node) (node_timex_maxerror_seconds{` + job + `})`, "{{node}}"}},
 		steps:   rising(1, 16),
-	})
+	}).times(panel{
+		title: "What Kubernetes says", unit: "none", empty: "kube-state-metrics is not scraped", width: 24, height: 6,
+		about:   "Conditions of the nodes, when they were true: under pressure a node evicts pods, and takes none.",
+		queries: []query{{`max by (node, condition) (kube_node_status_condition{job="kube-state-metrics",node=~"$node",status="true",condition!="Ready"})`, "{{node}} {{condition}}"}},
+	}, map[string]state{"0": {"no", good}, "1": {"yes", bad}})
 	return b
 }

@@ -4,9 +4,12 @@ import (
 	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/cog/variants"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/heatmap"
+	"github.com/grafana/grafana-foundation-sdk/go/logs"
+	"github.com/grafana/grafana-foundation-sdk/go/loki"
 	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
 	"github.com/grafana/grafana-foundation-sdk/go/stat"
 	"github.com/grafana/grafana-foundation-sdk/go/statetimeline"
@@ -30,8 +33,8 @@ type panel struct {
 	steps []dashboard.Threshold
 	// signed is for values that may be below zero
 	signed bool
-	// interval is the shortest step, for what is scraped more seldom than the rest
-	interval string
+	// names of values that are states
+	names map[string]state
 }
 
 type colour struct {
@@ -67,20 +70,35 @@ func (p panel) thresholds() *dashboard.ThresholdsConfigBuilder {
 	return dashboard.NewThresholdsConfigBuilder().Mode(dashboard.ThresholdsModeAbsolute).Steps(steps)
 }
 
-func (p panel) target(i int) *prometheus.DataqueryBuilder {
+func (b *board) target(p panel, i int) *prometheus.DataqueryBuilder {
 	return prometheus.NewDataqueryBuilder().
-		Datasource(source()).
+		Datasource(b.source()).
 		Expr(p.queries[i].expr).
 		LegendFormat(p.queries[i].legend).
-		RefId(string(rune('A' + i)))
+		RefId(letter(i))
 }
+
+// over asks for values over time, whatever the data source.
+func (b *board) over(p panel, i int) cog.Builder[variants.Dataquery] {
+	if b.kind != "loki" {
+		return b.target(p, i).Range()
+	}
+	return loki.NewDataqueryBuilder().
+		Datasource(b.source()).
+		Expr(p.queries[i].expr).
+		LegendFormat(p.queries[i].legend).
+		QueryType("range").
+		RefId(letter(i))
+}
+
+func letter(i int) string { return string(rune('A' + i)) }
 
 // number shows the present value, and how it came about behind it.
 func (b *board) number(p panel) *board {
 	b.panels++
 	built := stat.NewPanelBuilder().
 		Id(b.panels).Title(p.title).Description(p.about).Unit(p.unit).NoValue(p.empty).
-		Datasource(source()).
+		Datasource(b.source()).
 		Span(or(p.width, 4)).Height(or(p.height, 4)).
 		Thresholds(p.thresholds()).
 		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdThresholds)).
@@ -93,14 +111,23 @@ func (b *board) number(p panel) *board {
 	if p.decimals != nil {
 		built.Decimals(*p.decimals)
 	}
-	if p.interval != "" {
-		built.Interval(p.interval)
+	if p.names != nil {
+		built.Mappings(mapped(p.names))
 	}
 	for i := range p.queries {
-		built.WithTarget(p.target(i).Range())
+		built.WithTarget(b.over(p, i))
 	}
 	b.WithPanel(built)
 	return b
+}
+
+// mapped says what values are called.
+func mapped(names map[string]state) []dashboard.ValueMapping {
+	options := map[string]dashboard.ValueMappingResult{}
+	for value, s := range names {
+		options[value] = dashboard.ValueMappingResult{Text: cog.ToPtr(s.text), Color: cog.ToPtr(s.colour)}
+	}
+	return []dashboard.ValueMapping{{ValueMap: &dashboard.ValueMap{Type: "value", Options: options}}}
 }
 
 // lines shows how values go over time.
@@ -121,7 +148,7 @@ func (b *board) series(p panel, fill float64) *timeseries.PanelBuilder {
 	b.panels++
 	built := timeseries.NewPanelBuilder().
 		Id(b.panels).Title(p.title).Description(p.about).Unit(p.unit).NoValue(p.empty).
-		Datasource(source()).
+		Datasource(b.source()).
 		Span(or(p.width, 12)).Height(or(p.height, 8)).
 		LineWidth(1).
 		FillOpacity(fill).
@@ -141,9 +168,6 @@ func (b *board) series(p panel, fill float64) *timeseries.PanelBuilder {
 	}
 	if p.decimals != nil {
 		built.Decimals(*p.decimals)
-	}
-	if p.interval != "" {
-		built.Interval(p.interval)
 	}
 	floor := !p.signed
 	for _, c := range p.colours {
@@ -176,7 +200,7 @@ func (b *board) series(p panel, fill float64) *timeseries.PanelBuilder {
 		built.Min(0)
 	}
 	for i := range p.queries {
-		built.WithTarget(p.target(i).Range())
+		built.WithTarget(b.over(p, i))
 	}
 	return built
 }
@@ -197,7 +221,7 @@ func (b *board) heat(p panel) *board {
 	b.panels++
 	built := heatmap.NewPanelBuilder().
 		Id(b.panels).Title(p.title).Description(p.about).NoValue(p.empty).
-		Datasource(source()).
+		Datasource(b.source()).
 		Span(or(p.width, 12)).Height(or(p.height, 8)).
 		Calculate(false).
 		YAxis(heatmap.NewYAxisConfigBuilder().Unit(p.unit).AxisPlacement(common.AxisPlacementLeft)).
@@ -208,7 +232,7 @@ func (b *board) heat(p panel) *board {
 		Tooltip(heatmap.NewHeatmapTooltipBuilder().Mode(common.TooltipDisplayModeSingle).YHistogram(true)).
 		MaxDataPoints(60)
 	for i := range p.queries {
-		built.WithTarget(p.target(i).Range().Format(prometheus.PromQueryFormatHeatmap))
+		built.WithTarget(b.target(p, i).Range().Format(prometheus.PromQueryFormatHeatmap))
 	}
 	b.WithPanel(built)
 	return b
@@ -228,7 +252,7 @@ func (b *board) list(p panel, key []string, columns []column, sort string) *boar
 	b.panels++
 	built := table.NewPanelBuilder().
 		Id(b.panels).Title(p.title).Description(p.about).NoValue(p.empty).
-		Datasource(source()).
+		Datasource(b.source()).
 		Span(or(p.width, 12)).Height(or(p.height, 8)).
 		Thresholds(p.thresholds()).
 		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdThresholds)).
@@ -295,7 +319,25 @@ func (b *board) list(p panel, key []string, columns []column, sort string) *boar
 		"indexByName":   order,
 	}})
 	for i := range p.queries {
-		built.WithTarget(p.target(i).Instant().Format(prometheus.PromQueryFormatTable))
+		built.WithTarget(b.target(p, i).Instant().Format(prometheus.PromQueryFormatTable))
+	}
+	b.WithPanel(built)
+	return b
+}
+
+// lines of logs, the newest first.
+func (b *board) log(p panel) *board {
+	b.panels++
+	built := logs.NewPanelBuilder().
+		Id(b.panels).Title(p.title).Description(p.about).NoValue(p.empty).
+		Datasource(b.source()).
+		Span(or(p.width, 24)).Height(or(p.height, 16)).
+		ShowTime(true).
+		WrapLogMessage(true).
+		EnableLogDetails(true).
+		SortOrder(common.LogsSortOrderDescending)
+	for i := range p.queries {
+		built.WithTarget(b.over(p, i))
 	}
 	b.WithPanel(built)
 	return b
@@ -304,13 +346,9 @@ func (b *board) list(p panel, key []string, columns []column, sort string) *boar
 // times shows states as bands over time: 0 and 1, or what mappings say.
 func (b *board) times(p panel, names map[string]state) *board {
 	b.panels++
-	options := map[string]dashboard.ValueMappingResult{}
-	for value, s := range names {
-		options[value] = dashboard.ValueMappingResult{Text: cog.ToPtr(s.text), Color: cog.ToPtr(s.colour)}
-	}
 	built := statetimeline.NewPanelBuilder().
 		Id(b.panels).Title(p.title).Description(p.about).Unit(p.unit).NoValue(p.empty).
-		Datasource(source()).
+		Datasource(b.source()).
 		Span(or(p.width, 12)).Height(or(p.height, 8)).
 		Thresholds(p.thresholds()).
 		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdThresholds)).
@@ -319,11 +357,11 @@ func (b *board) times(p panel, names map[string]state) *board {
 		RowHeight(0.8).
 		FillOpacity(80).
 		LineWidth(0).
-		Mappings([]dashboard.ValueMapping{{ValueMap: &dashboard.ValueMap{Type: "value", Options: options}}}).
+		Mappings(mapped(names)).
 		Legend(common.NewVizLegendOptionsBuilder().ShowLegend(true).DisplayMode(common.LegendDisplayModeList).Placement(common.LegendPlacementBottom)).
 		Tooltip(common.NewVizTooltipOptionsBuilder().Mode(common.TooltipDisplayModeSingle))
 	for i := range p.queries {
-		built.WithTarget(p.target(i).Range())
+		built.WithTarget(b.target(p, i).Range())
 	}
 	b.WithPanel(built)
 	return b

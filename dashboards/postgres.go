@@ -19,7 +19,7 @@ func postgres() *board {
 
 	b.number(panel{
 		title: "Server", unit: "none", empty: "no exporter", decimals: digits(0),
-		about:   "1: the exporter can log in to the server.",
+		about: "Whether the exporter can log in to the server.", names: upDown,
 		queries: []query{{`min(pg_up{` + job + `})`, ""}},
 		steps:   falling(1, 1),
 	}).number(panel{
@@ -66,9 +66,13 @@ func postgres() *board {
 		},
 		colours: []colour{{"fetched", incoming, false, false}, {"inserted", good, false, false}, {"updated", warning, false, false}, {"deleted", bad, false, false}},
 	}).lines(panel{
-		title: "Time of statements", unit: "percentunit", empty: "statStatements is off for this server", width: 24,
+		title: "Time of statements", unit: "percentunit", empty: "statStatements is off for this server",
 		about:   "Where the server's time goes: the ten statements that take most of it. 100 % is one connection that does nothing else. Needs statStatements.",
 		queries: []query{{`topk(10, sum by (queryid) (rate(pg_stat_statements_seconds_total{` + own + `}` + rate + `)))`, "{{queryid}}"}},
+	}).lines(panel{
+		title: "Duration of statements", unit: "s", empty: "statStatements is off for this server",
+		about:   "How long a statement takes on average, the ten slowest. The number is its queryid in pg_stat_statements. Needs statStatements.",
+		queries: []query{{`topk(10, sum by (queryid) (rate(pg_stat_statements_seconds_total{` + own + `}` + rate + `)) / (sum by (queryid) (rate(pg_stat_statements_calls_total{` + own + `}` + rate + `)) > 0))`, "{{queryid}}"}},
 	})
 
 	b.row("Connections and locks").stack(panel{
@@ -118,17 +122,25 @@ func postgres() *board {
 		about:   "Size of each database on the disk.",
 		queries: []query{{`max by (datname) (pg_database_size_bytes{` + own + `})`, "{{datname}}"}},
 	}).lines(panel{
-		title: "Temporary files", unit: "Bps", empty: "no data in this time",
+		title: "Temporary files", unit: "Bps", empty: "no data in this time", width: 8,
 		about:   "What queries write to the disk because work_mem is too small for their sorting.",
 		queries: []query{{per("temp_bytes"), "{{datname}}"}},
 	}).lines(panel{
-		title: "Buffers", unit: "short", empty: "no data in this time",
+		title: "Buffers", unit: "short", empty: "no data in this time", width: 8,
 		about: "Blocks per second that the background writer cleans, and those that were newly taken.",
 		queries: []query{
 			{`sum(rate(pg_stat_bgwriter_buffers_clean_total{` + job + `}` + rate + `))`, "cleaned"},
 			{`sum(rate(pg_stat_bgwriter_buffers_alloc_total{` + job + `}` + rate + `))`, "taken"},
 		},
 		colours: []colour{{"cleaned", outgoing, false, false}, {"taken", incoming, false, false}},
+	}).lines(panel{
+		title: "Checkpoints", unit: "none", empty: "no data in this time", width: 8, decimals: digits(0),
+		about: "Checkpoints within an hour: at their time, and because too much had been written (max_wal_size).",
+		queries: []query{
+			{`sum(increase({__name__=~"pg_stat_bgwriter_checkpoints_timed_total|pg_stat_checkpointer_num_timed_total",` + job + `}[1h]))`, "at their time"},
+			{`sum(increase({__name__=~"pg_stat_bgwriter_checkpoints_req_total|pg_stat_checkpointer_num_requested_total",` + job + `}[1h]))`, "asked for"},
+		},
+		colours: []colour{{"at their time", good, false, false}, {"asked for", warning, false, false}},
 	})
 	return b
 }

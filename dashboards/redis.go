@@ -14,7 +14,7 @@ func redis() *board {
 
 	b.number(panel{
 		title: "Server", unit: "none", empty: "no exporter", decimals: digits(0),
-		about:   "1: the exporter can log in to the server.",
+		about: "Whether the exporter can log in to the server.", names: upDown,
 		queries: []query{{`min(redis_up{` + job + `})`, ""}},
 		steps:   falling(1, 1),
 	}).number(panel{
@@ -108,6 +108,19 @@ func redis() *board {
 			{`sum(rate(redis_net_output_bytes_total{` + job + `}` + rate + `))`, "sent"},
 		},
 		colours: []colour{{"received", incoming, false, false}, {"sent", outgoing, false, true}},
+	}).lines(panel{
+		title: "Slow commands", unit: "none", empty: "no data in this time", decimals: digits(0),
+		about:   "Commands within an hour that took longer than slowlog-log-slower-than and are in the slow log.",
+		queries: []query{{`sum(increase(redis_slowlog_last_id{` + job + `}[1h]))`, "slow"}},
+		colours: []colour{{"slow", warning, false, false}},
+	}).lines(panel{
+		title: "Replicas", unit: "none", empty: "no data in this time", decimals: digits(0),
+		about: "Replicas that are connected to this server; and of a replica, 1 as long as its primary answers.",
+		queries: []query{
+			{`sum(redis_connected_slaves{` + job + `})`, "replicas"},
+			{`min(redis_master_link_up{` + job + `})`, "primary answers"},
+		},
+		colours: []colour{{"replicas", used, false, false}, {"primary answers", good, false, false}},
 	})
 	return b
 }

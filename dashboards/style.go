@@ -33,9 +33,16 @@ const (
 type board struct {
 	*dashboard.DashboardBuilder
 	panels uint32
+	kind   string // of its data source
 }
 
+// newBoard is one that asks Prometheus.
 func newBoard(uid, title, description string, tags ...string) *board {
+	return boardOn("prometheus", "Prometheus", uid, title, description, tags...)
+}
+
+// boardOn is one that asks the stack's data source of a kind.
+func boardOn(kind, name, uid, title, description string, tags ...string) *board {
 	builder := dashboard.NewDashboardBuilder(title).
 		Uid(uid).
 		Description(description).
@@ -54,10 +61,10 @@ func newBoard(uid, title, description string, tags ...string) *board {
 			KeepTime(true)).
 		WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").
 			Label("Data source").
-			Type("prometheus").
+			Type(kind).
 			Hide(dashboard.VariableHideHideVariable).
-			Current(chosen("Prometheus", "obs-prometheus")))
-	return &board{DashboardBuilder: builder}
+			Current(chosen(name, "obs-"+kind)))
+	return &board{DashboardBuilder: builder, kind: kind}
 }
 
 // ask adds a variable with the values of a label. They come from few series, and later ones from
@@ -78,10 +85,15 @@ func (b *board) know(name, series, from string) *board {
 
 func (b *board) variable(name, label, series, from string, several bool, hide dashboard.VariableHide) *board {
 	query := "label_values(" + series + ", " + from + ")"
+	asked := map[string]any{"query": query, "refId": "variable"}
+	if b.kind == "loki" {
+		// 1: values of a label
+		asked = map[string]any{"label": from, "stream": series, "type": 1, "refId": "variable"}
+	}
 	variable := dashboard.NewQueryVariableBuilder(name).
 		Label(label).
-		Datasource(source()).
-		Query(dashboard.StringOrMap{Map: map[string]any{"query": query, "refId": "variable"}}).
+		Datasource(b.source()).
+		Query(dashboard.StringOrMap{Map: asked}).
 		Definition(query).
 		Refresh(dashboard.VariableRefreshOnTimeRangeChanged).
 		Sort(dashboard.VariableSortAlphabeticalAsc).
@@ -100,9 +112,9 @@ func chosen(text, value string) dashboard.VariableOption {
 	}
 }
 
-// source is the Prometheus that the hidden variable names.
-func source() common.DataSourceRef {
-	return common.DataSourceRef{Type: cog.ToPtr("prometheus"), Uid: cog.ToPtr("$datasource")}
+// source is the data source that the hidden variable names.
+func (b *board) source() common.DataSourceRef {
+	return common.DataSourceRef{Type: cog.ToPtr(b.kind), Uid: cog.ToPtr("$datasource")}
 }
 
 // mark shows when alerts fired, as lines over all panels.
@@ -110,7 +122,7 @@ func (b *board) mark(selector string) *board {
 	expr := `ALERTS{alertstate="firing",alertname!~"Watchdog|InfoInhibitor",` + selector + `}`
 	b.Annotation(dashboard.NewAnnotationQueryBuilder().
 		Name("Alerts").
-		Datasource(source()).
+		Datasource(b.source()).
 		Enable(true).
 		Hide(false).
 		IconColor(bad).

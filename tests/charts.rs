@@ -15,6 +15,10 @@ mod alerts;
 mod grafana;
 #[path = "charts/grafana_boards.rs"]
 mod grafana_boards;
+#[path = "charts/grafana_logs.rs"]
+mod grafana_logs;
+#[path = "charts/grafana_network.rs"]
+mod grafana_network;
 #[path = "charts/grafana_queries.rs"]
 mod grafana_queries;
 #[path = "charts/logs.rs"]
@@ -63,6 +67,8 @@ fn main() -> ExitCode {
     trials.extend(mistakes::trials());
     trials.extend(grafana::trials());
     trials.extend(grafana_boards::trials());
+    trials.extend(grafana_logs::trials());
+    trials.extend(grafana_network::trials());
     trials.extend(grafana_queries::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -38,14 +38,17 @@ class Result:
     skipped: int = 0
     wrong_ids: int = 0
     status: Counter = field(default_factory=Counter)
+    paths: Counter = field(default_factory=Counter)
     seconds: list = field(default_factory=list)
     last_failure: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def answered(self, status, seconds, same_id):
+    def answered(self, path, status, seconds, same_id):
         with self.lock:
             self.sent += 1
             self.status[status] += 1
+            # as the shop counts them: all items are one endpoint
+            self.paths["/items/{number}" if path.startswith("/items/") else path] += 1
             self.wrong_ids += not same_id
             if len(self.seconds) < 100_000:
                 self.seconds.append(seconds)
@@ -67,8 +70,9 @@ class Result:
             report = {
                 "sent": self.sent, "failed": self.failed, "skipped": self.skipped, "wrong_ids": self.wrong_ids,
                 "status": {str(status): count for status, count in sorted(self.status.items())},
+                "paths": dict(sorted(self.paths.items())),
                 "seconds": {name: None if (value := self.quantile(share)) is None else round(value, 4)
-                            for name, share in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)]},
+                            for name, share in [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)]},
             }
             if self.last_failure:
                 report["last_failure"] = self.last_failure
@@ -113,7 +117,7 @@ def work(target, requests, idle, result):
             connection.request(method, target.path.rstrip("/") + path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
             answer.read()
-            result.answered(answer.status, time.monotonic() - started, answer.headers["X-Request-ID"] == current)
+            result.answered(path, answer.status, time.monotonic() - started, answer.headers["X-Request-ID"] == current)
         except (OSError, HTTPException) as error:
             result.unanswered(error)
         finally:

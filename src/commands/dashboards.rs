@@ -35,12 +35,21 @@ pub async fn run(app: &App<'_>, args: cli::Dashboards) -> Result<()> {
                 .dashboards
                 .iter()
                 .map(|one| {
-                    vec![one.folder.clone(), one.title.clone(), one.panels.to_string(), one.path.clone()]
+                    vec![
+                        one.folder.clone(),
+                        one.title.clone(),
+                        one.panels.to_string(),
+                        one.url.as_ref().unwrap_or(&one.path).clone(),
+                    ]
                 })
                 .collect();
             app.ui.outline(&["FOLDER", "DASHBOARD", "PANELS", "LINK"], &rows);
-            app.ui.note("");
-            app.ui.note("links are below the address of Grafana: kubectl obs open grafana");
+            if report.address.is_none() {
+                app.ui.note("");
+                app.ui.note(
+                    "links are below the address of Grafana: while kubectl obs open grafana runs, they are whole",
+                );
+            }
         }
     }
     Ok(())

@@ -27,6 +27,11 @@ pub fn secrets() -> Kind {
     Kind::namespaced("", "Secret", "secrets")
 }
 
+/// `v1` ConfigMap
+pub fn config_maps() -> Kind {
+    Kind::namespaced("", "ConfigMap", "configmaps")
+}
+
 /// `v1` Node
 pub fn nodes() -> Kind {
     Kind::cluster_scoped("", "Node", "nodes")

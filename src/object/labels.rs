@@ -51,11 +51,15 @@ pub const KEEP: &str = "kubectl-obs.dev/keep";
 /// Annotation on a Secret with generated values: JSON `[{"key","length","keepWith"}]`. The object
 /// holds no value for these keys; they are filled at apply, from the live Secret or made once.
 pub const GENERATED: &str = "kubectl-obs.dev/generated";
-/// Annotation on a workload with a UI that wants a login: JSON `{"user", "secret", "key", "path"}`, the user's
-/// name, where the password is, and the path below which the UI is served.
+/// Annotation on a workload with a UI that wants a login: JSON `{"user", "secret", "key", "path", "url"}`,
+/// the user's name, where the password is, the path below which the UI is served, and its address, if the
+/// values give it one.
 pub const LOGIN: &str = "kubectl-obs.dev/login";
 /// Annotation on a ConfigMap with dashboards: the folder in which Grafana shows them.
 pub const DASHBOARD_FOLDER: &str = "kubectl-obs.dev/dashboard-folder";
+/// Annotation on a workload that finds dashboards in ConfigMaps: JSON `{"namespaces", "selector"}`, where it
+/// looks, and for which labels.
+pub const DISCOVERS: &str = "kubectl-obs.dev/discovers-dashboards";
 /// Annotation that stands in records for the content of a CustomResourceDefinition.
 pub const DIGEST: &str = "kubectl-obs.dev/digest";
 /// Annotation with a random value on objects made by POST, to recognise our own request after an

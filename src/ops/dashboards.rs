@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::address::{self, Address};
 use super::{Context, components, login};
 use crate::error::{Error, Result};
 use crate::object::labels;
@@ -36,6 +37,9 @@ pub struct Dashboard {
     pub description: String,
     /// Where it is, below the address of Grafana.
     pub path: String,
+    /// The whole address, where Grafana has one now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     #[serde(skip)]
     content: String,
 }
@@ -47,6 +51,9 @@ pub struct Report {
     pub release: String,
     /// Its namespace.
     pub namespace: String,
+    /// Where Grafana is now: None where nobody forwards to it and the values give it no address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
     /// By folder and title.
     pub dashboards: Vec<Dashboard>,
 }
@@ -58,8 +65,12 @@ pub async fn dashboards(ctx: &Context<'_>) -> Result<Report> {
         return Err(Error::failed(format!("release {} has no grafana", record.release))
             .hint("kubectl obs upgrade --set grafana.enabled=true adds it to the stack"));
     }
-    let dashboards = of(&record);
-    Ok(Report { release: record.release, namespace: record.namespace, dashboards })
+    let address = address::of(ctx, &record, GRAFANA).await;
+    let mut dashboards = of(&record);
+    if let Some(address) = &address {
+        dashboards.iter_mut().for_each(|one| one.url = Some(format!("{}{}", address.url, one.path)));
+    }
+    Ok(Report { release: record.release, namespace: record.namespace, address, dashboards })
 }
 
 /// The uids of those that a release brings.
@@ -88,6 +99,7 @@ fn of(record: &Record) -> Vec<Dashboard> {
                 panels: panels(&json),
                 description: text("description"),
                 path: format!("{below}/d/{}", text("uid")),
+                url: None,
                 content: content.to_owned(),
             });
         }

@@ -20,11 +20,18 @@ pub struct Login {
     /// The path below which the UI is served; empty at the root.
     #[serde(default)]
     pub path: String,
+    /// The address that people have it at, without the path; empty where they forward to it.
+    #[serde(default)]
+    pub url: String,
 }
 
 /// The login of a component's UI, if it wants one.
 pub fn of(record: &Record, component: &str) -> Option<Login> {
-    let objects = record.objects.iter();
+    among(record.objects.iter(), component)
+}
+
+/// The same among objects that are no record yet.
+pub fn among<'o>(objects: impl Iterator<Item = &'o Value>, component: &str) -> Option<Login> {
     let mut own = objects.filter(|object| object["metadata"]["labels"][labels::OBS_COMPONENT] == component);
     own.find_map(|object| {
         serde_json::from_str(object["metadata"]["annotations"][labels::LOGIN].as_str()?).ok()

@@ -1,6 +1,7 @@
 //! The operations, without a terminal: each takes options, reports [`crate::event::Event`]s to an
 //! observer and returns a report. Commands turn arguments into options and print the report.
 
+pub mod address;
 pub mod alerts;
 pub mod apply;
 pub mod apps;

@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use kubectl_obs::render::Rendered;
+use kubectl_obs::render::duration;
 use kubectl_obs::yaml;
 use libtest_mimic::Trial;
+use regex::Regex;
 use serde_json::{Value, json};
 
+use crate::grafana_boards::{of_prometheus, panels};
 use crate::support::{bundle, data, everything, merged, rendered, trial};
 
 pub fn trials() -> Vec<Trial> {
@@ -22,6 +25,7 @@ pub fn trials() -> Vec<Trial> {
         trial("grafana::the_container_that_finds_dashboards_reads_config_maps_only", rights),
         trial("grafana::a_folder_has_a_provider_and_its_files", folders),
         trial("grafana::it_reaches_what_values_name", reached),
+        trial("grafana::a_rate_sees_two_samples_of_every_job", rate_intervals),
     ]
 }
 
@@ -86,6 +90,17 @@ fn bad_values() {
             "datasources.extra[1]",
             "datasources.extra[0]",
         ),
+        (
+            json!({"datasources": {"extra": [{"name": "Prometheus", "uid": "a", "type": "loki"}]}}),
+            "datasources.extra[0].name",
+            "another name",
+        ),
+        // two defaults keep Grafana from starting
+        (
+            json!({"datasources": {"extra": [{"name": "a", "uid": "a", "type": "loki", "isDefault": true}]}}),
+            "datasources.extra[0].isDefault",
+            "unknown key",
+        ),
         (json!({"datasources": {"default": "b"}}), "datasources.default", "obs-prometheus"),
         (one(json!("text")), "dashboards.folders.Shop.orders", "map"),
         (one(json!({"dashboard": board(json!({}))})), "dashboards.folders.Shop.orders.dashboard", "below"),
@@ -148,6 +163,14 @@ fn address(host: &str, path: &str, port: u16, tls: bool, kind: &str) {
     let secure = (tls && !host.is_empty()).to_string();
     assert_eq!(setting(&stack, "security", "cookie_secure"), Some(secure.clone()), "{what}");
     assert_eq!(setting(&stack, "security", "strict_transport_security"), Some(secure), "{what}");
+
+    // links of kubectl obs dashboards
+    let login =
+        object(&stack, "StatefulSet", "obs-grafana")["metadata"]["annotations"]["kubectl-obs.dev/login"]
+            .clone();
+    let login: Value = serde_json::from_str(login.as_str().unwrap()).unwrap();
+    let origin = if host.is_empty() { String::new() } else { format!("{scheme}://{host}{at}") };
+    assert_eq!((&login["url"], &login["path"]), (&json!(origin), &json!(below)), "{what}");
 
     let pod = pod(&stack);
     for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
@@ -263,9 +286,12 @@ fn data_sources() {
         // two of them keep Grafana from starting
         assert_eq!(defaults, default.into_iter().collect::<Vec<_>>());
         assert!(sources.iter().all(|source| source["editable"] == false));
-        let scrape = over["scrape"]["interval"].as_str().unwrap_or("30s");
+        let longest = |app: &Value| app["interval"].as_str().map(duration);
+        let apps = over["apps"].as_array().into_iter().flatten().filter_map(longest);
+        let scrape =
+            apps.chain([duration(over["scrape"]["interval"].as_str().unwrap_or("30s"))]).max().unwrap();
         if let Some(prometheus) = sources.iter().find(|source| source["uid"] == "obs-prometheus") {
-            assert_eq!(prometheus["jsonData"]["timeInterval"], scrape);
+            assert_eq!(duration(prometheus["jsonData"]["timeInterval"].as_str().unwrap()), scrape);
         }
     }
 }
@@ -464,4 +490,64 @@ fn reached() {
         json!({"dashboards": {"discover": {"namespaces": ["a"]}}, "networkPolicy": {"allowTo": [peer]}}),
     );
     assert_eq!(limited["egress"][1]["to"], json!([{"podSelector": {}}, peer]));
+}
+
+/// `$__rate_interval` is four times what the data source says of the time between two samples, unless a query
+/// says it itself: less than a job's own, and a rate has nothing to compare.
+fn rate_intervals() {
+    let app = |interval: &str| json!({"apps": [{"name": "slow", "namespace": "shop", "selector": {"a": "b"}, "port": 80, "interval": interval}]});
+    let job = Regex::new(r#"\bjob=~?"([^"]+)""#).unwrap();
+    let mut seen = 0;
+    for over in [
+        json!({}),
+        everything(),
+        app("60s"),
+        app("10m"),
+        json!({"scrape": {"interval": "2m", "timeout": "10s"}}),
+    ] {
+        let stack = stack(&over);
+        let config = data(&stack, "obs-prometheus-config").unwrap()["prometheus.yml"].as_str().unwrap();
+        let config = yaml::parse(config).unwrap();
+        let usual = config["global"]["scrape_interval"].clone();
+        let jobs: Vec<(String, i64)> = config["scrape_configs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|job| {
+                let own = if job["scrape_interval"].is_null() { &usual } else { &job["scrape_interval"] };
+                (job["job_name"].as_str().unwrap().to_owned(), seconds(own))
+            })
+            .collect();
+        let sources = yaml::parse(&self::config(&stack, "datasources.yaml")).unwrap();
+        let source = seconds(&sources["datasources"][0]["jsonData"]["timeInterval"]);
+        for (file, board) in of_prometheus() {
+            for panel in panels(&board) {
+                for target in panel["targets"].as_array().unwrap() {
+                    let query = target["expr"].as_str().unwrap();
+                    if !query.contains("$__rate_interval") {
+                        continue;
+                    }
+                    let own = &target["interval"];
+                    let reckoned = if own.is_null() { source } else { seconds(own) };
+                    for asked in job.captures_iter(query) {
+                        let asked = Regex::new(&format!("^(?:{})$", asked[1].replace("$app", ".+"))).unwrap();
+                        for (name, interval) in jobs.iter().filter(|(name, _)| asked.is_match(name)) {
+                            seen += 1;
+                            assert!(
+                                *interval <= reckoned,
+                                "{file}: {}: {name} is scraped each {interval} s, a rate reckons with {reckoned} s",
+                                panel["title"]
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(seen > 200, "{seen}");
+}
+
+/// A duration of Prometheus.
+fn seconds(value: &Value) -> i64 {
+    duration(value.as_str().unwrap()).unwrap()
 }

@@ -11,7 +11,7 @@ use libtest_mimic::Trial;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::grafana_boards::{boards, queries};
+use crate::grafana_boards::{boards, of_prometheus, queries};
 use crate::support::{Tool, bundle, data, everything, folder, merged, rendered, run, tool_trial, trial};
 
 pub fn trials() -> Vec<Trial> {
@@ -19,6 +19,7 @@ pub fn trials() -> Vec<Trial> {
         trial("grafana::queries_keep_the_rules", keep_the_rules),
         trial("grafana::the_rules_find_what_they_forbid", find_what_they_forbid),
         trial("grafana::recorded_series_are_recorded", recorded),
+        trial("grafana::queries_of_logs_are_of_one_namespace", of_logs),
         tool_trial("promtool", "grafana_queries_are_promql", parsed),
     ]
 }
@@ -112,13 +113,30 @@ fn wrong(query: &str) -> Vec<String> {
 
 fn keep_the_rules() {
     let mut count = 0;
-    for (file, board) in boards() {
+    for (file, board) in of_prometheus() {
         for (panel, query) in queries(&board) {
             count += 1;
             assert_eq!(wrong(&query), Vec::<String>::new(), "{file}: {panel}: {query}");
         }
     }
     assert!(count > 150, "{count}");
+}
+
+/// A query of logs names a namespace, and what it divides by is greater than zero: Loki reads what a query
+/// does not leave out.
+fn of_logs() {
+    let board = &boards()["logs"];
+    let all = queries(board);
+    assert!(all.len() >= 8, "{all:?}");
+    for (panel, query) in all {
+        let selectors = query.matches('{').count();
+        assert!(
+            selectors > 0 && selectors == query.matches("{namespace=\"$namespace\",app=~\"$app\"}").count(),
+            "{panel}: {query}"
+        );
+        assert!(!query.contains(" / ") || query.ends_with(" > 0)"), "{panel}: {query}");
+        assert!(query.contains("[$__auto]") || panel == "Lines", "{panel}: {query}");
+    }
 }
 
 fn find_what_they_forbid() {
@@ -165,7 +183,7 @@ fn recorded() {
     let name = pattern(r"\b[a-z_]+(?::[a-z0-9_]+)+\b");
     let texts = pattern(r#""[^"]*""#);
     let mut count = 0;
-    for (file, board) in boards() {
+    for (file, board) in of_prometheus() {
         for (panel, query) in queries(&board) {
             for found in name.find_iter(&texts.replace_all(&query, "")) {
                 count += 1;
@@ -184,7 +202,7 @@ fn with_values(query: &str) -> String {
 
 fn parsed(promtool: &Tool) {
     let mut rules = Vec::new();
-    for (file, board) in boards() {
+    for (file, board) in of_prometheus() {
         for (panel, query) in queries(&board) {
             rules.push(json!({"record": "checked", "expr": with_values(&query), "labels": {"panel": format!("{file}: {panel} {}", rules.len())}}));
         }

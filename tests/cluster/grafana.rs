@@ -47,6 +47,7 @@ fn it_shows_what_files_say(env: &Env) {
     grafana.is_ready_soon_and_small(&first);
     grafana.has_what_the_stack_provisions();
     listed_and_written(env);
+    linked(env);
     shown_in_prometheus(env);
 
     // the kubelet brings the file, and Grafana looks for it
@@ -87,6 +88,29 @@ fn listed_and_written(env: &Env) {
         std::fs::read_to_string(env.home().join("dashboards/shop/orders.json")).expect("it is written");
     let orders: Value = serde_json::from_str(&orders).expect("JSON");
     assert_eq!(orders["uid"], "shop-orders");
+    // what was written is a value again, and changes nothing
+    let back = format!("grafana.dashboards.folders.Shop.orders={orders}");
+    let again = env.obs(["upgrade", "-y", "--set-json", &back]).run().ok();
+    assert!(again.stderr.contains("unchanged"), "{again}");
+}
+
+/// Links are whole while somebody forwards, wherever that is.
+fn linked(env: &Env) {
+    let list = || env.obs(["dashboards", "-o", "json"]).run().ok().json();
+    let none = list();
+    // another port than the usual ones is not looked at
+    assert!(none["address"].is_null() && none["dashboards"][0]["url"].is_null(), "{none}");
+    let mut forward = env.obs(["port-forward", "grafana"]).start();
+    forward.says("http://127.0.0.1:");
+    let found = list();
+    assert_eq!(found["address"]["by"], "forward", "{found}");
+    let url = found["dashboards"][0]["url"].as_str().expect("a link").to_owned();
+    let agent: Agent =
+        Agent::config_builder().proxy(None).http_status_as_error(false).max_redirects(0).build().into();
+    let answer = agent.get(&url).call().unwrap_or_else(|error| panic!("{url}: {error}"));
+    assert!([200, 302].contains(&answer.status().as_u16()), "{url}: {answer:?}");
+    let table = env.obs(["dashboards"]).run().ok();
+    assert!(table.stdout.contains(&url) && !table.stderr.contains("below the address"), "{table}");
 }
 
 const SECRET: &str = "secret obs-grafana-admin";

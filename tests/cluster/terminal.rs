@@ -13,6 +13,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial::api("terminal::ctrl_z_gives_the_terminal_back", lent),
         trial::api("terminal::ctrl_z_in_a_container", lent_in_a_container),
         trial::api("terminal::a_second_ctrl_c_leaves_the_terminal_in_order", left),
+        trial::api("terminal::a_password_is_typed_twice_and_unseen", password),
         trial::api("terminal::where_nothing_can_be_redrawn_lines_are_plain", plain),
     ]
 }
@@ -140,6 +141,41 @@ fn left(env: &Env) {
     assert!([130, 143].contains(&status), "{status}");
     let (column, row) = run.cursor().expect("the cursor is visible");
     assert!(column == 0 && row >= run.screen().len(), "the prompt stands below: {:#?}", run.screen());
+}
+
+fn password(env: &Env) {
+    env.obs(["install", "grafana", "--wait=none"]).run().ok();
+    let mut run = on_terminal(env, &["password", "set", "grafana"], 80, 24);
+    let mut typed = |prompt: &str, times: usize, text: &str| {
+        run.shows(prompt, |screen| screen.iter().filter(|line| line.contains(prompt)).count() == times);
+        run.hides();
+        run.types(text);
+    };
+    typed("new password of grafana", 1, "hunter-one\r");
+    typed("the same again", 1, "hunter-two\r");
+    typed("new password of grafana", 2, "hunter-three\r");
+    typed("the same again", 2, "hunter-three\r");
+    // here nothing runs that could take it
+    run.ends(1);
+    let text = run.text().join("\n");
+    assert!(text.contains("the two are not the same"), "{text}");
+    assert!(text.contains("error: grafana has no ready pod"), "{text}");
+    assert!(!run.raw().contains("hunter"), "{:?}", run.raw());
+    assert!(run.cursor().is_some_and(|(column, _)| column == 0), "the cursor is back: {:?}", run.cursor());
+    let secret = env.get("secret obs-grafana-admin").expect("it was made");
+    let keys = secret["data"].as_object().map(|data| data.keys().cloned().collect::<Vec<_>>());
+    assert_eq!(keys, Some(vec!["password".to_owned()]), "nothing was written");
+
+    // another Secret changes no password: said before it looks as if it did
+    env.kubectl(["create", "secret", "generic", "own", "--from-literal=admin=another"]).run().ok();
+    let moved = ["upgrade", "-y", "--wait=none", "--set", "admin.secret.name=own,admin.secret.key=admin"];
+    let upgraded = env.obs(moved).run().ok();
+    for part in ["keeps its password in its database", "/own, key admin,", "kubectl obs password set grafana"]
+    {
+        assert!(upgraded.stderr.contains(part), "{part}: {upgraded}");
+    }
+    let again = env.obs(["upgrade", "-y", "--wait=none"]).run().ok();
+    assert!(!again.stderr.contains("database"), "it was said: {again}");
 }
 
 fn plain(env: &Env) {

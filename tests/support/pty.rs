@@ -2,7 +2,7 @@
 //! terminal can be resized, and keys that send signals can be pressed.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use super::process::{Command, code};
 
@@ -130,6 +130,27 @@ impl OnTerminal {
         let mut seen = self.seen();
         seen.screen.resize(columns.into(), rows.into());
         resize(&self.terminal, columns, rows);
+    }
+
+    /// Somebody types.
+    pub fn types(&self, text: &str) {
+        let mut keyboard = File::from(self.terminal.try_clone().expect("one handle more"));
+        keyboard.write_all(text.as_bytes()).expect("type");
+    }
+
+    /// Waits until what is typed is not shown.
+    #[track_caller]
+    pub fn hides(&self) {
+        let end = Instant::now() + PATIENCE;
+        while tcgetattr(&self.terminal).expect("its modes").local_modes.contains(LocalModes::ECHO) {
+            assert!(
+                Instant::now() < end,
+                "{}: what is typed is shown\n{}",
+                self.line,
+                self.screen().join("\n")
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Somebody else writes to the terminal.

@@ -57,8 +57,10 @@ class Load(unittest.TestCase):
         self.assertEqual(report["status"]["200"] + report["status"]["500"], 200)
         self.assertTrue(30 <= report["status"]["500"] <= 95, report)
         self.assertEqual(self.server.seen["error"], report["status"]["500"])
-        for request in [("GET", "/items/"), ("GET", "/items"), ("POST", "/checkout")]:
+        for request, path in [(("GET", "/items/"), "/items/{number}"), (("GET", "/items"), "/items"), (("POST", "/checkout"), "/checkout")]:
             self.assertGreater(self.server.seen[request], 0, request)
+            self.assertEqual(self.server.seen[request], report["paths"][path])
+        self.assertLessEqual(report["seconds"]["p50"], report["seconds"]["p90"])
 
     def test_slow_answers_do_not_slow_it_down(self):
         self.server.delay = 0.5

@@ -7,9 +7,11 @@
 //!      ─► nothing to do? │ preview, confirm ─► lock ─► carry_out ─► finish │ back out
 //! ```
 
+mod advice;
 mod aim;
 mod carry_out;
 mod describe;
+mod found;
 mod goal;
 mod look;
 mod partial;
@@ -187,6 +189,10 @@ pub async fn run(ctx: Context<'_>, aim: &Aim<'_>, options: &Options, confirm: Co
     preflight::refuse_what_is_taken(&look.plan)?;
     let preview = Preview::of(&look);
     if let Some(message) = preview.into_used_namespace() {
+        ctx.observer.event(Event::Warning { message });
+    }
+    let found = ctx.or(async { Ok(found::warnings(&ctx, &look.goal.objects).await) }).await?;
+    for message in advice::advice(&look).into_iter().chain(found) {
         ctx.observer.event(Event::Warning { message });
     }
     let asked = (options.always_ask && !nothing_to_do) || preview.wants_an_answer();

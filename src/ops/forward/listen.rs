@@ -6,11 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::TcpListener;
 
-use super::target::Target;
+use super::target::{NEXT, Target};
 use crate::error::{Error, Result};
-
-/// How many ports after the usual one are tried before any free one is taken.
-const NEXT: u16 = 20;
 
 /// A local port, and the one that it replaces because somebody else has that.
 pub type Bound = (TcpListener, Option<u16>);

@@ -29,7 +29,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub use lane::{Lane, Row};
-pub use target::{Options, recorded_port, with_ui};
+pub use target::{Options, local_ports, recorded_port, with_ui};
 
 use super::{Context, live, preflight, revision, wake};
 use crate::cluster::{Access, Cluster};

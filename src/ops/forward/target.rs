@@ -2,6 +2,7 @@
 //! the workload that the release recorded. Pure.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
@@ -16,6 +17,9 @@ const NAMES: [&str; 2] = ["http", "web"];
 /// Local ports that people know by heart; other components have their container's.
 const WELL_KNOWN: [(&str, u16); 4] =
     [("prometheus", 9090), ("alertmanager", 9093), ("grafana", 3000), ("loki", 3100)];
+
+/// How many ports after the usual one are tried before any free one is taken.
+pub const NEXT: u16 = 20;
 
 /// What the person asked for.
 #[derive(Debug, Clone)]
@@ -48,9 +52,13 @@ pub struct Target {
 impl Target {
     /// The local port unless another one is asked for. Below 1024 only root may listen.
     pub fn usual_port(&self) -> u16 {
-        let known = WELL_KNOWN.iter().find(|(name, _)| *name == self.component).map(|(_, port)| *port);
-        known.unwrap_or(if self.port < 1024 { self.port + 8000 } else { self.port })
+        usual_port(&self.component, self.port)
     }
+}
+
+fn usual_port(component: &str, port: u16) -> u16 {
+    let known = WELL_KNOWN.iter().find(|(name, _)| *name == component).map(|(_, port)| *port);
+    known.unwrap_or(if port < 1024 { port + 8000 } else { port })
 }
 
 /// The components that are meant, in the order of the record.
@@ -104,6 +112,13 @@ pub fn with_ui(record: &Record) -> Vec<String> {
 /// The port of a component's UI, as the release recorded it.
 pub fn recorded_port(record: &Record, component: &str) -> Option<u16> {
     workload(record, component).map(|(port, _)| port)
+}
+
+/// The local ports at which a forward to a component's UI listens, unless another one was chosen.
+pub fn local_ports(record: &Record, component: &str) -> Option<RangeInclusive<u16>> {
+    let (port, _) = workload(record, component)?;
+    let usual = usual_port(component, port);
+    Some(usual..=usual.saturating_add(NEXT))
 }
 
 fn without_ui(record: &Record, name: &str) -> Error {

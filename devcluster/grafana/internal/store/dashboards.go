@@ -76,16 +76,5 @@ func (s *Store) PutDashboard(d Dashboard) error {
 
 // DeleteDashboards removes those that a question is true of, and gives their files.
 func (s *Store) DeleteDashboards(is func(Dashboard) bool) (files []string, err error) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	s.state.Dashboards = slices.DeleteFunc(s.state.Dashboards, func(d Dashboard) bool {
-		if is(d) {
-			files = append(files, d.File)
-		}
-		return is(d)
-	})
-	if len(files) == 0 {
-		return nil, nil
-	}
-	return files, s.save()
+	return remove(s, &s.state.Dashboards, is, func(d Dashboard) string { return d.File })
 }

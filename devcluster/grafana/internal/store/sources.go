@@ -80,15 +80,7 @@ func differs(a, b Source) bool {
 
 // DeleteSources removes those that a question is true of, and gives their names.
 func (s *Store) DeleteSources(is func(Source) bool) (names []string, err error) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	s.state.Sources = slices.DeleteFunc(s.state.Sources, func(source Source) bool {
-		if is(source) {
-			names = append(names, source.Name)
-		}
-		return is(source)
-	})
-	return names, s.save()
+	return remove(s, &s.state.Sources, is, func(source Source) string { return source.Name })
 }
 
 // SourceUID is the uid of a provisioned data source whose file names none.

@@ -131,3 +131,21 @@ func sorted[T any](list []T, key func(T) string) []T {
 	})
 	return list
 }
+
+// remove takes those out of a list of the state that a question is true of, and gives what they are called.
+// Where there are none, nothing is written.
+func remove[T any](s *Store, list *[]T, is func(T) bool, name func(T) string) (names []string, err error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	*list = slices.DeleteFunc(*list, func(one T) bool {
+		gone := is(one)
+		if gone {
+			names = append(names, name(one))
+		}
+		return gone
+	})
+	if len(names) == 0 {
+		return nil, nil
+	}
+	return names, s.save()
+}

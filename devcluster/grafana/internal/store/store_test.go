@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"slices"
 	"testing"
 )
 
@@ -64,6 +65,43 @@ func TestAFileThatChangesItsUIDReplacesItsDashboard(t *testing.T) {
 	}
 	if all := s.Dashboards(); len(all) != 1 || all[0].UID != "b" {
 		t.Errorf("%+v", all)
+	}
+}
+
+func TestWhatIsDeletedIsNamedAndStaysAway(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		if _, err := s.PutSource(Source{Name: name, UID: name}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.PutDashboard(Dashboard{UID: name, Title: name, Provider: "p", File: name + ".json"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sources, err := s.DeleteSources(func(source Source) bool { return source.Name != "b" })
+	if err != nil || !slices.Equal(sources, []string{"a", "c"}) {
+		t.Error(sources, err)
+	}
+	files, err := s.DeleteDashboards(func(d Dashboard) bool { return d.UID == "b" })
+	if err != nil || !slices.Equal(files, []string{"b.json"}) {
+		t.Error(files, err)
+	}
+	if none, err := s.DeleteSources(func(Source) bool { return false }); none != nil || err != nil {
+		t.Error(none, err)
+	}
+	again, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := again.Sources(); len(left) != 1 || left[0].Name != "b" {
+		t.Errorf("%+v", left)
+	}
+	if left := again.state.Dashboards; len(left) != 2 {
+		t.Errorf("%+v", left)
 	}
 }
 
