@@ -312,7 +312,7 @@ fn log_stores() {
     let field = &plain["jsonData"]["derivedFields"][0];
     assert_eq!((&field["name"], &field["datasourceUid"]), (&json!("request_id"), &json!("obs-loki")));
     assert_eq!(field["url"], "{namespace=~\".+\"} |= `${__value.raw}`");
-    let id = regex::Regex::new(field["matcherRegex"].as_str().unwrap()).unwrap();
+    let id = Regex::new(field["matcherRegex"].as_str().unwrap()).unwrap();
     for line in [r#"{"a":1,"request_id":"4c1e7a90"}"#, r#"{"request_id": "4c1e7a90", "b": ""}"#] {
         assert_eq!(&id.captures(line).unwrap()[1], "4c1e7a90", "{line}");
     }

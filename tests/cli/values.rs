@@ -116,7 +116,7 @@ fn a_value_that_is_needed_and_deleted_is_named() {
     --- stdout
     --- stderr
     error: the bundle needs what was deleted: prometheus.retention.time (--set prometheus.retention.time=null)
-      stack/prometheus/templates/config.yaml:20: `values.retention.time` is undefined
+      stack/prometheus/templates/config.yaml:25: `values.retention.time` is undefined
       hint: leave prometheus.retention.time out to have the bundle's own: --set prometheus.retention.time=15d
     ");
     home.write("v.yaml", "i:\ns:\n");

@@ -182,7 +182,9 @@ fn apps(env: &Env) {
     let file = env.write("values.yaml", &format!("apps:\n{}", values.concat()));
     let file = file.display().to_string();
     let run = |verb: &str, more: &[&str]| {
-        let args = [verb, "--wait=none", "-f", &file].into_iter().chain(more.iter().copied());
+        // another trial's release may be on the nodes
+        let args = [verb, "--wait=none", "-f", &file, "--set", "nodeExporter.enabled=false"];
+        let args = args.into_iter().chain(more.iter().copied());
         env.obs(args).run()
     };
     let expected = [
@@ -200,6 +202,17 @@ fn apps(env: &Env) {
         }
     };
     all_said(&run("install", &["--dry-run=server"]).ok());
+    // rights cannot be given where there is no namespace
+    let scope = format!("scrape.namespaces=[\"{nowhere}\"]");
+    let absent = run("install", &["--set-json", &scope]).ends(1);
+    for part in [
+        format!("namespace {nowhere} does not exist, and Role {nowhere}/"),
+        "named by scrape.namespaces[0]".to_owned(),
+        format!("hint: kubectl create namespace {nowhere}"),
+    ] {
+        assert!(absent.stderr.contains(&part), "{part}: {absent}");
+    }
+    assert_eq!(env.list("deployments,statefulsets,rolebindings").len(), 0);
     // and none of it keeps it from being installed
     all_said(&run("install", &[]).ok());
     all_said(&run("upgrade", &["--set", "scrape.interval=20s"]).ok());
@@ -242,7 +255,11 @@ fn mail(env: &Env) {
                 "alertmanager: {{receivers: [{{name: mail, email: [{list}]}}], route: {{default: mail}}}}\n"
             ),
         );
-        env.obs(["install", "--dry-run=server"]).arg("-f").arg(file).run().ok()
+        env.obs(["install", "--dry-run=server", "--set", "nodeExporter.enabled=false"])
+            .arg("-f")
+            .arg(file)
+            .run()
+            .ok()
     };
     let output = run(&[
         format!("gone.{namespace}.svc:25"),

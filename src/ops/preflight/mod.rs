@@ -22,7 +22,7 @@ use crate::ops::namespace::State;
 use crate::plan::{Change, Plan, Step};
 use crate::release::ComponentRef;
 use crate::words::count;
-use places::{pod_security, second_release, storage};
+use places::{namespaces, pod_security, second_release, storage};
 
 /// One thing that stands in the way.
 #[derive(Debug)]
@@ -96,7 +96,8 @@ pub async fn check(ctx: &Context<'_>, subject: &Subject<'_>) -> Result<()> {
             tokio::join!(apps::warn(ctx, subject), mail::warn(ctx, subject));
         }
     };
-    let (storage, secrets, nodes, node_namespace, refusals, ()) = tokio::join!(
+    let (places, storage, secrets, nodes, node_namespace, refusals, ()) = tokio::join!(
+        namespaces(ctx, subject),
         storage(ctx, &objects),
         secrets::secrets(ctx, subject),
         second_release(ctx, subject.components),
@@ -105,6 +106,7 @@ pub async fn check(ctx: &Context<'_>, subject: &Subject<'_>) -> Result<()> {
         advice,
     );
     let mut problems: Vec<Problem> = obstacles(subject.plan).map(Problem::from).collect();
+    problems.extend(places?);
     problems.extend(storage?);
     problems.extend(secrets?);
     problems.extend(nodes?);

@@ -1,17 +1,51 @@
-//! Where the objects are to live: storage classes, other releases on the nodes, the PodSecurity
-//! level of namespaces that were there before.
+//! Where the objects are to live: namespaces that others make, storage classes, other releases on the
+//! nodes, the PodSecurity level of namespaces that were there before.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future;
 use serde_json::Value;
 
 use super::{Problem, Subject};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::object::{Object, labels};
+use crate::object::{Object, builtin, labels};
 use crate::ops::namespace::State;
 use crate::ops::{Context, live};
+use crate::plan::Change;
 use crate::release::ComponentRef;
+use crate::values::pointer;
+
+/// A namespace that values name is somebody else's: an object for one that does not exist would fail when half
+/// of the others are there.
+pub(super) async fn namespaces(ctx: &Context<'_>, subject: &Subject<'_>) -> Result<Vec<Problem>> {
+    let mut wanted: BTreeMap<&str, &Object> = BTreeMap::new();
+    for step in subject.plan.steps.iter().filter(|step| step.change == Change::Create) {
+        let namespace = step.object.namespace().filter(|name| *name != ctx.namespace.as_str());
+        if let Some(name) = namespace.filter(|name| !subject.has_namespace(name)) {
+            wanted.entry(name).or_insert(&step.object);
+        }
+    }
+    // for the namespace of an app alone nothing is made
+    let mut values = subject.values.clone();
+    if let Some(fields) = values.as_object_mut() {
+        fields.remove("apps");
+    }
+    let values = &values;
+    let asked = wanted.into_iter().map(|(name, object)| async move {
+        let absent = ctx.cluster.look_up(&builtin::namespaces(), None, name).await? == Some(None);
+        Ok::<_, Error>(absent.then(|| {
+            let mut problem =
+                Problem::new(format!("namespace {name} does not exist, and {} belongs there", object.id()))
+                    .hint(format!("kubectl create namespace {name}, or name another"));
+            if let Some(at) = pointer::to_text(values, name) {
+                problem.details.push(format!("named by {}", pointer::dotted(&at, values)));
+            }
+            problem
+        }))
+    });
+    Ok(future::try_join_all(asked).await?.into_iter().flatten().collect())
+}
 
 /// Claims without a class need a default one.
 pub(super) async fn storage(ctx: &Context<'_>, objects: &[&Object]) -> Result<Vec<Problem>> {
