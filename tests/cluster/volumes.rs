@@ -17,6 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial::api("volumes::what_cannot_change_is_made_anew_when_named", made_anew_when_named),
         trial::api("volumes::an_older_data_format_is_refused", an_older_data_format),
         trial::api("volumes::a_component_that_comes_back_reads_its_data", data_of_one_that_was_off),
+        trial::api("volumes::periods_of_loki_are_added_and_nothing_else", periods_are_added),
         trial::api("volumes::values_move_with_their_bundle", values_move),
     ]
 }
@@ -166,6 +167,26 @@ fn data_of_one_that_was_off(env: &Env) {
     let refused = env.obs(back).run().ends(1);
     assert!(refused.stderr.contains("db cannot go back: its data is in format 2"), "{refused}");
     env.obs(back).arg("--accept-data-loss=db").run().ok();
+}
+
+/// What a period has stored is looked up by it: it may neither change nor go, in an upgrade or a rollback.
+fn periods_are_added(env: &Env) {
+    let set = |periods: &str| format!("schema.periods=[{periods}]");
+    let up = |periods: &str| env.obs(["upgrade", "-y", "--wait=none", "--set-json", &set(periods)]).run();
+    let first = r#"{"from":"2024-04-01","store":"filesystem"}"#;
+    let second = r#"{"from":"2027-06-01","store":"filesystem"}"#;
+    env.obs(["install", "loki", "--wait=none"]).run().ok();
+    // the default, said aloud, and one more
+    up(&format!("{first},{second}")).ok();
+    let periods = format!("ConfigMap {}/obs-loki-config: loki.schema.periods", env.namespace());
+    let back = env.obs(["rollback", "-y", "--wait=none"]).run().ends(1);
+    assert!(back.stderr.contains(&format!("{periods}[1] goes, which was {second}")), "{back}");
+    assert!(back.stderr.contains("--accept-data-loss loki"), "{back}");
+    let moved = up(&format!("{},{second}", first.replace("04", "05"))).ends(1);
+    assert!(moved.stderr.contains(&format!("{periods}[0] goes from {first} to ")), "{moved}");
+    assert_eq!(newest(env), (2, "deployed".into()), "nothing was done");
+    env.obs(["rollback", "-y", "--wait=none", "--accept-data-loss=loki"]).run().ok();
+    assert_eq!(newest(env), (3, "deployed".into()));
 }
 
 fn values_move(env: &Env) {
