@@ -33,8 +33,8 @@ func app() *board {
 		steps:   rising(1, 2),
 	}).number(panel{
 		title: "Error budget left", unit: "percentunit", empty: "no promise",
-		about:   "What is left of the failures that slo.availability allows within its window. Below zero the promise is broken. Empty: the application has no slo.availability.",
-		queries: []query{{`app:slo_availability:budget_remaining` + own, ""}},
+		about:   "What is left of the failures that slo.availability allows within its window. Below zero the promise is broken; twice as many as it allows are shown as -100 %, and so are more. Empty: the application has no slo.availability.",
+		queries: []query{{`clamp_min(app:slo_availability:budget_remaining` + own + `, -1)`, ""}},
 		steps:   falling(0, 0.25),
 	}).number(panel{
 		title: "Pods", unit: "none", empty: "no pods", decimals: digits(0),

@@ -108,8 +108,8 @@ func cluster() *board {
 		steps:   rising(0.01, 0.03),
 	}).lines(panel{
 		title: "Mean duration", unit: "s", empty: "the API server is not scraped", width: 8,
-		about:   "How long requests take on average, the five slowest kinds; watches last as long as they like and are left out.",
-		queries: []query{{`topk(5, sum by (verb, resource) (rate(apiserver_request_duration_seconds_sum{job="kube-apiserver",` + watch + `}[$__rate_interval])) / (sum by (verb, resource) (rate(apiserver_request_duration_seconds_count{job="kube-apiserver",` + watch + `}[$__rate_interval])) > 0))`, "{{verb}} {{resource}}"}},
+		about:   "How long requests take on average, by what they do; watches last as long as they like and are left out.",
+		queries: []query{{`sum by (verb) (rate(apiserver_request_duration_seconds_sum{job="kube-apiserver",` + watch + `}[$__rate_interval])) / (sum by (verb) (rate(apiserver_request_duration_seconds_count{job="kube-apiserver",` + watch + `}[$__rate_interval])) > 0)`, "{{verb}}"}},
 	})
 	return b
 }

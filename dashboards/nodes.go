@@ -4,7 +4,7 @@ package main
 func nodes() *board {
 	const (
 		job  = `job="node-exporter",node=~"$node"`
-		disk = job + `,fstype!="",mountpoint!=""`
+		disk = job + `,fstype!~"tmpfs|",mountpoint!=""`
 		rate = `[$__rate_interval]`
 	)
 	b := newBoard("obs-nodes", "Nodes", "Processors, memory, disks and network of the machines: what they do, and what runs out.", "cluster").

@@ -132,14 +132,13 @@ func mapped(names map[string]state) []dashboard.ValueMapping {
 
 // lines shows how values go over time.
 func (b *board) lines(p panel) *board {
-	b.WithPanel(b.series(p, 10))
+	b.WithPanel(b.series(p, 6))
 	return b
 }
 
 // stack shows parts of a whole over time.
 func (b *board) stack(p panel) *board {
-	b.WithPanel(b.series(p, 50).
-		LineWidth(0).
+	b.WithPanel(b.series(p, 30).
 		Stacking(common.NewStackingConfigBuilder().Mode(common.StackingModeNormal)))
 	return b
 }
@@ -163,8 +162,12 @@ func (b *board) series(p panel, fill float64) *timeseries.PanelBuilder {
 	if len(p.steps) > 1 {
 		built.ThresholdsStyle(common.NewGraphThresholdsStyleConfigBuilder().Mode(common.GraphThresholdsStyleModeDashed))
 	}
-	if p.unit == "percentunit" {
+	switch p.unit {
+	case "percentunit":
 		built.AxisSoftMax(0.01)
+	case "none":
+		// of a count that is 0 all the time the axis would end at 100
+		built.AxisSoftMax(3)
 	}
 	if p.decimals != nil {
 		built.Decimals(*p.decimals)

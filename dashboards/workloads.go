@@ -54,17 +54,17 @@ func workloads() *board {
 		about:   "Memory that cannot be given back (working set), the ten largest pods at each moment.",
 		queries: []query{{`topk(10, sum by (namespace, pod) (namespace_pod_container:memory_working_set:bytes{namespace=~"$namespace"}))`, "{{namespace}}/{{pod}}"}},
 	}).lines(panel{
-		title: "Held back", unit: "percentunit", empty: "no container has a CPU limit", width: 8,
+		title: "Held back", unit: "percentunit", empty: "no container has a CPU limit",
 		about:   "Share of the time slices in which a container reached its CPU limit, the ten worst. It is slower than it could be.",
 		queries: []query{{`topk(10, sum by (namespace, pod, container) (increase(container_cpu_cfs_throttled_periods_total{job="kubelet-cadvisor",container!="",namespace=~"$namespace"}[$__rate_interval])) / (sum by (namespace, pod, container) (increase(container_cpu_cfs_periods_total{job="kubelet-cadvisor",container!="",namespace=~"$namespace"}[$__rate_interval])) > 0))`, "{{namespace}}/{{pod}} {{container}}"}},
 		steps:   rising(0.25, 0.5),
 	}).lines(panel{
-		title: "Memory, of the limit", unit: "percentunit", empty: "no container has a memory limit", width: 8,
+		title: "Memory, of the limit", unit: "percentunit", empty: "no container has a memory limit",
 		about:   "How much of its memory limit a container uses, the ten nearest. At the limit it is killed.",
 		queries: []query{{`topk(10, namespace_pod_container:memory_working_set:bytes{namespace=~"$namespace"} / on (namespace, pod, container) (max by (namespace, pod, container) (kube_pod_container_resource_limits{` + where + `,resource="memory"}) > 0))`, "{{namespace}}/{{pod}} {{container}}"}},
 		steps:   rising(0.8, 0.9),
 	}).lines(panel{
-		title: "Restarts", unit: "none", empty: "no pods in this time", width: 8, decimals: digits(0),
+		title: "Restarts", unit: "none", empty: "no restarts in this time", width: 24, decimals: digits(0),
 		about:   "Containers that were started again within the last hour, the ten worst pods.",
 		queries: []query{{`topk(10, sum by (namespace, pod) (max by (namespace, pod, container) (increase(kube_pod_container_status_restarts_total{` + where + `}[1h]))) > 0)`, "{{namespace}}/{{pod}}"}},
 	})

@@ -7,6 +7,8 @@ import {type Answers, frames, type Panel} from './frames';
 import {Body} from './panels';
 
 const {board, answers, chosen} = (window as any).preview as {board: any; answers: Answers; chosen: Record<string, string>};
+// what Grafana does not show either
+const hidden = new Set(board.templating.list.filter((v: any) => v.hide === 2 || v.hide === 'hideVariable').map((v: any) => v.name));
 const theme = createTheme({colors: {mode: 'dark'}});
 const [column, line, gap] = [1600 / 24, 30, 8];
 
@@ -35,7 +37,7 @@ function Page() {
       <div id="page" style={{position: 'relative', width: 1600 + gap, height: bottom, background: theme.colors.background.canvas}}>
         <div style={{padding: '16px 12px', display: 'flex', gap: 16, alignItems: 'baseline'}}>
           <span style={{fontSize: 20, fontWeight: 500}}>{board.title}</span>
-          {Object.entries(chosen).map(([name, value]) => (
+          {Object.entries(chosen).filter(([name]) => !hidden.has(name)).map(([name, value]) => (
             <span key={name} style={{color: theme.colors.text.secondary}}>{name}: {value === '.+' ? 'All' : value}</span>
           ))}
         </div>

@@ -85,7 +85,7 @@ function Rows({data, height, theme}: Props) {
 }
 
 function Bands({data, width, height}: Props) {
-  const [label, row] = [140, Math.min(28, height / data.length)];
+  const [label, row] = [220, Math.min(28, height / data.length)];
   const times = data.flatMap((frame) => frame.fields[0].values as number[]);
   const [from, to] = [Math.min(...times), Math.max(...times)];
   const x = (at: number) => label + ((at - from) / (to - from || 1)) * (width - label);
@@ -93,7 +93,7 @@ function Bands({data, width, height}: Props) {
   return (
     <svg width={width} height={height}>
       {data.map((frame, i) => [
-        <text key={`t${i}`} x={label - 8} y={i * row + row / 2 + 4} fill="#ccccdc" fontSize={11} textAnchor="end">{frame.fields[1].name.slice(0, 24)}</text>,
+        <text key={`t${i}`} x={label - 8} y={i * row + row / 2 + 4} fill="#ccccdc" fontSize={11} textAnchor="end">{frame.fields[1].name.slice(0, 36)}</text>,
         ...frame.fields[1].values.map((value, j) => (
           <rect
             key={`${i}/${j}`} x={x(frame.fields[0].values[j])} y={i * row + 2} height={row - 4} width={((width - label) * step) / (to - from || 1) + 1}

@@ -41,7 +41,7 @@ fn pod(stack: &Rendered, component: &str) -> End {
     let workload = stack
         .objects
         .iter()
-        .map(|object| object.value())
+        .map(kubectl_obs::object::Object::value)
         .find(|object| object["metadata"]["name"] == name && object["spec"]["template"].is_object());
     let template = &workload.unwrap_or_else(|| panic!("no workload {name}"))["spec"]["template"];
     let containers = template["spec"]["containers"].as_array().unwrap().iter();

@@ -83,7 +83,7 @@ fn every_query(env: &Env) {
     env.obs(install).run().ok();
     let before = calm(env);
     let (still, known) = (Instant::now(), truths::Known::now(env));
-    let sent = load(env, 240);
+    let sent = load(env, 240, 0.2);
     truths::overfill(env);
     eventually(Duration::from_secs(60), || {
         let now = number(env, REQUESTS);
@@ -117,7 +117,7 @@ fn every_query(env: &Env) {
                 }
                 answers.insert(query.id, answer["result"].clone());
             }
-            save(file, turn, &json!({"board": board, "answers": answers, "chosen": chosen}));
+            save(env, file, turn, &json!({"board": board, "answers": answers, "chosen": chosen}));
         }
     }
     assert!(failures.is_empty(), "\n{failures}");
@@ -161,8 +161,8 @@ fn values(env: &Env) -> Value {
                 "metrics": {"requests": "prometheus_http_requests_total", "duration": "prometheus_http_request_duration_seconds",
                     "labels": {"path": "handler", "status": "code"}}},
         ],
-        "postgresExporter": {"databases": [database("orders"), database("again")]},
-        "redisExporter": {"databases": [cache("cache"), cache("again")]},
+        "postgresExporter": {"databases": [database("orders"), database("reports")]},
+        "redisExporter": {"databases": [cache("cache"), cache("sessions")]},
         "blackboxExporter": {"probes": [
             {"name": "shop", "url": format!("http://shop.{here}.svc/healthz")},
             {"name": "metrics", "url": format!("http://obs-prometheus.{here}.svc:9090/-/healthy")},
@@ -174,7 +174,8 @@ const REQUESTS: &str = "sum(http_requests_total{job=\"app-shop\"})";
 
 /// Warms up, so that each counter is there; gives the requests when nothing moves any more.
 fn calm(env: &Env) -> f64 {
-    load(env, 40);
+    // of each answer to each path by each pod: a counter that is born later begins with what it missed
+    load(env, 160, 0.5);
     let mut last = -1.0;
     eventually(Duration::from_secs(90), || {
         let now = number(env, REQUESTS);
@@ -194,8 +195,9 @@ struct Sent {
 }
 
 /// Sends requests, some of which fail or are slow on purpose.
-fn load(env: &Env, count: u32) -> Sent {
+fn load(env: &Env, count: u32, errors: f64) -> Sent {
     let duration = format!("--duration={}", count / 4);
+    let errors = format!("--errors={errors}");
     let args = [
         "exec",
         "deployment/shop",
@@ -205,7 +207,7 @@ fn load(env: &Env, count: u32) -> Sent {
         "http://shop",
         "--rate=4",
         &duration,
-        "--errors=0.2",
+        &errors,
         "--slow=0.2",
         "--slow-seconds=0.7",
         "--json",
@@ -359,10 +361,12 @@ fn drawn(data: &Value) -> Result<(), String> {
     if series.iter().any(points) { Ok(()) } else { Err("no data".to_owned()) }
 }
 
-/// For the preview of dashboards/preview: with OBS_PREVIEW=FOLDER what each dashboard got is kept there.
-fn save(file: &str, turn: usize, what: &Value) {
+/// For the preview of dashboards/preview: with OBS_PREVIEW=FOLDER what each dashboard got is kept there, the
+/// trial's namespace under the name that an example would have.
+fn save(env: &Env, file: &str, turn: usize, what: &Value) {
     if let Some(folder) = std::env::var_os("OBS_PREVIEW").filter(|_| turn == 0) {
         let path = std::path::Path::new(&folder).join(format!("{file}.json"));
-        fs::write(path, what.to_string()).expect("write what the preview draws");
+        fs::write(path, what.to_string().replace(env.namespace(), "shop"))
+            .expect("write what the preview draws");
     }
 }

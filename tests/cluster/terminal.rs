@@ -158,7 +158,8 @@ fn password(env: &Env) {
     // here nothing runs that could take it
     run.ends(1);
     let text = run.text().join("\n");
-    assert!(text.contains("the two are not the same"), "{text}");
+    // said and, once they are, taken off the screen
+    assert!(run.raw().contains("the two are not the same") && !text.contains("not the same"), "{text}");
     assert!(text.contains("error: grafana has no ready pod"), "{text}");
     assert!(!run.raw().contains("hunter"), "{:?}", run.raw());
     assert!(run.cursor().is_some_and(|(column, _)| column == 0), "the cursor is back: {:?}", run.cursor());

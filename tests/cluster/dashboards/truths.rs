@@ -24,6 +24,8 @@ const BOUNDS: [f64; 12] = [0.0, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 
 
 /// What has been counted elsewhere at one moment.
 pub(super) struct Known {
+    /// When, by Prometheus' clock.
+    at: f64,
     postgres: BTreeMap<String, f64>,
     redis: BTreeMap<String, f64>,
     /// Bytes that the pod of PostgreSQL received and sent.
@@ -32,7 +34,12 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) fn now(env: &Env) -> Self {
-        Self { postgres: postgres(env), redis: redis(env), bytes: bytes(env) }
+        Self {
+            at: number(env, "vector(time())"),
+            postgres: postgres(env),
+            redis: redis(env),
+            bytes: bytes(env),
+        }
     }
 }
 
@@ -88,6 +95,8 @@ fn bytes(env: &Env) -> [f64; 2] {
 /// The panels' queries, asked for the shop.
 struct Panels<'e> {
     env: &'e Env,
+    /// At that time: the window begins just before the load.
+    at: f64,
     boards: BTreeMap<String, Value>,
 }
 
@@ -107,17 +116,21 @@ impl Panels<'_> {
         with(&query.text.replace("$__rate_interval", "5m"), &chosen)
     }
 
-    /// The one answer.
+    fn series(&self, board: &str, panel: &str, part: &str) -> Vec<Value> {
+        let query = encoded(&self.query(board, panel, part));
+        let data = api(self.env, &format!("query?query={query}&time={}", self.at));
+        data["result"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// The one answer; -1 when there is none.
     fn one(&self, board: &str, panel: &str, part: &str) -> f64 {
-        number(self.env, &self.query(board, panel, part))
+        self.series(board, panel, part).first().map_or(-1.0, value)
     }
 
     /// The answer with this label; -1 when there is none.
-    fn of(&self, board: &str, panel: &str, part: &str, (label, value): (&str, &str)) -> f64 {
-        let data = api(self.env, &format!("query?query={}", encoded(&self.query(board, panel, part))));
-        let mut series = data["result"].as_array().into_iter().flatten();
-        let found = series.find(|series| series["metric"][label] == value);
-        found.and_then(|series| series["value"][1].as_str()?.parse().ok()).unwrap_or(-1.0)
+    fn of(&self, board: &str, panel: &str, part: &str, (label, wanted): (&str, &str)) -> f64 {
+        let series = self.series(board, panel, part);
+        series.iter().find(|series| series["metric"][label] == wanted).map_or(-1.0, value)
     }
 
     /// How much it was in the five minutes.
@@ -126,10 +139,14 @@ impl Panels<'_> {
     }
 }
 
+fn value(series: &Value) -> f64 {
+    series["value"][1].as_str().and_then(|text| text.parse().ok()).unwrap_or(-1.0)
+}
+
 /// Writes down what is not true.
 pub(super) fn compare(env: &Env, before: &Known, sent: &Sent, failures: &mut String) {
-    let panels = Panels { env, boards: boards() };
     let now = Known::now(env);
+    let panels = Panels { env, at: before.at + WINDOW - 1.0, boards: boards() };
     let mut table = requests(&panels, sent);
     table.extend(of_postgres(&panels, before, &now));
     table.extend(of_redis(&panels, before, &now));
