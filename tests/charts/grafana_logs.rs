@@ -56,7 +56,7 @@ fn shown() {
         let app = data(&stack, "obs-grafana-dashboard-app");
         assert_eq!(app.is_some(), on.contains(&"prometheus"), "{on:?}");
         let providers = data(&stack, "obs-grafana-config").unwrap()["dashboards.yaml"].as_str().unwrap();
-        assert_eq!(providers.contains("folder: Applications"), !on.is_empty(), "{on:?}: {providers}");
+        assert_eq!(providers.contains("folder: \"Applications\""), !on.is_empty(), "{on:?}: {providers}");
         let Some(logs) = logs else { continue };
         // it asks the stack's own
         let board: Value = serde_json::from_str(logs["logs.json"].as_str().unwrap()).unwrap();
