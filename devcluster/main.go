@@ -36,7 +36,8 @@ Commands:
   python ARGS...                            run the Python of examples/fastapi, with its packages
   images                                    list the images on the node
   load IMAGE.tar                            import an image into the node
-  tool {amtool,helm,kubectl,pint,promtool}   build a tool if needed; prints its path
+  tool {alertmanager,amtool,helm,kubectl,pint,promtool}
+                                            build a tool if needed; prints its path
   build                                     build everything now
   selftest [--no-node | --lifecycle] [-- GO TEST FLAGS...]
                                             test devcluster itself

@@ -1,16 +1,19 @@
 //! The bundles in `charts/`: their values fit their schemas, they render, lint finds nothing, the
-//! values reference is complete; and the tools of Prometheus and Alertmanager accept what they give them.
+//! values reference is complete; the tools of Prometheus and Alertmanager accept what they give them; and a
+//! real Alertmanager delivers.
 //!
 //! Trials such as `promtool::…` run the program that PROMTOOL names, as `make test` sets it:
-//! `PROMTOOL=$(devcluster/devcluster tool promtool) cargo test --test charts`; so do those of amtool and
-//! pint. Without it they are ignored, with the reason, or fail when `OBS_REQUIRE_CLUSTER=1`.
+//! `PROMTOOL=$(devcluster/devcluster tool promtool) cargo test --test charts`; so do those of amtool,
+//! alertmanager and pint. Without it they are ignored, with the reason, or fail when `OBS_REQUIRE_CLUSTER=1`.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "charts/alertmanager.rs"]
 mod alertmanager;
 #[path = "charts/alerts.rs"]
 mod alerts;
+#[path = "charts/delivery.rs"]
+mod delivery;
 #[path = "charts/grafana.rs"]
 mod grafana;
 #[path = "charts/grafana_boards.rs"]
@@ -29,6 +32,9 @@ mod logs_setup;
 mod mistakes;
 #[path = "charts/promtool.rs"]
 mod promtool;
+#[path = "support/receivers.rs"]
+#[allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "tests on a cluster use the rest")]
+mod receivers;
 #[path = "charts/rule_lints.rs"]
 mod rule_lints;
 #[path = "charts/scope.rs"]
@@ -61,6 +67,7 @@ fn main() -> ExitCode {
     trials.extend(alerts::trials());
     trials.extend(logs::trials());
     trials.extend(logs_setup::trials());
+    trials.extend(delivery::trials());
     trials.extend(wording::trials());
     trials.extend(rule_lints::trials());
     trials.extend(scope::trials());

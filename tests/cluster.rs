@@ -48,7 +48,9 @@ mod cluster {
     pub(crate) mod records;
     pub(crate) mod rollback;
     pub(crate) mod rollout;
+    pub(crate) mod secrets;
     pub(crate) mod served;
+    pub(crate) mod shop;
     pub(crate) mod soak;
     pub(crate) mod stack;
     pub(crate) mod takeover;
@@ -99,6 +101,7 @@ fn main() -> ExitCode {
         cluster::preflight::trials(),
         cluster::records::trials(),
         cluster::rollback::trials(),
+        cluster::secrets::trials(),
         cluster::served::trials(),
         cluster::rollout::trials(),
         cluster::soak::trials(),

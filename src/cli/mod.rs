@@ -41,7 +41,7 @@ use crate::ui;
     subcommand_required = true,
     arg_required_else_help = true,
     max_term_width = 100,
-    after_help = "Exit codes: 0 ok, 1 failed, 2 usage, 5 cluster unreachable,\n6 comparison failed (where 1 is: something differs), 7 deadline passed, 130/143 interrupted"
+    after_help = "Exit codes: 0 ok, 1 failed, 2 usage, 3/4 doctor found something, 5 cluster unreachable,\n6 comparison failed (where 1 is: something differs), 7 deadline passed, 130/143 interrupted"
 )]
 pub struct Cli {
     /// Global flags.

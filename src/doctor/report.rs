@@ -82,7 +82,7 @@ pub fn junit(diagnosis: &Diagnosis) -> String {
     let (failures, skipped) = (fails.count(), diagnosis.skipped.len());
     let total = diagnosis.findings.len() + diagnosis.passed.len() + skipped;
     let mut out = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"kubectl obs doctor\" tests=\"{total}\" failures=\"{failures}\" skipped=\"{skipped}\" timestamp=\"{}\">\n",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"doctor\" tests=\"{total}\" failures=\"{failures}\" skipped=\"{skipped}\" timestamp=\"{}\">\n",
         xml(&diagnosis.taken_at)
     );
     for finding in &diagnosis.findings {

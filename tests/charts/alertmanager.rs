@@ -24,7 +24,7 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// The files of the ConfigMap in a folder of their own; gives the path of the configuration.
-fn written(values: &Value, name: &str) -> PathBuf {
+pub fn written(values: &Value, name: &str) -> PathBuf {
     let bundle = bundle("alertmanager");
     let rendered = rendered(&bundle, values);
     let folder = folder(name);

@@ -24,34 +24,34 @@ pub(crate) fn trials() -> Vec<Trial> {
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Who is told here.
-struct Receivers {
-    slack: Receiver,
-    mail: Receiver,
-    pager: Receiver,
-    hook: Receiver,
+pub(crate) struct Receivers {
+    pub(crate) slack: Receiver,
+    pub(crate) mail: Receiver,
+    pub(crate) pager: Receiver,
+    pub(crate) hook: Receiver,
 }
 
 impl Receivers {
-    /// They and the Secret with their addresses.
-    fn start(env: &Env) -> Self {
+    /// They and the Secret with their addresses, in the namespace that is there.
+    pub(crate) fn start(env: &Env) -> Self {
+        let host = env.host();
         let all = Self {
-            slack: Receiver::slack(env),
-            mail: Receiver::smtp(env),
-            pager: Receiver::pagerduty(env),
-            hook: Receiver::web(env, 200, ""),
+            slack: Receiver::slack(&host),
+            mail: Receiver::smtp(&host),
+            pager: Receiver::pagerduty(&host),
+            hook: Receiver::webhook(&host),
         };
-        env.make_namespace();
         let (slack, hook) = (all.slack.url("/services/T0/B0/slack-secret"), all.hook.url("/hook-secret"));
         env.kubectl(["create", "secret", "generic", "alerting"])
             .args([format!("--from-literal=slack={slack}"), format!("--from-literal=hook={hook}")])
-            .arg("--from-literal=pagerduty=pagerduty-secret")
+            .arg("--from-literal=pagerduty=pagerduty-secret-0123456789abcde")
             .run()
             .ok();
         all
     }
 
     /// Values of Alertmanager.
-    fn values(&self) -> String {
+    pub(crate) fn values(&self) -> String {
         format!(
             "receivers:
   - name: chat
@@ -78,13 +78,13 @@ storage: {{enabled: false}}
 }
 
 /// A text one level deeper in YAML.
-fn below(key: &str, text: &str) -> String {
+pub(crate) fn below(key: &str, text: &str) -> String {
     let lines: String = text.lines().map(|line| format!("  {line}\n")).collect();
     format!("{key}:\n{lines}")
 }
 
 /// Slack's messages have a title, which says what they are.
-fn titles(messages: &[Message]) -> Vec<String> {
+pub(crate) fn titles(messages: &[Message]) -> Vec<String> {
     messages
         .iter()
         .map(|m| m.json()["attachments"][0]["title"].as_str().unwrap_or_default().to_owned())
@@ -96,6 +96,7 @@ fn alert<'v>(list: &'v Value, name: &str) -> Option<&'v Value> {
 }
 
 fn told_once(env: &Env) {
+    env.make_namespace();
     let receivers = Receivers::start(env);
     let values = format!(
         "scrape: {{interval: 2s, timeout: 1s, evaluationInterval: 2s}}
@@ -177,6 +178,7 @@ nodeExporter: {{enabled: false}}
 }
 
 fn installed(env: &Env) -> Receivers {
+    env.make_namespace();
     let receivers = Receivers::start(env);
     let file = env.write("values.yaml", &receivers.values());
     env.obs(["install", "alertmanager", "--timeout=3m"]).arg("-f").arg(file).run().ok();

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
+use super::shop::{self, api, encoded, number};
 use crate::support::env::{Env, eventually};
 use crate::support::trial;
 
@@ -72,8 +73,8 @@ fn excused(board: &str, panel: &str, query: &str) -> bool {
 
 fn every_query(env: &Env) {
     let _node = env.alone_with_the_node();
-    shop(env);
-    let values = env.write("values.yaml", &values(env).to_string());
+    shop::deploy(env);
+    let values = env.write("values.yaml", &shop::values(env).to_string());
     let values = values.display().to_string();
     let shared = env.list("daemonsets --all-namespaces --selector=kubectl-obs.dev/node-level=true");
     let mut install = vec!["install", "--timeout=5m", "-y", "-f", &values];
@@ -122,52 +123,6 @@ fn every_query(env: &Env) {
     }
     assert!(failures.is_empty(), "\n{failures}");
     env.obs(["uninstall", "--delete-data", "-y"]).run().ok();
-}
-
-/// The shop in the test's namespace, before the stack comes.
-fn shop(env: &Env) {
-    env.make_namespace();
-    let credentials = ["postgres", "postgres-exporter", "redis"]
-        .map(|key| format!("--from-literal={key}=t{}", std::process::id()));
-    let mut create = vec!["create", "secret", "generic", "shop-credentials"];
-    create.extend(credentials.iter().map(String::as_str));
-    env.kubectl(create).run().ok();
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/fastapi/manifests/shop");
-    let all = env.kubectl(["kustomize", folder]).run().ok().stdout;
-    for manifest in all.split("\n---\n").filter(|text| !text.contains("kind: Namespace\n")) {
-        env.apply(&manifest.replace("namespace: shop", &format!("namespace: {}", env.namespace())));
-    }
-    for what in ["statefulset/postgres", "deployment/shop"] {
-        env.kubectl(["rollout", "status", what, "--timeout=180s"])
-            .deadline(Duration::from_secs(200))
-            .run()
-            .ok();
-    }
-}
-
-fn values(env: &Env) -> Value {
-    let here = env.namespace();
-    let database = |name: &str| {
-        json!({"name": name, "host": format!("postgres.{here}.svc"), "username": "exporter", "database": "shop", "sslmode": "disable",
-            "secret": {"name": "shop-credentials", "passwordKey": "postgres-exporter"}, "statStatements": true})
-    };
-    let cache = |name: &str| json!({"name": name, "host": format!("redis.{here}.svc"), "secret": {"name": "shop-credentials", "passwordKey": "redis"}});
-    json!({
-        "scrape": {"interval": "5s", "timeout": "4s", "evaluationInterval": "5s"},
-        "apps": [
-            {"name": "shop", "namespace": here, "selector": {"app.kubernetes.io/name": "shop"}, "port": 8000, "preset": "fastapi",
-                "slo": {"availability": 99.9, "latency": {"quantile": 0.95, "threshold": 0.5}}},
-            {"name": "metrics", "namespace": here, "selector": {"app.kubernetes.io/name": "prometheus"}, "port": 9090, "workload": "obs-prometheus",
-                "metrics": {"requests": "prometheus_http_requests_total", "duration": "prometheus_http_request_duration_seconds",
-                    "labels": {"path": "handler", "status": "code"}}},
-        ],
-        "postgresExporter": {"databases": [database("orders"), database("reports")]},
-        "redisExporter": {"databases": [cache("cache"), cache("sessions")]},
-        "blackboxExporter": {"probes": [
-            {"name": "shop", "url": format!("http://shop.{here}.svc/healthz")},
-            {"name": "metrics", "url": format!("http://obs-prometheus.{here}.svc:9090/-/healthy")},
-        ]},
-    })
 }
 
 const REQUESTS: &str = "sum(http_requests_total{job=\"app-shop\"})";
@@ -320,24 +275,6 @@ fn with(query: &str, chosen: &BTreeMap<&str, String>) -> String {
         query = query.replace(&format!("${name}"), value);
     }
     query
-}
-
-fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
-}
-
-/// `data` of an answer of Prometheus' API; null when it refuses.
-fn api(env: &Env, path: &str) -> Value {
-    let path =
-        format!("/api/v1/namespaces/{}/services/obs-prometheus:9090/proxy/api/v1/{path}", env.namespace());
-    let output = env.kubectl(["get", "--raw", &path]).run();
-    if output.code == 0 { output.json()["data"].clone() } else { json!({"refused": output.stderr}) }
-}
-
-/// The one value of a query now.
-fn number(env: &Env, query: &str) -> f64 {
-    let answer = api(env, &format!("query?query={}", encoded(query)));
-    answer["result"][0]["value"][1].as_str().and_then(|text| text.parse().ok()).unwrap_or(-1.0)
 }
 
 /// What a panel's query gives over the last minutes.

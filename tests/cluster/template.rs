@@ -22,12 +22,20 @@ fn anywhere(env: &Env) -> Command {
 fn accepted(env: &Env) {
     env.kubectl(["create", "namespace", env.namespace()]).run().ok();
     env.kubectl(["create", "namespace", &env.node_namespace()]).run().ok();
-    let yaml = env.obs(["template", "stack"]).run().ok().stdout;
-    // kubectl create namespace left a manager of its own: --server-side would take its labels over
-    let apply = ["apply", "--dry-run=server", "--validate=strict", "--filename=-", "--output=name"];
-    let output = anywhere(env).args(apply).stdin(yaml.clone()).run().ok();
-    let documents = yaml.matches("\n---\n").count() + 1;
-    assert_eq!(output.stdout.lines().count(), documents, "{output}");
+    // all of it; what looks at apps stands in their namespaces, which are others here
+    let all = include_str!("../charts/everything.yaml");
+    let all = all.replace("namespaces: [shop, billing]", &format!("namespaces: [{}]", env.namespace()));
+    let all = env.write("everything.yaml", &all).display().to_string();
+    for more in [vec![], vec!["-f", &all]] {
+        let yaml = env.obs(["template", "stack"].iter().chain(&more)).run().ok().stdout;
+        // kubectl create namespace left a manager of its own: --server-side would take its labels over
+        let apply = ["apply", "--dry-run=server", "--validate=strict", "--filename=-", "--output=name"];
+        let output = anywhere(env).args(apply).stdin(yaml.clone()).run().ok();
+        let documents = yaml.matches("\n---\n").count() + 1;
+        assert_eq!(output.stdout.lines().count(), documents, "{output}");
+        assert!(more.is_empty() || yaml.contains("kind: Ingress"), "not everything is there");
+        assert!(!output.stderr.contains("PodSecurity"), "{output}");
+    }
 }
 
 fn identical(env: &Env) {

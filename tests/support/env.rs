@@ -133,6 +133,15 @@ impl Env {
         list["items"].as_array().cloned().unwrap_or_default()
     }
 
+    /// The address at which pods reach this machine: their node's.
+    #[track_caller]
+    pub fn host(&self) -> String {
+        let nodes = self.list("nodes");
+        let addresses = nodes[0]["status"]["addresses"].as_array().expect("addresses of the node");
+        let address = addresses.iter().find(|address| address["type"] == "InternalIP").expect("one inside");
+        address["address"].as_str().expect("a text").to_owned()
+    }
+
     /// Applies YAML, as somebody else would (`kubectl apply --server-side`).
     #[track_caller]
     pub fn apply(&self, yaml: &str) {

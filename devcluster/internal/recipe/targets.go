@@ -122,7 +122,7 @@ var All = []Target{Kubernetes, Pause, CoreDNS, NodeExporter, KubeStateMetrics, P
 	PostgresExporter, RedisExporter, BlackboxExporter, Grafana, Amtool, Pint, Helm}
 
 var tools = map[string]Target{
-	"amtool": Amtool, "helm": Helm, "kubectl": Kubernetes, "pint": Pint, "promtool": Prometheus,
+	"alertmanager": Alertmanager, "amtool": Amtool, "helm": Helm, "kubectl": Kubernetes, "pint": Pint, "promtool": Prometheus,
 }
 
 // Tool finds a program that people and tests call by name.

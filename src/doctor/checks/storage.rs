@@ -41,7 +41,7 @@ pub const CHECKS: &[Check] = &[
         id: "ST04",
         title: "what Prometheus keeps is bounded by size",
         why: "bounded by time alone, more series than expected fill the volume, and it stops",
-        verify: "the flag --storage.tsdb.retention.size of its pod",
+        verify: "the argument storage.tsdb.retention.size of its pod",
         fix: "kubectl obs upgrade --set prometheus.retention.size=…",
         needs: &[Need::Prometheus],
         follows: &[],

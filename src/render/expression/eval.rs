@@ -206,6 +206,12 @@ impl<'v> Evaluator<'v> {
                 self.spend_bytes(text.len() + part.len())?;
                 Ok(text.contains(&**part))
             }
+            // templates look for its text
+            (Val::Text(text), other) => {
+                let part = self.text(other)?;
+                self.spend_bytes(text.len() + part.len())?;
+                Ok(text.contains(&*part))
+            }
             (Val::Map(map), Val::Text(key)) => Ok(map.contains_key(&**key)),
             (Val::Array(_) | Val::List(_), _) => {
                 for item in self.items(container)? {

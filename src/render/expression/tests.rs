@@ -115,6 +115,17 @@ fn no_step_is_larger_than_it_counts() {
 }
 
 #[test]
+fn a_text_is_searched_for_the_text_of_anything() {
+    let body = json!({});
+    for (expression, expected) in
+        [("true in 'true0'", true), ("7 in 'a7'", true), ("8 in 'a7'", false), ("'a' in 'ba'", true)]
+    {
+        assert_eq!(holds(expression, &body), Ok(expected), "{expression}");
+        assert_eq!(by_minijinja(expression, &body), Some(expected), "{expression}");
+    }
+}
+
+#[test]
 fn no_expression_is_deeper_than_the_stack() {
     let long = "body.a ".repeat(1000);
     let parentheses = format!("{}1{}", "(".repeat(1000), ")".repeat(1000));
