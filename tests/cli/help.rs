@@ -19,6 +19,7 @@ fn of_the_plugin() {
       diff          Show what an upgrade or a rollback would change
       drift         Show what somebody else changed in the objects of a release
       status        Show each component of a release, and why it is not ready
+      doctor        Find what keeps metrics and alerts from arriving, and say what to do
       alerts        Show which alerts fire, since when, and who was told; silence them, test receivers
       apps          Show how the watched applications do, and what serves metrics and is not watched
       port-forward  Reach the UIs of a release from this machine, for as long as it runs
@@ -46,7 +47,7 @@ fn of_the_plugin() {
           --kubeconfig <FILE>      Path of the kubeconfig file
           --context <NAME>         Kubeconfig context to use
 
-    Exit codes: 0 ok, 1 failed, 2 usage, 5 cluster unreachable,
+    Exit codes: 0 ok, 1 failed, 2 usage, 3/4 doctor found something, 5 cluster unreachable,
     6 comparison failed (where 1 is: something differs), 7 deadline passed, 130/143 interrupted
     --- stderr
     ");

@@ -208,7 +208,7 @@ fn corruption(snapshot: &Snapshot) -> Vec<Finding> {
         Some(
             Finding::warn(format!("pod {} could not read a part of its write-ahead log", one.pod))
                 .about("prometheus")
-                .evidence([format!("{} since it started", count(times as usize, "corruption"))])
+                .evidence([format!("{times} since it started")])
                 .fix("kubectl obs logs prometheus"),
         )
     });
@@ -399,10 +399,12 @@ fn are(number: usize, one: &str, many: &str) -> String {
     if number == 1 { format!("1 {one} is") } else { format!("{number} {many} are") }
 }
 
-/// The one number that a query returns.
+/// The one number that a query returns, which counts something.
 fn number(snapshot: &Snapshot, query: &str) -> Option<usize> {
-    let series = snapshot.series(query)?;
-    Some(series.first().and_then(value).unwrap_or_default() as usize)
+    match snapshot.series(query)?.first() {
+        None => Some(0),
+        Some(series) => series["value"][1].as_str()?.parse().ok(),
+    }
 }
 
 fn state_of_objects(snapshot: &Snapshot) -> Vec<Finding> {

@@ -142,7 +142,7 @@ const GRID: &[(&str, Change, &str)] = &[
             drifted(
                 v,
                 json!({"object": {"kind": "Service", "namespace": "o", "name": "s"}, "missing": true, "foreign": false, "fields": []}),
-            )
+            );
         },
         "✘RL03",
     ),
@@ -152,7 +152,7 @@ const GRID: &[(&str, Change, &str)] = &[
             drifted(
                 v,
                 json!({"object": {"kind": "Service", "namespace": "o", "name": "s"}, "missing": false, "foreign": false, "fields": [{"path": "spec.type", "manager": "kubectl-edit"}]}),
-            )
+            );
         },
         "!RL04",
     ),
@@ -162,7 +162,7 @@ const GRID: &[(&str, Change, &str)] = &[
             drifted(
                 v,
                 json!({"object": {"kind": "Service", "namespace": "o", "name": "s"}, "missing": false, "orphan": true, "foreign": false, "fields": []}),
-            )
+            );
         },
         "!RL05",
     ),
@@ -259,7 +259,7 @@ const GRID: &[(&str, Change, &str)] = &[
         "a volume that did not grow",
         |v| {
             v["claims"]["answer"][0]["status"]["conditions"] =
-                json!([{"type": "FileSystemResizePending", "status": "True"}])
+                json!([{"type": "FileSystemResizePending", "status": "True"}]);
         },
         "!ST06",
     ),
@@ -357,7 +357,7 @@ const GRID: &[(&str, Change, &str)] = &[
                 v,
                 "databasesDown",
                 json!([series(json!({"job": "postgres", "database": "orders"}), "0")]),
-            )
+            );
         },
         "✘MX16",
     ),
@@ -395,7 +395,7 @@ const GRID: &[(&str, Change, &str)] = &[
         "Alertmanager is silent",
         |v| {
             v["alertmanager"]["answer"]["replicas"]["obs-alertmanager-0"] =
-                json!({"unknown": "no answer within 10s"})
+                json!({"unknown": "no answer within 10s"});
         },
         "✘NT01",
     ),
@@ -437,7 +437,7 @@ const GRID: &[(&str, Change, &str)] = &[
                 v,
                 "messagesFailed",
                 json!([series(json!({"integration": "slack", "reason": "authError"}), "2")]),
-            )
+            );
         },
         "✘NT06",
     ),
@@ -450,7 +450,7 @@ const GRID: &[(&str, Change, &str)] = &[
         "a silence that is over",
         |v| {
             v["alertmanager"]["answer"]["silences"]["answer"] =
-                json!([{"id": "1", "status": {"state": "expired"}, "matchers": []}])
+                json!([{"id": "1", "status": {"state": "expired"}, "matchers": []}]);
         },
         "",
     ),
@@ -465,7 +465,7 @@ const GRID: &[(&str, Change, &str)] = &[
         "a missing datasource",
         |v| {
             v["grafana"]["answer"]["datasources"]["answer"] =
-                json!([{"uid": "p", "name": "Prometheus", "type": "prometheus"}])
+                json!([{"uid": "p", "name": "Prometheus", "type": "prometheus"}]);
         },
         "✘GF03",
     ),
@@ -473,7 +473,7 @@ const GRID: &[(&str, Change, &str)] = &[
         "a datasource that fails",
         |v| {
             v["grafana"]["answer"]["datasourceHealth"]["p"] =
-                json!({"answer": {"status": "ERROR", "message": "refused"}})
+                json!({"answer": {"status": "ERROR", "message": "refused"}});
         },
         "✘GF04",
     ),
@@ -547,10 +547,10 @@ fn garbage_is_survived() {
         out.push(at.to_owned());
         match value {
             Value::Object(fields) => fields.iter().for_each(|(key, value)| {
-                paths(value, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), out)
+                paths(value, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), out);
             }),
             Value::Array(items) => {
-                items.iter().enumerate().for_each(|(n, value)| paths(value, &format!("{at}/{n}"), out))
+                items.iter().enumerate().for_each(|(n, value)| paths(value, &format!("{at}/{n}"), out));
             }
             _ => {}
         }

@@ -250,10 +250,15 @@ impl<'v> Evaluator<'v> {
                 text.clone()
             }
             Val::Undefined => "".into(),
-            Val::None => "none".into(),
-            Val::Bool(bool) => bool.to_string().into(),
+            // as templates write them into texts
+            Val::None => "None".into(),
+            Val::Bool(bool) => if *bool { "True" } else { "False" }.into(),
             Val::Int(int) => int.to_string().into(),
-            Val::Float(float) => float.to_string().into(),
+            Val::Float(float) => {
+                let text = float.to_string();
+                let whole = float.is_finite() && !text.contains('.');
+                if whole { format!("{text}.0") } else { text }.into()
+            }
             other => return Err(format!("{} is no text", other.kind())),
         })
     }
