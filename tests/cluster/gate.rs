@@ -129,7 +129,7 @@ fn every_verb(env: &Env) {
             reached |= outputs.iter().any(|output| output.contains("pwned"));
         }
         assert!(
-            reached || verb == "bundle images",
+            reached || ["bundle images", "doctor list"].contains(&verb.as_str()),
             "nothing hostile reached {verb}: its cases prove nothing"
         );
     }

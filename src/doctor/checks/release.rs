@@ -182,7 +182,7 @@ fn orphans(snapshot: &Snapshot) -> Vec<Finding> {
         true => Vec::new(),
         false => vec![
             Finding::warn(format!(
-                "{} of the release in none of its revisions",
+                "{} in no revision, though labelled as the release's own",
                 are(orphans.len(), "object")
             ))
             .evidence(orphans.iter().map(|one| shown(one)))
