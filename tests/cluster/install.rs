@@ -208,13 +208,13 @@ fn a_namespace_of_others_stays(env: &Env) {
     assert_eq!(traces(env), [format!("namespace/{}", env.namespace())]);
 }
 
-fn a_second_operator_is_told(env: &Env) {
-    env.make_namespace();
-    env.apply(
-        "{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: obs.obs, annotations: {\
-         kubectl-obs.dev/operation: install, kubectl-obs.dev/holder: alice@build-7}}, \
-         spec: {holderIdentity: 'alice@build-7/4121', leaseDurationSeconds: 15}}",
-    );
+/// Does something while somebody else works on the release; afterwards their Lease is there and expires.
+pub(crate) fn while_alice_works<T>(env: &Env, operation: &str, work: impl FnOnce() -> T) -> T {
+    env.apply(&format!(
+        "{{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {{name: obs.obs, annotations: {{\
+         kubectl-obs.dev/operation: {operation}, kubectl-obs.dev/holder: alice@build-7}}}}, \
+         spec: {{holderIdentity: 'alice@build-7/4121', leaseDurationSeconds: 15}}}}",
+    ));
     std::thread::scope(|scope| {
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
         scope.spawn(move || {
@@ -226,13 +226,18 @@ fn a_second_operator_is_told(env: &Env) {
                 }
             }
         });
-        let output = install(env, &[]).run();
+        let done = work();
         drop(stop);
-        assert_eq!(output.code, 1, "{output}");
-        assert!(output.stderr.contains("release obs is being installed by alice@build-7"), "{output}");
-        assert!(output.stderr.contains("--lock-timeout"), "{output}");
-        assert!(env.get("configmap obs-small-0").is_none(), "nothing was made");
-    });
+        done
+    })
+}
+
+fn a_second_operator_is_told(env: &Env) {
+    env.make_namespace();
+    let output = while_alice_works(env, "install", || install(env, &[]).run()).ends(1);
+    assert!(output.stderr.contains("release obs is being installed by alice@build-7"), "{output}");
+    assert!(output.stderr.contains("--lock-timeout"), "{output}");
+    assert!(env.get("configmap obs-small-0").is_none(), "nothing was made");
     // its holder renews it no more: after 15 s it is taken over
     install(env, &["--lock-timeout", "40s"]).run().ok();
     assert!(env.get("configmap obs-small-0").is_some());

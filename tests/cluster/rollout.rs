@@ -3,14 +3,17 @@
 use libtest_mimic::Trial;
 use serde_json::Value;
 
+use super::install::while_alice_works;
 use super::logs::install;
 use crate::support::env::Env;
+use crate::support::plugin::fixture;
 use crate::support::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial::node("rollout::a_restart_is_no_difference", a_restart),
         trial::node("rollout::what_is_not_ready_is_explained", not_ready),
+        trial::api("rollout::a_restart_does_not_come_between", not_between),
         trial::api("rollout::history_is_where_a_component_changed", history),
     ]
 }
@@ -40,6 +43,19 @@ fn a_restart(env: &Env) {
     let at = "/metadata/annotations/kubectl.kubernetes.io~1restartedAt";
     assert!(template.pointer(at).is_some());
     assert_eq!(deployment().pointer(at), template.pointer(at));
+}
+
+/// Of what somebody else does with the release.
+fn not_between(env: &Env) {
+    env.obs(["install", &fixture("bundles/small"), "--set", "replicas=1", "--wait=none"]).run().ok();
+    let refused =
+        while_alice_works(env, "upgrade", || env.obs(["rollout", "restart", "--timeout=60s"]).run());
+    assert_eq!(refused.code, 1, "{refused}");
+    assert!(refused.stderr.contains("release obs is being upgraded by alice@build-7"), "{refused}");
+    let workloads = env.list("deployments,statefulsets,daemonsets");
+    assert!(!workloads.is_empty());
+    let restarted = workloads.iter().filter(|workload| workload.to_string().contains("restartedAt")).count();
+    assert_eq!(restarted, 0, "nothing was restarted");
 }
 
 fn not_ready(env: &Env) {
