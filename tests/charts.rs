@@ -33,7 +33,7 @@ mod mistakes;
 #[path = "charts/promtool.rs"]
 mod promtool;
 #[path = "support/receivers.rs"]
-#[allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "tests on a cluster use the rest")]
+#[expect(dead_code, unreachable_pub, reason = "tests on a cluster use the rest")]
 mod receivers;
 #[path = "charts/rule_lints.rs"]
 mod rule_lints;

@@ -78,13 +78,8 @@ impl Cli {
             Command::Version(args) => (args.output, None, false),
             Command::Template(args) => (args.output, None, false),
             Command::Dashboards(args) => (args.output, None, false),
-            Command::Doctor(args) => {
-                let machine = |format| match format {
-                    DoctorOutput::Yaml => Output::Yaml,
-                    DoctorOutput::Json | DoctorOutput::Junit | DoctorOutput::Markdown => Output::Json,
-                };
-                (args.output.map(machine), None, false)
-            }
+            // whichever it is, a machine reads it
+            Command::Doctor(args) => (args.output.map(|_| Output::Json), None, false),
             Command::Password(_)
             | Command::Bundle(_)
             | Command::Completion(_)

@@ -1,6 +1,5 @@
 //! `kubectl obs install`, `upgrade`, `rollback` and `rollout undo`: one operation with four aims.
 
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use crate::cli::{self, DryRun, Output, Wait};
 use crate::error::{Error, Result};
 use crate::ops::change::{self, Aim, Helm, Options, PlanFile, Preview, Report, Upgrade, WaitFor};
 use crate::ops::load::Loaded;
-use crate::ops::parse_duration;
+use crate::ops::{parse_duration, read_input};
 
 /// Installs a bundle.
 pub async fn install(app: &App<'_>, args: cli::Install) -> Result<Outcome> {
@@ -170,13 +169,11 @@ fn read_plan(path: &Path) -> Result<PlanFile> {
         Error::usage(format!("plan {} cannot be read: {why}", path.display()))
             .hint("make one with kubectl obs upgrade --plan-out FILE")
     };
-    let mut text = String::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(MAX_PLAN + 1).read_to_string(&mut text))
-        .map_err(|error| failed(error.to_string()))?;
-    if text.len() as u64 > MAX_PLAN {
+    let bytes = read_input(path, MAX_PLAN + 1)?.map_err(|error| failed(error.to_string()))?;
+    if bytes.len() as u64 > MAX_PLAN {
         return Err(failed(format!("it is larger than {} MiB", MAX_PLAN >> 20)));
     }
+    let text = String::from_utf8(bytes).map_err(|_| failed("it is not UTF-8 text".to_owned()))?;
     PlanFile::parse(&text).map_err(failed)
 }
 
@@ -188,14 +185,7 @@ fn write_plan(path: &Path, plan: &PlanFile) -> Result<()> {
     };
     let text = serde_json::to_string_pretty(plan)
         .map_err(|error| Error::failed(format!("the plan cannot be written: {error}")))?;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(failed)?;
-    #[cfg(unix)]
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600)).map_err(failed)?;
-    std::io::Write::write_all(&mut file, format!("{text}\n").as_bytes()).map_err(failed)
+    super::write_for_owner(path, format!("{text}\n").as_bytes()).map_err(failed)
 }
 
 fn print(app: &App<'_>, operation: &cli::Operation, report: &Report) -> Result<()> {

@@ -1,6 +1,5 @@
 //! `kubectl obs doctor`
 
-use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -71,29 +70,24 @@ async fn look(app: &App<'_>, timeout: Duration) -> Result<Snapshot> {
     ctx.or(ops::doctor::look(&ctx)).await
 }
 
+/// Most bytes of a snapshot: the targets of a large cluster with all their labels.
+const MOST: u64 = 1 << 30;
+
 fn read(file: &Path) -> Result<Snapshot> {
     let shown = file.display();
-    let text =
-        fs::read_to_string(file).map_err(|error| Error::usage(format!("cannot read {shown}: {error}")))?;
-    Snapshot::read(&text).map_err(|why| {
+    let bytes = ops::read_input(file, MOST)?
+        .map_err(|error| Error::usage(format!("cannot read {shown}: {error}")))?;
+    Snapshot::read(&String::from_utf8_lossy(&bytes)).map_err(|why| {
         Error::usage(format!("{shown} is not what the doctor saw: {why}"))
             .hint("make one with kubectl obs doctor --save FILE")
     })
 }
 
-/// A snapshot is there whole or not at all, and for its owner alone: it holds lines of logs.
+/// For its owner's eyes: it holds lines of logs.
 fn save(file: &Path, snapshot: &Snapshot) -> Result<()> {
     let failed = |error: std::io::Error| Error::failed(format!("cannot write {}: {error}", file.display()));
     let text = serde_json::to_vec_pretty(snapshot).map_err(|error| failed(error.into()))?;
-    let mut new = file.as_os_str().to_owned();
-    new.push(format!(".{}.new", std::process::id()));
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&new).and_then(|mut made| std::io::Write::write_all(&mut made, &text));
-    let written = written.and_then(|()| fs::rename(&new, file)).inspect_err(|_| drop(fs::remove_file(&new)));
-    written.map_err(failed)
+    super::write_for_owner(file, &text).map_err(failed)
 }
 
 fn check(id: &str) -> Result<&'static Check> {

@@ -190,6 +190,18 @@ impl App<'_> {
     }
 }
 
+/// Writes a file that its owner alone may read.
+fn write_for_owner(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    std::io::Write::write_all(&mut file, bytes)
+}
+
 /// `release.kubectl-obs.dev/NAME`, as `-o name` prints it.
 fn release_name(name: &str) -> String {
     format!("release.kubectl-obs.dev/{name}")

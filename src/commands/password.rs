@@ -1,13 +1,12 @@
 //! `kubectl obs password`
 
-use std::io::Read;
 use std::time::Duration;
 
 use super::App;
 use crate::cli;
 use crate::error::{Error, Result};
 use crate::event::Silent;
-use crate::ops::password;
+use crate::ops::{password, read_input};
 
 /// Most bytes that are read from stdin: more is no password.
 const MOST: u64 = 64 << 10;
@@ -50,9 +49,8 @@ fn typed(app: &App<'_>, component: &str) -> Result<String> {
     if let Some(typed) = app.ui.password(&format!("new password of {component}"))? {
         return Ok(typed);
     }
-    let mut bytes = Vec::new();
-    let read = std::io::stdin().lock().take(MOST + 1).read_to_end(&mut bytes);
-    read.map_err(|error| Error::failed(format!("stdin cannot be read: {error}")))?;
+    let read = read_input("-".as_ref(), MOST + 1)?;
+    let bytes = read.map_err(|error| Error::failed(format!("stdin cannot be read: {error}")))?;
     if bytes.len() as u64 > MOST {
         return Err(Error::usage(format!(
             "stdin holds more than {} KiB: this cannot be a password",

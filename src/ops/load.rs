@@ -1,8 +1,6 @@
 //! From what was typed to what is installed: opens the bundle, reads value files and flags,
 //! merges and checks the values.
 
-use std::io::Read;
-
 use serde_json::Value;
 
 use super::Context;
@@ -274,22 +272,11 @@ fn read(path: &str) -> Result<String> {
     let failed = |why: String| {
         Error::usage(format!("values file {path} cannot be read: {why}")).hint("check the path given with -f")
     };
-    let from = path.to_owned();
-    // a terminal, a pipe or a FIFO may never end
-    let text = super::leave_when_told(move || {
-        let mut text = String::new();
-        let limit = MAX_FILE + 1;
-        let read = match from.as_str() {
-            "-" => std::io::stdin().take(limit).read_to_string(&mut text),
-            file => std::fs::File::open(file).and_then(|file| file.take(limit).read_to_string(&mut text)),
-        };
-        read.map(|_| text)
-    })?;
-    let text = text.map_err(|e| failed(reason(&e)))?;
-    if text.len() as u64 > MAX_FILE {
+    let bytes = super::read_input(path.as_ref(), MAX_FILE + 1)?.map_err(|e| failed(reason(&e)))?;
+    if bytes.len() as u64 > MAX_FILE {
         return Err(failed("it is larger than 16 MiB".into()));
     }
-    Ok(text)
+    String::from_utf8(bytes).map_err(|_| failed("it is not UTF-8 text".into()))
 }
 
 /// An I/O error in our words, without the operating system's number.
@@ -298,7 +285,6 @@ fn reason(error: &std::io::Error) -> String {
         std::io::ErrorKind::NotFound => "it does not exist".into(),
         std::io::ErrorKind::PermissionDenied => "permission denied".into(),
         std::io::ErrorKind::IsADirectory => "it is a folder".into(),
-        std::io::ErrorKind::InvalidData => "it is not UTF-8 text".into(),
         _ => error.to_string(),
     }
 }

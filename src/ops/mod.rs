@@ -180,6 +180,21 @@ fn leave_when_told<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
     }
 }
 
+/// The first bytes of a file, or of standard input for `-`. A terminal, a pipe or a FIFO may never end: a signal
+/// leaves it.
+pub fn read_input(path: &std::path::Path, limit: u64) -> Result<std::io::Result<Vec<u8>>> {
+    use std::io::Read;
+    let path = path.to_owned();
+    leave_when_told(move || {
+        let mut bytes = Vec::new();
+        let read = match path.to_str() {
+            Some("-") => std::io::stdin().take(limit).read_to_end(&mut bytes),
+            _ => std::fs::File::open(&path).and_then(|file| file.take(limit).read_to_end(&mut bytes)),
+        };
+        read.map(|_| bytes)
+    })
+}
+
 /// The error to end with, if a signal came.
 fn told() -> Option<Error> {
     SIGNALLED.get().map(|terminated| interrupted(*terminated))

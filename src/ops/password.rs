@@ -218,13 +218,12 @@ impl Session<'_, '_> {
         password: &[u8],
         body: Option<&Value>,
     ) -> Result<(u16, String)> {
-        let credentials = [self.login.user.as_bytes(), b":", password].concat();
         let path = format!("{}{path}", self.login.path);
         let request = Request::builder()
             .method(method)
             .uri(&path)
             .header(http::header::CONTENT_TYPE, "application/json")
-            .header(AUTHORIZATION, format!("Basic {}", base64(&credentials)))
+            .header(AUTHORIZATION, login::basic(&self.login.user, password))
             .body(body.map(|body| body.to_string().into_bytes()).unwrap_or_default())
             .map_err(|_| Error::failed(format!("\"{path}\" is not a path that can be asked for")))?;
         let Place { namespace, pod, port } = &self.at;

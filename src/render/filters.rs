@@ -171,6 +171,12 @@ pub fn quantity(text: &str) -> Option<i64> {
 
 /// Seconds of a Prometheus or Go duration: `15d`, `1h30m`, `90s`. Rounded up.
 pub fn duration(text: &str) -> Option<i64> {
+    let millis = milliseconds(text)?;
+    Some(millis / 1000 + i64::from(millis % 1000 > 0))
+}
+
+/// Milliseconds of one.
+pub fn milliseconds(text: &str) -> Option<i64> {
     if text == "0" {
         return Some(0);
     }
@@ -194,7 +200,7 @@ pub fn duration(text: &str) -> Option<i64> {
         millis = millis.checked_add(number.parse::<i64>().ok()?.checked_mul(scale)?)?;
         rest = tail;
     }
-    (!text.is_empty()).then_some(millis / 1000 + i64::from(millis % 1000 > 0))
+    (!text.is_empty()).then_some(millis)
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use crate::{Result, yaml};
 pub(crate) use engine::Engine;
 use engine::NOTES;
 pub use expression::{check_expression, expression_is_true};
-pub use filters::duration;
+pub use filters::{duration, milliseconds};
 use finish::{Finisher, Owner, version_label};
 use parts::{Part, Parts};
 

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::metrics::of_prometheus;
-use super::{items, text};
+use super::metrics::PROMETHEUS;
+use super::{are, items, text};
 use crate::doctor::snapshot::label;
 use crate::doctor::{Check, Finding, Need, Snapshot};
 use crate::words::count;
@@ -16,7 +16,7 @@ pub const CHECKS: &[Check] = &[
         verify: "/api/v1/rules of Prometheus",
         fix: "kubectl obs drift: are the ConfigMaps with the rules there?",
         needs: &[Need::Prometheus],
-        follows: of_prometheus(),
+        follows: PROMETHEUS,
         run: loaded,
     },
     Check {
@@ -26,7 +26,7 @@ pub const CHECKS: &[Check] = &[
         verify: "/api/v1/rules of Prometheus: lastError",
         fix: "correct the expression; of a rule of the stack: please report it",
         needs: &[Need::Prometheus],
-        follows: of_prometheus(),
+        follows: PROMETHEUS,
         run: broken,
     },
     Check {
@@ -36,7 +36,7 @@ pub const CHECKS: &[Check] = &[
         verify: "prometheus_rule_group_iterations_missed_total",
         fix: "give Prometheus more CPU, or split the group",
         needs: &[Need::Prometheus],
-        follows: of_prometheus(),
+        follows: PROMETHEUS,
         run: missed,
     },
     Check {
@@ -144,8 +144,4 @@ fn critical(snapshot: &Snapshot) -> Vec<Finding> {
                 .fix("kubectl obs alerts shows who was told, and the runbooks"),
         ],
     }
-}
-
-fn are(number: usize, what: &str) -> String {
-    format!("{} {}", count(number, what), if number == 1 { "is" } else { "are" })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::text;
+use super::{NO_PODS, text};
 use crate::doctor::snapshot::Grafana;
 use crate::doctor::{Check, Finding, Need, Snapshot};
 use crate::words::count;
@@ -15,7 +15,7 @@ pub const CHECKS: &[Check] = &[
         verify: "/api/health of Grafana",
         fix: "kubectl obs logs grafana",
         needs: &[Need::Status],
-        follows: &["WK01", "WK02", "WK03", "WK04", "WK05", "WK07", "WK08", "WK09", "WK13", "ST01", "RL03"],
+        follows: NO_PODS,
         run: health,
     },
     Check {

@@ -1,16 +1,18 @@
 //! MX: metrics, from the target to the sample that is stored.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{items, text};
+use super::{NO_PODS, are, items, silent, text};
 use crate::doctor::snapshot::{Prometheus, label, value};
 use crate::doctor::{Check, Finding, Need, Severity, Snapshot};
+use crate::render::milliseconds;
 use crate::words::count;
 
 /// What makes Prometheus itself silent or wrong.
-const PROMETHEUS: [&str; 4] = ["MX01", "MX02", "MX03", "MX10"];
+pub(super) const PROMETHEUS: &[&str] = &["MX01", "MX02", "MX03", "MX10"];
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -20,7 +22,7 @@ pub const CHECKS: &[Check] = &[
         verify: "kubectl obs logs prometheus",
         fix: "see why it does not answer: kubectl obs status, kubectl obs logs prometheus",
         needs: &[Need::Status],
-        follows: &["WK01", "WK02", "WK03", "WK04", "WK05", "WK07", "WK08", "WK09", "WK13", "ST01", "RL03"],
+        follows: NO_PODS,
         run: answers,
     },
     Check {
@@ -172,18 +174,12 @@ fn answers(snapshot: &Snapshot) -> Vec<Finding> {
     if !snapshot.has("prometheus") {
         return Vec::new();
     }
-    let silent = |what: String, why: &str| {
-        Finding::fail(what)
-            .about("prometheus")
-            .evidence([why.to_owned()])
-            .fix("kubectl obs status")
-            .fix("kubectl obs logs prometheus")
-    };
     if let Some(why) = snapshot.prometheus.why() {
-        return vec![silent("Prometheus does not answer".to_owned(), why)];
+        return vec![silent("prometheus", "Prometheus does not answer".to_owned(), why)];
     }
-    let silent = replicas(snapshot)
-        .filter_map(|one| Some(silent(format!("pod {} does not answer", one.pod), one.targets.why()?)));
+    let silent = replicas(snapshot).filter_map(|one| {
+        Some(silent("prometheus", format!("pod {} does not answer", one.pod), one.targets.why()?))
+    });
     silent.collect()
 }
 
@@ -317,7 +313,8 @@ fn slow(snapshot: &Snapshot) -> Vec<Finding> {
     let mut lines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for target in targets(snapshot).filter(|target| target["health"] == "up") {
         let took = target["lastScrapeDuration"].as_f64().unwrap_or_default();
-        let Some(limit) = seconds(text(&target["scrapeTimeout"])) else { continue };
+        let Some(limit) = milliseconds(text(&target["scrapeTimeout"])) else { continue };
+        let limit = Duration::from_millis(limit.unsigned_abs()).as_secs_f64();
         if took > 0.8 * limit {
             let instance = text(&target["labels"]["instance"]);
             lines.entry(pool(target)).or_default().push(format!("{instance}: {took:.1}s of {limit:.0}s"));
@@ -332,28 +329,6 @@ fn slow(snapshot: &Snapshot) -> Vec<Finding> {
                 .fix("kubectl obs upgrade --set scrape.timeout=…, scrape.interval=…")
         })
         .collect()
-}
-
-/// `10s`, `1m`, `1m30s`, `500ms`, as Prometheus writes them.
-fn seconds(text: &str) -> Option<f64> {
-    let mut total = 0.0;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let unit = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        total += number
-            * match &rest[..unit] {
-                "ms" => 0.001,
-                "s" => 1.0,
-                "m" => 60.0,
-                "h" => 3600.0,
-                _ => return None,
-            };
-        rest = &rest[unit..];
-    }
-    (!text.is_empty()).then_some(total)
 }
 
 fn appended(snapshot: &Snapshot) -> Vec<Finding> {
@@ -385,18 +360,11 @@ fn twice(snapshot: &Snapshot) -> Vec<Finding> {
     match double.is_empty() {
         true => Vec::new(),
         false => vec![
-            Finding::warn(format!(
-                "{} scraped by more than one job",
-                are(double.len(), "address", "addresses")
-            ))
-            .evidence(double)
-            .fix("remove the annotation prometheus.io/scrape, or the entry of apps:"),
+            Finding::warn(format!("{} scraped by more than one job", are(double.len(), "scrape URL")))
+                .evidence(double)
+                .fix("remove the annotation prometheus.io/scrape, or the entry of apps:"),
         ],
     }
-}
-
-fn are(number: usize, one: &str, many: &str) -> String {
-    if number == 1 { format!("1 {one} is") } else { format!("{number} {many} are") }
 }
 
 /// The one number that a query returns, which counts something.
@@ -492,9 +460,4 @@ fn clock(snapshot: &Snapshot) -> Vec<Finding> {
             .fix("set the clock by NTP, here or on its node")
         })
         .collect()
-}
-
-/// For the checks of what Prometheus tells.
-pub(super) const fn of_prometheus() -> &'static [&'static str] {
-    &PROMETHEUS
 }

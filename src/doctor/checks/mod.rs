@@ -12,7 +12,9 @@ mod workloads;
 
 use serde_json::Value;
 
-use super::Check;
+use super::{Check, Finding, Severity, Snapshot};
+use crate::object::labels;
+use crate::words::count;
 
 /// All themes, in the order of blame.
 pub const ALL: [&[Check]; 8] = [
@@ -25,6 +27,52 @@ pub const ALL: [&[Check]; 8] = [
     notify::CHECKS,
     dashboards::CHECKS,
 ];
+
+/// What is wrong with a component's pods, so that nobody answers for it.
+const NO_PODS: &[&str] =
+    &["WK01", "WK02", "WK03", "WK04", "WK05", "WK07", "WK08", "WK09", "WK13", "ST01", "RL03"];
+
+/// The components whose explanation has one of these causes.
+fn of_causes(snapshot: &Snapshot, causes: &[&str]) -> Vec<Finding> {
+    let status = snapshot.status.answer();
+    let components = status.into_iter().flat_map(|status| items(&status["components"]));
+    components
+        .filter_map(|component| {
+            let explanation = &component["explanation"];
+            let cause = text(&explanation["cause"]);
+            causes.iter().find(|known| known.eq_ignore_ascii_case(cause))?;
+            let severity = match cause.eq_ignore_ascii_case("Waiting") && component["state"] != "failed" {
+                true => Severity::Warn,
+                false => Severity::Fail,
+            };
+            let evidence = items(&explanation["evidence"]).map(|line| text(line).to_owned());
+            let mut finding = Finding::new(severity, text(&explanation["headline"]))
+                .about(text(&component["name"]))
+                .evidence(evidence);
+            finding.fix = text(&explanation["hint"]).lines().map(str::to_owned).collect();
+            Some(finding)
+        })
+        .collect()
+}
+
+/// A component of the release that does not answer: as a whole, or one of its pods.
+fn silent(component: &str, what: String, why: &str) -> Finding {
+    Finding::fail(what)
+        .about(component)
+        .evidence([why.to_owned()])
+        .fix("kubectl obs status")
+        .fix(format!("kubectl obs logs {component}"))
+}
+
+/// The component of the release that a pod or a claim belongs to.
+fn component(object: &Value) -> &str {
+    text(&object["metadata"]["labels"][labels::OBS_COMPONENT])
+}
+
+/// `1 object is`, `2 objects are`
+fn are(number: usize, what: &str) -> String {
+    format!("{} {}", count(number, what), if number == 1 { "is" } else { "are" })
+}
 
 /// A value as text; empty where it is none.
 fn text(value: &Value) -> &str {

@@ -1,12 +1,8 @@
 //! NT: from the alert to the person who is told.
 
-use super::{items, text};
+use super::{NO_PODS, items, silent, text};
 use crate::doctor::snapshot::{Alertmanager, label};
 use crate::doctor::{Check, Finding, Need, Snapshot};
-
-/// What keeps Alertmanager from answering.
-const PODS: &[&str] =
-    &["WK01", "WK02", "WK03", "WK04", "WK05", "WK07", "WK08", "WK09", "WK13", "ST01", "RL03"];
 
 /// A silence that lasts longer than this is forgotten by who made it.
 const LONG: f64 = 30.0 * 86_400.0;
@@ -19,7 +15,7 @@ pub const CHECKS: &[Check] = &[
         verify: "kubectl obs logs alertmanager",
         fix: "see why it does not answer: kubectl obs status",
         needs: &[Need::Status],
-        follows: PODS,
+        follows: NO_PODS,
         run: answers,
     },
     Check {
@@ -102,19 +98,14 @@ fn answers(snapshot: &Snapshot) -> Vec<Finding> {
     if !snapshot.has("alertmanager") {
         return Vec::new();
     }
-    let silent = |what: String, why: &str| {
-        Finding::fail(what)
-            .about("alertmanager")
-            .evidence([why.to_owned()])
-            .fix("kubectl obs status")
-            .fix("kubectl obs logs alertmanager")
-    };
     if let Some(why) = snapshot.alertmanager.why() {
-        return vec![silent("Alertmanager does not answer".to_owned(), why)];
+        return vec![silent("alertmanager", "Alertmanager does not answer".to_owned(), why)];
     }
     let replicas = alertmanager(snapshot).into_iter().flat_map(|one| &one.replicas);
     replicas
-        .filter_map(|(pod, asked)| Some(silent(format!("pod {pod} does not answer"), asked.why()?)))
+        .filter_map(|(pod, asked)| {
+            Some(silent("alertmanager", format!("pod {pod} does not answer"), asked.why()?))
+        })
         .collect()
 }
 

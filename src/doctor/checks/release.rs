@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use super::{items, text};
+use super::{are, items, text};
 use crate::doctor::{Check, Finding, Need, Snapshot};
-use crate::words::count;
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -219,9 +218,4 @@ fn namesakes(snapshot: &Snapshot) -> Vec<Finding> {
                 .fix("kubectl obs list --all-namespaces shows them"),
         ],
     }
-}
-
-/// `1 object is`, `2 objects are`
-fn are(number: usize, what: &str) -> String {
-    format!("{} {}", count(number, what), if number == 1 { "is" } else { "are" })
 }

@@ -1,8 +1,6 @@
 //! ST: the volumes of the release.
 
-use serde_json::Value;
-
-use super::{condition, items, name, text};
+use super::{component, condition, name, of_causes, text};
 use crate::doctor::snapshot::{label, value};
 use crate::doctor::{Check, Finding, Need, Severity, Snapshot};
 
@@ -60,27 +58,14 @@ pub const CHECKS: &[Check] = &[
 ];
 
 fn bound(snapshot: &Snapshot) -> Vec<Finding> {
-    let status = snapshot.status.answer();
-    let components = status.into_iter().flat_map(|status| items(&status["components"]));
-    let mut found: Vec<Finding> = components
-        .filter(|component| text(&component["explanation"]["cause"]).eq_ignore_ascii_case("Claim"))
-        .map(|component| {
-            let explanation = &component["explanation"];
-            let mut finding = Finding::fail(text(&explanation["headline"]))
-                .about(text(&component["name"]))
-                .evidence(items(&explanation["evidence"]).map(|line| text(line).to_owned()));
-            finding.fix = text(&explanation["hint"]).lines().map(str::to_owned).collect();
-            finding
-        })
-        .collect();
+    let mut found = of_causes(snapshot, &["Claim"]);
     for claim in snapshot.claims.answer().into_iter().flatten() {
-        let severity = match text(&claim["status"]["phase"]) {
-            "Lost" => Severity::Fail,
-            // who waits for the first pod is explained by the pod
-            _ => continue,
-        };
+        // who waits for the first pod is explained by the pod
+        if claim["status"]["phase"] != "Lost" {
+            continue;
+        }
         found.push(
-            Finding::new(severity, format!("volume claim {} has lost its volume", name(claim)))
+            Finding::fail(format!("volume claim {} has lost its volume", name(claim)))
                 .about(component(claim))
                 .evidence([format!("volume {} does not exist any more", text(&claim["spec"]["volumeName"]))])
                 .fix("bring the volume back, or delete the claim and the pod: its data is gone"),
@@ -161,10 +146,6 @@ fn growing(snapshot: &Snapshot) -> Vec<Finding> {
         );
     }
     found
-}
-
-fn component(object: &Value) -> &str {
-    text(&object["metadata"]["labels"][crate::object::labels::OBS_COMPONENT])
 }
 
 /// The component whose claim it is.

@@ -1,11 +1,9 @@
 //! WK: the pods of the release. Why a component is not ready is what the explainer of `status` found; here its
 //! causes get their ids.
 
-use serde_json::Value;
-
-use super::{items, name, text};
+use super::{component, items, name, of_causes, text};
 use crate::doctor::snapshot::{label, value};
-use crate::doctor::{Check, Finding, Need, Severity, Snapshot};
+use crate::doctor::{Check, Finding, Need, Snapshot};
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -120,29 +118,6 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// The components whose explanation has one of these causes.
-fn of_causes(snapshot: &Snapshot, causes: &[&str]) -> Vec<Finding> {
-    let status = snapshot.status.answer();
-    let components = status.into_iter().flat_map(|status| items(&status["components"]));
-    components
-        .filter_map(|component| {
-            let explanation = &component["explanation"];
-            let cause = text(&explanation["cause"]);
-            causes.iter().find(|known| known.eq_ignore_ascii_case(cause))?;
-            let severity = match cause.eq_ignore_ascii_case("Waiting") && component["state"] != "failed" {
-                true => Severity::Warn,
-                false => Severity::Fail,
-            };
-            let evidence = items(&explanation["evidence"]).map(|line| text(line).to_owned());
-            let mut finding = Finding::new(severity, text(&explanation["headline"]))
-                .about(text(&component["name"]))
-                .evidence(evidence);
-            finding.fix = text(&explanation["hint"]).lines().map(str::to_owned).collect();
-            Some(finding)
-        })
-        .collect()
-}
-
 fn memory(snapshot: &Snapshot) -> Vec<Finding> {
     let mut found = of_causes(snapshot, &["Memory"]);
     let day = 24.0 * 3600.0;
@@ -240,9 +215,4 @@ fn restarts(snapshot: &Snapshot) -> Vec<Finding> {
         }
     }
     found
-}
-
-/// The component whose pod it is.
-fn component(pod: &Value) -> &str {
-    text(&pod["metadata"]["labels"][crate::object::labels::OBS_COMPONENT])
 }

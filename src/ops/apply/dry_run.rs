@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{PARALLEL, kind_of};
 use crate::cluster::{ApplyError, ApplyOptions};
 use crate::error::{Error, Result};
-use crate::object::{Object, ObjectId};
+use crate::object::{Kind, Object, ObjectId};
 use crate::ops::Context;
 use crate::plan::{self, Change, Plan, Step, local};
 
@@ -145,9 +145,7 @@ pub(super) async fn verdict(ctx: &Context<'_>, step: &Step, brought: &Brought) -
         Err(ApplyError::Forbidden(error)) => Verdict::Forbidden(error),
         // planned as new: somebody made it meanwhile
         Err(ApplyError::Conflict(_, error)) if step.change == Change::Create => {
-            let live = ctx.cluster.look_up(&kind, step.object.namespace(), step.object.name()).await?;
-            let other = live.flatten().filter(|live| !plan::is_ours(live, &step.object));
-            Verdict::Refused(other.map_or(error, |live| foreign(step, &live)))
+            Verdict::Refused(taken_meanwhile(ctx, step, &kind).await?.unwrap_or(error))
         }
         Err(error) => {
             let error = Error::from(error);
@@ -176,6 +174,13 @@ pub(super) fn unknown_kind(object: &Object) -> Error {
         object.id()
     ))
     .hint("install the CustomResourceDefinition for it, or correct apiVersion and kind in the bundle")
+}
+
+/// Whose the object is, when somebody else made it since the plan; None for who may not look.
+pub(super) async fn taken_meanwhile(ctx: &Context<'_>, step: &Step, kind: &Kind) -> Result<Option<Error>> {
+    let live = ctx.cluster.look_up(kind, step.object.namespace(), step.object.name()).await?;
+    let other = live.flatten().filter(|live| !plan::is_ours(live, &step.object));
+    Ok(other.map(|live| foreign(step, &live)))
 }
 
 /// Somebody else's object has the name.

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::dry_run::{foreign, unknown_kind};
+use super::dry_run::{foreign, taken_meanwhile, unknown_kind};
 use super::kind_of;
 use crate::cluster::records::base64;
 use crate::cluster::{Applied, ApplyError, ApplyOptions, DeleteOptions, Propagation};
@@ -119,9 +119,7 @@ async fn create_exclusively(run: &Run<'_>, step: &Step, kind: &Kind, object: &Ob
 /// Fails when there is an object of somebody else by now; who may not look learns it from the apply.
 pub(super) async fn name_is_free(run: &Run<'_>, step: &Step) -> Result<()> {
     let Some(kind) = kind_of(&run.ctx, &step.object).await? else { return Ok(()) };
-    let live = run.ctx.cluster.look_up(&kind, None, step.object.name()).await?;
-    let other = live.flatten().filter(|live| !plan::is_ours(live, &step.object));
-    other.map_or(Ok(()), |live| Err(foreign(step, &live)))
+    taken_meanwhile(&run.ctx, step, &kind).await?.map_or(Ok(()), Err)
 }
 
 /// The earlier defaults that were to go and did not.

@@ -170,7 +170,7 @@ async fn webhooks(ctx: &Context<'_>) -> Result<Vec<DeadWebhook>, String> {
                 else {
                     continue;
                 };
-                if webhook["failurePolicy"] == "Ignore" || has_endpoint(ctx, namespace, name).await? {
+                if webhook["failurePolicy"] == "Ignore" || answers(ctx, namespace, name).await? {
                     continue;
                 }
                 dead.push(DeadWebhook {
@@ -188,14 +188,9 @@ async fn webhooks(ctx: &Context<'_>) -> Result<Vec<DeadWebhook>, String> {
     Ok(dead)
 }
 
-async fn has_endpoint(ctx: &Context<'_>, namespace: &str, service: &str) -> Result<bool, String> {
-    let kinds = ctx.cluster.kinds().await.map_err(said)?;
-    let Some(kind) = kinds.preferred("discovery.k8s.io", "EndpointSlice") else { return Ok(true) };
-    let selector = format!("kubernetes.io/service-name={service}");
-    let slices = ctx.cluster.list(&kind, Some(namespace), &selector).await.map_err(said)?;
-    let endpoints = slices.iter().flat_map(|slice| slice["endpoints"].as_array().into_iter().flatten());
-    // absent means ready
-    Ok(endpoints.into_iter().any(|endpoint| endpoint["conditions"]["ready"] != false))
+/// What is not known is not told as a fault.
+async fn answers(ctx: &Context<'_>, namespace: &str, service: &str) -> Result<bool, String> {
+    Ok(live::answered(ctx, namespace, service).await.map_err(said)?.unwrap_or(true))
 }
 
 /// Other releases whose bundle has the same name.

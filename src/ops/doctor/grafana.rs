@@ -2,11 +2,11 @@
 //! password stays in this module.
 
 use http::header::AUTHORIZATION;
+use http::request::Builder;
 use http::{Method, Request};
 use serde_json::{Value, json};
 
 use super::{by_name, in_time, off};
-use crate::cluster::records::base64;
 use crate::doctor::Asked;
 use crate::doctor::snapshot::Grafana;
 use crate::object::builtin;
@@ -32,29 +32,13 @@ pub async fn look(ctx: &Context<'_>, record: Option<&Record>) -> Asked<Grafana> 
     };
     let login = login::of(record, GRAFANA);
     let below = login.as_ref().map(|login| login.path.clone()).unwrap_or_default();
-    let session = Session { ctx, place: &place, below: &below, authorization: None };
-    let health = in_time(session.get("/api/health")).await;
     let authorization = match &login {
         None => Err("the release does not say how to log in".to_owned()),
         Some(login) => authorization(ctx, record, login).await,
     };
-    let expected_dashboards = dashboards::uids(record);
-    let authorization = match authorization {
-        Ok(authorization) => authorization,
-        Err(why) => {
-            let unknown = || why.clone();
-            return Asked::Answer(Grafana {
-                health,
-                login: Asked::Unknown(unknown()),
-                datasources: Asked::Unknown(unknown()),
-                dashboards: Asked::Unknown(unknown()),
-                expected_dashboards,
-                ..Grafana::default()
-            });
-        }
-    };
-    let session = Session { authorization: Some(authorization), ..session };
-    let (login, datasources, dashboards) = tokio::join!(
+    let session = Session { ctx, place: &place, below: &below, authorization };
+    let (health, login, datasources, dashboards) = tokio::join!(
+        in_time(session.health()),
         in_time(async { Ok(session.ask("/api/user").await?.0) }),
         in_time(session.datasources()),
         in_time(session.dashboards()),
@@ -71,6 +55,7 @@ pub async fn look(ctx: &Context<'_>, record: Option<&Record>) -> Asked<Grafana> 
         (uid, async move { in_time(session.said(&path)).await })
     });
     let datasource_health = by_name(health_of).await;
+    let expected_dashboards = dashboards::uids(record);
     Asked::Answer(Grafana { health, login, datasources, datasource_health, dashboards, expected_dashboards })
 }
 
@@ -80,25 +65,30 @@ async fn authorization(ctx: &Context<'_>, record: &Record, login: &login::Login)
     let live = found.map_err(super::said)?.ok_or_else(|| format!("secret {} is missing", login.secret))?;
     let password = login::password(&live, &login.key)
         .ok_or_else(|| format!("secret {} has no key {}", login.secret, login.key))?;
-    let mut pair = format!("{}:", login.user).into_bytes();
-    pair.extend(password);
-    Ok(format!("Basic {}", base64(&pair)))
+    Ok(login::basic(&login.user, &password))
 }
 
-/// Where to ask, and as whom.
+/// Where to ask, and as whom; or why nobody can log in.
 struct Session<'a, 'c> {
     ctx: &'a Context<'c>,
     place: &'a Place,
     below: &'a str,
-    authorization: Option<String>,
+    authorization: Result<String, String>,
 }
 
 impl Session<'_, '_> {
+    /// What needs no login.
+    async fn health(&self) -> Result<Value, String> {
+        ok("/api/health", self.send("/api/health", Request::builder()).await?)
+    }
+
     async fn ask(&self, path: &str) -> Result<(u16, Option<Value>), String> {
-        let mut request = Request::builder().method(Method::GET).uri(format!("{}{path}", self.below));
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization);
-        }
+        let authorization = self.authorization.as_ref().map_err(String::clone)?;
+        self.send(path, Request::builder().header(AUTHORIZATION, authorization)).await
+    }
+
+    async fn send(&self, path: &str, request: Builder) -> Result<(u16, Option<Value>), String> {
+        let request = request.method(Method::GET).uri(format!("{}{path}", self.below));
         let request = request.body(Vec::new()).map_err(|_| format!("{path} cannot be asked for"))?;
         let Place { namespace, pod, port } = self.place;
         let answer = self.ctx.cluster.pod_http(namespace, pod, *port, request, TRY).await;
@@ -109,10 +99,7 @@ impl Session<'_, '_> {
 
     /// JSON of an answer 200.
     async fn get(&self, path: &str) -> Result<Value, String> {
-        match self.ask(path).await? {
-            (200, Some(json)) => Ok(json),
-            (status, _) => Err(format!("{path} answers {status}")),
-        }
+        ok(path, self.ask(path).await?)
     }
 
     /// JSON whatever the status: a datasource that is ill says so with 400 or 500.
@@ -134,5 +121,13 @@ impl Session<'_, '_> {
         let all = self.get("/api/search?type=dash-db&limit=5000").await?;
         let all = all.as_array().ok_or("/api/search does not answer a list")?;
         Ok(all.iter().filter_map(|board| board["uid"].as_str().map(str::to_owned)).collect())
+    }
+}
+
+/// JSON of an answer 200.
+fn ok(path: &str, answer: (u16, Option<Value>)) -> Result<Value, String> {
+    match answer {
+        (200, Some(json)) => Ok(json),
+        (status, _) => Err(format!("{path} answers {status}")),
     }
 }

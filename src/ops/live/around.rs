@@ -9,7 +9,7 @@ use super::selector;
 use crate::cluster::Cluster;
 use crate::error::Result;
 use crate::event::Event;
-use crate::object::{Object, builtin, labels};
+use crate::object::{Kind, Object, builtin, labels};
 use crate::ops::Context;
 use crate::plan::Admission;
 use crate::readiness::{Readiness, readiness};
@@ -95,4 +95,37 @@ pub async fn ready_pods(ctx: &Context<'_>, namespace: &str, component: &str) -> 
         .filter(|pod| readiness(pod) == Readiness::Ready && pod["status"]["phase"] == "Running")
         .filter_map(|pod| pod["metadata"]["name"].as_str().map(str::to_owned))
         .collect())
+}
+
+/// Is there a ready endpoint behind a Service? None where the caller may not look, or there are too many to say
+/// no.
+pub async fn answered(ctx: &Context<'_>, namespace: &str, service: &str) -> Result<Option<bool>> {
+    let slices = Kind::namespaced("discovery.k8s.io", "EndpointSlice", "endpointslices");
+    let label = format!("kubernetes.io/service-name={service}");
+    let found = ctx.cluster.list_first(&slices, namespace, &label).await?;
+    Ok(found.and_then(|(slices, all)| match is_anybody_ready(&slices) {
+        false if !all => None,
+        ready => Some(ready),
+    }))
+}
+
+/// What says nothing of itself counts as ready (the API's own rule).
+fn is_anybody_ready(slices: &[Value]) -> bool {
+    let mut endpoints = slices.iter().flat_map(|slice| slice["endpoints"].as_array().into_iter().flatten());
+    endpoints.any(|endpoint| endpoint["conditions"]["ready"] != false)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn who_says_nothing_of_itself_is_ready() {
+        let slice = |endpoints: Value| json!({"endpoints": endpoints});
+        assert!(!is_anybody_ready(&[]) && !is_anybody_ready(&[slice(Value::Null), slice(json!([]))]));
+        assert!(!is_anybody_ready(&[slice(json!([{"conditions": {"ready": false}}]))]));
+        assert!(is_anybody_ready(&[slice(json!([{"conditions": {"ready": false}}, {"conditions": {}}]))]));
+    }
 }

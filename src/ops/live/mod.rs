@@ -13,7 +13,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
 pub use around::{
-    admission, all_storage_classes, autoscalers, ready_pods, storage_classes, tell_what_is_no_longer_served,
+    admission, all_storage_classes, answered, autoscalers, ready_pods, storage_classes,
+    tell_what_is_no_longer_served,
 };
 pub use scan::{is_dependent, of_helm, orphans, scan};
 pub use verify::verify;

@@ -12,8 +12,8 @@ use serde_json::Value;
 use super::Subject;
 use crate::error::Result;
 use crate::event::Event;
-use crate::object::{Kind, builtin};
-use crate::ops::Context;
+use crate::object::builtin;
+use crate::ops::{Context, live};
 
 /// The component that sends mails.
 const SENDER: &str = "alertmanager";
@@ -129,12 +129,7 @@ async fn in_cluster(
     if let Some(why) = without_port(service, port) {
         return Ok(Some(format!("is service {namespace}/{name}, which {why}")));
     }
-    let slices = Kind::namespaced("discovery.k8s.io", "EndpointSlice", "endpointslices");
-    let label = format!("kubernetes.io/service-name={name}");
-    let Some((slices, true)) = ctx.cluster.list_first(&slices, namespace, &label).await? else {
-        return Ok(None);
-    };
-    Ok(unanswered(&slices).then(|| {
+    Ok((live::answered(ctx, namespace, name).await? == Some(false)).then(|| {
         format!(
             "is service {namespace}/{name}, which has no ready endpoint: no mail gets through until a pod behind it is ready; kubectl get pods -n {namespace}"
         )
@@ -151,12 +146,6 @@ fn without_port(service: &Value, port: u16) -> Option<String> {
     }
     let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
     Some(format!("has no port {port}; name one of its own: {}", ports.join(", ")))
-}
-
-/// Is nobody ready? What says nothing of itself counts as ready (the API's own rule).
-fn unanswered(slices: &[Value]) -> bool {
-    let endpoints = slices.iter().flat_map(|slice| slice["endpoints"].as_array().into_iter().flatten());
-    !endpoints.into_iter().any(|endpoint| endpoint["conditions"]["ready"] != false)
 }
 
 /// Why a name has no address; None when it has one.
@@ -213,15 +202,11 @@ mod tests {
     }
 
     #[test]
-    fn a_service_needs_the_port_and_somebody_behind_it() {
+    fn a_service_needs_the_port() {
         let service = json!({"spec": {"clusterIP": "10.0.0.1", "ports": [{"port": 25}, {"port": 465}]}});
         assert_eq!(without_port(&service, 25), None);
         assert_eq!(without_port(&service, 587).unwrap(), "has no port 587; name one of its own: 25, 465");
         assert_eq!(without_port(&json!({"spec": {"clusterIP": "None"}}), 587), None);
-        let slice = |endpoints: Value| json!({"endpoints": endpoints});
-        assert!(unanswered(&[]) && unanswered(&[slice(Value::Null), slice(json!([]))]));
-        assert!(unanswered(&[slice(json!([{"conditions": {"ready": false}}]))]));
-        assert!(!unanswered(&[slice(json!([{"conditions": {"ready": false}}, {"conditions": {}}]))]));
     }
 
     #[tokio::test]
