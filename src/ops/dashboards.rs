@@ -80,32 +80,36 @@ pub fn uids(record: &Record) -> Vec<String> {
 
 fn of(record: &Record) -> Vec<Dashboard> {
     let below = login::of(record, GRAFANA).map(|login| login.path).unwrap_or_default();
-    let mut found = Vec::new();
-    for object in &record.objects {
-        let Some(folder) = object["metadata"]["annotations"][labels::DASHBOARD_FOLDER].as_str() else {
-            continue;
-        };
-        for (file, content) in object["data"].as_object().into_iter().flatten() {
-            let (Some(name), Some(content)) = (file.strip_suffix(".json"), content.as_str()) else {
-                continue;
-            };
-            let Ok(json) = serde_json::from_str::<Value>(content) else { continue };
-            let text = |key: &str| json[key].as_str().unwrap_or_default().to_owned();
-            found.push(Dashboard {
-                uid: text("uid"),
-                title: text("title"),
-                folder: folder.to_owned(),
-                name: name.to_owned(),
-                panels: panels(&json),
-                description: text("description"),
-                path: format!("{below}/d/{}", text("uid")),
-                url: None,
-                content: content.to_owned(),
-            });
-        }
-    }
+    let read = |(folder, file, content): (&str, &str, &str)| {
+        let json = serde_json::from_str::<Value>(content).ok()?;
+        let text = |key: &str| json[key].as_str().unwrap_or_default().to_owned();
+        Some(Dashboard {
+            uid: text("uid"),
+            title: text("title"),
+            folder: folder.to_owned(),
+            name: file.strip_suffix(".json")?.to_owned(),
+            panels: panels(&json),
+            description: text("description"),
+            path: format!("{below}/d/{}", text("uid")),
+            url: None,
+            content: content.to_owned(),
+        })
+    };
+    let mut found: Vec<Dashboard> = files(record.objects.iter()).filter_map(read).collect();
     found.sort_by(|a, b| (&a.folder, &a.title, &a.uid).cmp(&(&b.folder, &b.title, &b.uid)));
     found
+}
+
+/// The files with dashboards among the objects of a release: folder, name and text of each.
+pub fn files<'o>(
+    objects: impl Iterator<Item = &'o Value>,
+) -> impl Iterator<Item = (&'o str, &'o str, &'o str)> {
+    let of = |object: &'o Value| {
+        let folder = object["metadata"]["annotations"][labels::DASHBOARD_FOLDER].as_str();
+        let files = folder.and(object["data"].as_object()).into_iter().flatten();
+        files.filter_map(move |(file, text)| Some((folder?, file.as_str(), text.as_str()?)))
+    };
+    objects.flat_map(of).filter(|(_, file, _)| file.ends_with(".json"))
 }
 
 /// Those of closed rows count; rows do not.

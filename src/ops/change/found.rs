@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::object::{Object, builtin, labels};
-use crate::ops::Context;
+use crate::ops::{Context, dashboards};
 
 /// Where a component looks for dashboards, as its bundle says.
 #[derive(Debug, Deserialize)]
@@ -28,7 +28,7 @@ pub async fn warnings(ctx: &Context<'_>, goal: &[Object]) -> Vec<String> {
     if discoveries.is_empty() {
         return Vec::new();
     }
-    let mut boards: Vec<Board> = goal.iter().flat_map(|object| shipped(object.value())).collect();
+    let mut boards = shipped(goal);
     let mut said = Vec::new();
     for Discovery { namespaces, selector } in discoveries {
         for namespace in namespaces {
@@ -52,14 +52,11 @@ fn discovery(object: &Object) -> Option<Discovery> {
     serde_json::from_str(object.value()["metadata"]["annotations"][labels::DISCOVERS].as_str()?).ok()
 }
 
-fn shipped(object: &Value) -> Vec<Board> {
-    let Some(folder) = object["metadata"]["annotations"][labels::DASHBOARD_FOLDER].as_str() else {
-        return Vec::new();
-    };
-    let files = object["data"].as_object().into_iter().flatten();
-    let read = |(file, text): (&String, &Value)| Board::read(file, folder, text.as_str()?).ok();
-    // what the bundle says is checked where it is rendered
-    files.filter_map(read).map(|board| Board { ours: true, ..board }).collect()
+/// What the bundle says is checked where it is rendered.
+fn shipped(goal: &[Object]) -> Vec<Board> {
+    let files = dashboards::files(goal.iter().map(Object::value));
+    let read = files.filter_map(|(folder, file, text)| Board::read(file, folder, text).ok());
+    read.map(|board| Board { ours: true, ..board }).collect()
 }
 
 /// Place, folder and text of each file of a ConfigMap.

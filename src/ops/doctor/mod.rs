@@ -12,10 +12,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Context, components, drift, health, status};
+use super::{Context, drift, health, revision, status};
 use crate::doctor::snapshot::FORMAT;
 use crate::doctor::{Asked, Snapshot};
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, Result};
 use crate::release::Record;
 
 /// Longest time for one question.
@@ -23,18 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Looks at everything. An error only when there is no release to look at, or no cluster.
 pub async fn look(ctx: &Context<'_>) -> Result<Snapshot> {
-    let record = match components::latest(ctx).await {
-        Ok(record) => Some(record),
-        // a record that cannot be used is a finding; no release, or no cluster, is not
-        Err(error) if error.exit() == Exit::Unreachable => return Err(error),
-        Err(error) => {
-            let history = super::revision::history(ctx).await.map(|(_, history)| history)?;
-            if history.latest().is_none() {
-                return Err(error);
-            }
-            None
-        }
-    };
+    let (store, history) = revision::history(ctx).await?;
+    let latest = revision::choose(ctx, &history, None)?.revision;
+    // one that cannot be used is a finding
+    let record = store.try_read(latest).await?.ok();
     let record = record.as_ref();
     let (status, drift, cluster, stack, grafana) = tokio::join!(
         asked(async { Ok(status::status(ctx).await?.0) }),
