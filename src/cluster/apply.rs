@@ -6,7 +6,7 @@ use kube::core::Status;
 use serde_json::{Value, json};
 
 use super::Cluster;
-use super::call::{APPLY_PATCH, Call, Subject, path, with_query};
+use super::call::{APPLY_PATCH, Call, JSON_PATCH, Subject, path, with_query};
 use super::errors::{
     Cause, Failure, FieldConflict, causes, field_conflicts, is_immutable, is_invalid, is_uid_mismatch,
     lacks_rights,
@@ -123,6 +123,19 @@ impl Cluster {
         let call = Call::with_body(Method::PATCH, url, &body, subject).content_type(APPLY_PATCH);
         match self.call(&call).await {
             Ok(reply) => Ok(Applied { created: created(&reply), object: reply.value }),
+            Err(failure) => Err(self.apply_error(failure, &call)),
+        }
+    }
+
+    /// What a JSON patch would leave of an object: a dry-run.
+    pub async fn try_patch(&self, kind: &Kind, object: &Object, patch: &Value) -> Result<Value, ApplyError> {
+        let (namespace, name) = (object.namespace(), Some(object.name()));
+        let query = [("fieldManager", MANAGER), ("dryRun", "All")];
+        let url = with_query(&path(kind, namespace, name), &query);
+        let subject = Subject::new("patch", kind, namespace, name);
+        let call = Call::with_body(Method::PATCH, url, patch, subject).content_type(JSON_PATCH);
+        match self.call(&call).await {
+            Ok(reply) => Ok(reply.value),
             Err(failure) => Err(self.apply_error(failure, &call)),
         }
     }

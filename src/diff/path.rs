@@ -30,6 +30,20 @@ impl Step {
     }
 }
 
+impl Step {
+    /// What this step leads to.
+    pub fn find_mut<'v>(&self, parent: &'v mut Value) -> Option<&'v mut Value> {
+        match (self, parent) {
+            (Self::Key(key), parent) => parent.get_mut(key),
+            (_, parent) => {
+                let found = self.find(parent)?;
+                let place = parent.as_array()?.iter().position(|item| std::ptr::eq(item, found))?;
+                parent.get_mut(place)
+            }
+        }
+    }
+}
+
 /// What stands in `object` where these steps lead.
 pub fn at<'v>(object: &'v Value, steps: &[Step]) -> Option<&'v Value> {
     steps.iter().try_fold(object, |value, step| step.find(value))

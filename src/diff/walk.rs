@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::Scope;
 use super::keys::{self, Kind, pairing};
 use super::path::{Hop, Path};
+use crate::object::labels::MANAGER;
 use crate::object::split_api_version;
 use crate::readiness::is_builtin;
 
@@ -35,6 +36,9 @@ struct Walk<'r> {
     scope: Scope,
     /// Are lists merged item by item, as the API's schema says?
     merges: bool,
+    /// Is the status a part like any other? It is where an apply wrote it: the kind has no subresource
+    /// for it.
+    status: bool,
     report: &'r mut Report<'r>,
 }
 
@@ -47,8 +51,9 @@ pub(super) fn compare<'r>(
 ) -> ControlFlow<()> {
     let (group, _) = split_api_version(desired["apiVersion"].as_str().unwrap_or_default());
     let merges = is_builtin(group) && desired["kind"] != "NetworkPolicy";
+    let status = writes_status(live) || writes_status(desired);
     let (live, desired) = (plain_secret(live), plain_secret(desired));
-    let mut walk = Walk { scope, merges, report };
+    let mut walk = Walk { scope, merges, status, report };
     match (live.as_object(), desired.as_object()) {
         (Some(live), Some(desired)) => walk.maps(None, live, desired),
         _ => ControlFlow::Continue(()),
@@ -100,6 +105,17 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 impl Walk<'_> {
+    fn ignored(&self, path: &Path) -> bool {
+        let Some(key) = path.key() else { return false };
+        match path.depth() {
+            // apiVersion and kind say which object it is, not how it is.
+            1 => matches!(key, "apiVersion" | "kind") || key == "status" && !self.status,
+            2 => path.root() == Some("metadata") && SERVER_METADATA.contains(&key),
+            3 => path.root() == Some("metadata") && SERVER_ANNOTATIONS.contains(&key),
+            _ => false,
+        }
+    }
+
     fn maps(
         &mut self,
         path: Option<&Path>,
@@ -108,14 +124,14 @@ impl Walk<'_> {
     ) -> ControlFlow<()> {
         for (key, value) in desired {
             let here = Path { parent: path, hop: Hop::Key(key) };
-            if !ignored(&here) {
+            if !self.ignored(&here) {
                 self.values(&here, live.get(key), Some(value))?;
             }
         }
         if self.scope == Scope::Exact {
             for (key, value) in live.iter().filter(|(key, _)| !desired.contains_key(*key)) {
                 let here = Path { parent: path, hop: Hop::Key(key) };
-                if !ignored(&here) {
+                if !self.ignored(&here) {
                     self.values(&here, Some(value), None)?;
                 }
             }
@@ -214,15 +230,11 @@ impl Walk<'_> {
     }
 }
 
-fn ignored(path: &Path) -> bool {
-    let Some(key) = path.key() else { return false };
-    match path.depth() {
-        // apiVersion and kind say which object it is, not how it is.
-        1 => matches!(key, "status" | "apiVersion" | "kind"),
-        2 => path.root() == Some("metadata") && SERVER_METADATA.contains(&key),
-        3 => path.root() == Some("metadata") && SERVER_ANNOTATIONS.contains(&key),
-        _ => false,
-    }
+/// Does an apply of ours own something of the object's status?
+fn writes_status(object: &Value) -> bool {
+    let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let mut ours = entries.filter(|entry| entry["manager"] == MANAGER && entry["operation"] == "Apply");
+    ours.any(|entry| entry.get("subresource").is_none() && entry["fieldsV1"].get("f:status").is_some())
 }
 
 /// The object's own metadata, its labels or its annotations?

@@ -21,7 +21,7 @@ use crate::cluster::{ApplyError, ApplyOptions};
 use crate::diff;
 use crate::error::{Error, Exit, Result};
 use crate::object::{Kind, Object};
-use crate::plan::{self, Change, Live, Plan, Refusal, Rules, Said, Step, generated, local};
+use crate::plan::{self, Change, Kept, Live, Plan, Refusal, Rules, Said, Step, generated, local};
 
 /// Asks about all steps that may change a live object. What cannot be asked about yet (a custom
 /// resource whose definition changes with the plan), or not by this user, stays a prediction.
@@ -93,6 +93,33 @@ impl Question<'_> {
         object.value_mut()["metadata"]["name"] = json!(free_name(self.object.name()));
         let options = ApplyOptions { dry_run: true, force: true, ..ApplyOptions::default() };
         Ok(self.ctx.cluster.apply(&self.kind, &object, &options).await?.object)
+    }
+
+    /// Takes out of `gone` what the server does not let go of, when the rest of the update is made: those,
+    /// or all where it does not say which.
+    async fn cannot_go(
+        &self,
+        live: &Value,
+        after: &Value,
+        elsewhere: bool,
+        gone: &mut Vec<diff::Change>,
+    ) -> Vec<diff::Change> {
+        let mut stay = Vec::new();
+        while !gone.is_empty() {
+            let patch = plan::outcome(live, after, self.object.value(), elsewhere, gone);
+            let said = self.ctx.cluster.try_patch(&self.kind, &self.object, &patch).await;
+            let Some(refusal) = said.err().filter(is_refusal) else { break };
+            let named = plan::named_in(&complaints(&refusal));
+            let (held, free): (Vec<_>, Vec<_>) = gone.drain(..).partition(named);
+            match held.is_empty() {
+                true => stay.extend(free),
+                false => {
+                    stay.extend(held);
+                    *gone = free;
+                }
+            }
+        }
+        stay
     }
 
     /// Asked without force; where others stand against it, with force and who they are.
@@ -171,38 +198,50 @@ async fn tidied(
         return Ok(step);
     }
     // nobody owns them, they would stay, and would not be there after an install
-    let mut leftovers = plan::leftovers(question.object.value(), after, &fresh, false);
-    leftovers = earlier_defaults(question, live, leftovers).await;
-    if !leftovers.is_empty() {
-        // what was kept may go with them; the apply tells
-        step.kept.retain(|kept| kept.owner.is_some());
-    }
+    let mut leftovers = plan::leftovers(question.object.value(), after, &fresh, true);
+    leftovers = earlier_defaults(question, live, &step, leftovers).await;
     leftovers.extend(hollow);
-    if !leftovers.is_empty() || step.first.is_some() {
-        // what goes first is not yet back in the answer
-        let after = if step.first.is_some() { &fresh } else { after };
+    // what goes first is not yet back in the answer
+    let elsewhere = step.first.is_some();
+    let after = if elsewhere { &fresh } else { after };
+    let stay = question.cannot_go(live, after, elsewhere, &mut leftovers).await;
+    // what was kept may go with them; the apply tells
+    step.kept.retain(|kept| kept.owner.is_some() || leftovers.is_empty());
+    if !leftovers.is_empty() || elsewhere {
         plan::in_two_steps(&mut step, live, after, leftovers, said, rules);
+    }
+    for change in stay {
+        if !step.kept.iter().any(|kept| kept.change.path == change.path) {
+            step.kept.push(Kept { change: diff::Change { to: None, ..change }, owner: None });
+        }
     }
     Ok(step)
 }
 
-/// Of what nobody owns in the object those that are the server's own defaults for what we applied last.
+/// Of what nobody owns in the object those that are the server's own defaults for what we applied last,
+/// or for what goes first.
 async fn earlier_defaults(
     question: &Question<'_>,
     live: &Value,
+    step: &Step,
     mut leftovers: Vec<diff::Change>,
 ) -> Vec<diff::Change> {
-    if leftovers.is_empty() {
-        return leftovers;
+    let mut found = Vec::new();
+    if let Some(first) = step.first.clone().filter(|_| !leftovers.is_empty())
+        && let Ok(before) = question.elsewhere(first).await
+    {
+        (found, leftovers) = plan::defaults_of(leftovers, &before);
     }
-    let last = plan::applied_last(live).and_then(|last| Object::new(last).ok());
-    let Some(last) = last else { return Vec::new() };
-    match question.elsewhere(last).await {
-        Ok(before) => plan::defaults_of(&mut leftovers, &before),
-        // nobody knows where they come from
-        Err(_) => leftovers.clear(),
+    // what we said ourselves is no default: where it stays although we gave it up, it would again
+    leftovers.retain(|change| !plan::is_stated(live, &change.steps));
+    let last = plan::applied_last(live).unwrap_or_default();
+    // where that would not be taken, nobody knows where they come from
+    if let Some(last) = Object::new(last).ok().filter(|_| !leftovers.is_empty())
+        && let Ok(before) = question.elsewhere(last).await
+    {
+        found.extend(plan::defaults_of(leftovers, &before).0);
     }
-    leftovers
+    found
 }
 
 /// The fields that a refusal names.
@@ -266,11 +305,14 @@ async fn refused(
             }
         }
     }
-    let mut leftovers = earlier_defaults(question, live, found).await;
+    let mut leftovers = earlier_defaults(question, live, &step, found).await;
     if leftovers.iter().any(beside) {
         let mut hollow = plan::hollow(question.object.value(), live);
         hollow.retain(|change| diff::at(&fresh, &change.steps).is_none());
         leftovers.append(&mut hollow);
+        question.cannot_go(live, &fresh, true, &mut leftovers).await;
+    }
+    if leftovers.iter().any(plan::complained_of(&complaints)) {
         if let Some(first) = first
             && question.elsewhere(first.clone()).await.is_ok()
         {

@@ -40,10 +40,16 @@ pub fn complained_of(complaints: &[String]) -> impl Fn(&diff::Change) -> bool + 
     }
 }
 
-/// Of the leftovers those that are defaults for what was applied before: `before` is what the server
-/// makes of that where nothing is yet. Addresses and ports that were handed out are none.
-pub fn defaults_of(leftovers: &mut Vec<diff::Change>, before: &Value) {
-    leftovers.retain(|change| diff::at(before, &change.steps) == change.from.as_ref());
+/// Does the server name just this field among those that it complains of?
+pub fn named_in(complaints: &[String]) -> impl Fn(&diff::Change) -> bool + use<> {
+    let complaints: Vec<String> = complaints.iter().map(|field| without_items(field)).collect();
+    move |change| complaints.contains(&without_items(&change.path))
+}
+
+/// The leftovers that are defaults for what was applied before, and the others: `before` is what the
+/// server makes of that where nothing is yet. Addresses and ports that were handed out are none.
+pub fn defaults_of(leftovers: Vec<diff::Change>, before: &Value) -> (Vec<diff::Change>, Vec<diff::Change>) {
+    leftovers.into_iter().partition(|change| diff::at(before, &change.steps) == change.from.as_ref())
 }
 
 struct Search<'a> {
@@ -147,7 +153,7 @@ mod tests {
         let mut found = leftovers(&desired, &live, &fresh("10.0.0.2"), false);
         assert_eq!(found.len(), 2);
         let before = json!({"spec": {"policyTypes": ["Ingress", "Egress"], "clusterIP": "10.0.0.2"}});
-        defaults_of(&mut found, &before);
+        (found, _) = defaults_of(found, &before);
         assert_eq!(
             (found.len(), found[0].path.as_str(), &found[0].to),
             (1, "spec.policyTypes", &Some(json!(["Ingress"])))

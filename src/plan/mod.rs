@@ -9,6 +9,7 @@
 mod admission;
 mod answer;
 pub mod append_only;
+mod cleared;
 pub mod crd;
 pub mod data_format;
 mod decide;
@@ -29,14 +30,16 @@ use serde_json::Value;
 
 pub use admission::Admission;
 pub use answer::{Kept, Said, accepted, blocked_by_hand, changes, in_two_steps, is_leftover, refused};
+pub use cleared::outcome;
 pub use decide::belongs_elsewhere;
 use immutable::Growth;
-pub use leftover::{complained_of, defaults_of, leftovers};
+pub use leftover::{complained_of, defaults_of, leftovers, named_in};
 pub use order::{WAVES, removal_rank, wave};
 pub use ownership::{
     Addition, Conflict, HelmRelease, Owner, Takeover, additions, applied_last, carry_over, claim, conflicts,
     conflicts_with_ourselves, given_up, hollow, is_applied, is_applied_at_all, is_hand_tool, is_ours,
-    is_settled, must_carry_over, owners, owns_more_than, scaled_elsewhere, taken, takeover, without_emptied,
+    is_settled, is_stated, must_carry_over, owners, owns_more_than, removal, scaled_elsewhere, taken,
+    takeover, without_emptied,
 };
 pub use reach::reach;
 pub use successor::must_go_first;

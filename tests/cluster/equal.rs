@@ -88,12 +88,65 @@ fn pairs_that_once_failed(env: &Env) {
     );
     pairs.push(Pair { name: "deployment0".to_owned(), before: full.clone(), after: hollow.clone() });
     pairs.push(Pair { name: "deployment1".to_owned(), before: hollow, after: full });
+    pairs.extend(of_versions_and_defaults());
     let place = |suffix: &str| Place { env, namespace: format!("{}-{suffix}", env.namespace()) };
     let (upgraded, fresh) = (place("u"), place("f"));
     let wrong = judge(&upgraded, &fresh, &pairs);
     upgraded.remove();
     fresh.remove();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Pairs that a second generator found.
+fn of_versions_and_defaults() -> Vec<Pair> {
+    let sprocket = |version: &str, body: Value| json!({"apiVersion": format!("equal.example.com/{version}"), "kind": "Sprocket", "body": body});
+    let of = |body: Value| sprocket("v1", body);
+    let job = |parallelism: Value| {
+        json!({"apiVersion": "batch/v1", "kind": "Job", "body": {"spec": {
+            "suspend": true, "parallelism": parallelism, "template": {"spec": {"restartPolicy": "Never",
+                "containers": [{"name": "main", "image": "registry.example.com/main:1"}]}}}}})
+    };
+    let scaler = |version: &str, spec: Value| {
+        let mut spec = spec;
+        spec["maxReplicas"] = json!(3);
+        spec["scaleTargetRef"] = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "none"});
+        json!({"apiVersion": format!("autoscaling/{version}"), "kind": "HorizontalPodAutoscaler", "body": {"spec": spec}})
+    };
+    let service = |policy: Value| {
+        json!({"apiVersion": "v1", "kind": "Service", "body": {"spec": {
+            "ipFamilyPolicy": policy, "ports": [{"port": 80}]}}})
+    };
+    let pairs = [
+        // a map becomes an empty one in another version
+        (sprocket("v1", json!({"spec": {}})), sprocket("v2", json!({"spec": {"a": 1}}))),
+        (sprocket("v1", json!({"spec": {"a": 1, "b": "x"}})), sprocket("v2", json!({"spec": {"b": "y"}}))),
+        // a status that no subresource has
+        (of(json!({"spec": {}, "status": {"x": 1}})), of(json!({"spec": {}, "status": {"x": 2}}))),
+        (of(json!({"spec": {}, "status": {"x": 1}})), of(json!({"spec": {}}))),
+        // an empty map where the schema has a default for the map
+        (of(json!({"spec": {"limits": {"x": 9, "y": "low"}}})), of(json!({"spec": {"limits": {}}}))),
+        (of(json!({"spec": {"a": 1}})), of(json!({"spec": {"a": 1, "limits": {}, "bounds": {}}}))),
+        (
+            of(json!({"spec": {"limits": {"x": 5}}})),
+            of(json!({"spec": {"a": 1, "limits": {}, "bounds": {"x": 5}}})),
+        ),
+        // one kind in two versions at once
+        (
+            scaler("v1", json!({"targetCPUUtilizationPercentage": 80})),
+            scaler("v1", json!({"targetCPUUtilizationPercentage": 80, "minReplicas": 2})),
+        ),
+        (scaler("v2", json!({})), scaler("v2", json!({"minReplicas": 2}))),
+    ];
+    let both = pairs
+        .into_iter()
+        .enumerate()
+        .flat_map(|(i, (a, b))| [(format!("new{i}a"), a.clone(), b.clone()), (format!("new{i}b"), b, a)]);
+    // a default that is immutable, and a value that the server keeps: the way back says so, too
+    let one_way = [
+        ("job".to_owned(), job(Value::Null), job(json!(0))),
+        ("service".to_owned(), service(json!("PreferDualStack")), service(Value::Null)),
+    ];
+    both.chain(one_way).map(|(name, before, after)| Pair { name, before, after }).collect()
 }
 
 fn batches(env: &Env, first: u64, count: u64) {
@@ -298,7 +351,9 @@ fn unordered(object: &Value, without: &[String]) -> Value {
 fn plain(object: &Value, without: &[String]) -> Value {
     let mut out = object.clone();
     if let Some(map) = out.as_object_mut() {
-        map.remove("status");
+        if map["kind"] != "Sprocket" {
+            map.remove("status");
+        }
         map.remove("apiVersion");
     }
     if let Some(metadata) = out["metadata"].as_object_mut() {
@@ -313,6 +368,9 @@ fn plain(object: &Value, without: &[String]) -> Value {
         ("/metadata/annotations", "deployment.kubernetes.io/revision"),
         ("/spec/template/metadata/labels", "kubectl-obs.dev/release-namespace"),
         ("/spec/jobTemplate/spec/template/metadata/labels", "kubectl-obs.dev/release-namespace"),
+        ("/spec/template/metadata/labels", "controller-uid"),
+        ("/spec/template/metadata/labels", "batch.kubernetes.io/controller-uid"),
+        ("/spec/selector/matchLabels", "batch.kubernetes.io/controller-uid"),
         ("/spec", "clusterIP"),
         ("/spec", "clusterIPs"),
     ] {

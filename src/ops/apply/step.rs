@@ -8,7 +8,7 @@ use super::kind_of;
 use crate::cluster::records::base64;
 use crate::cluster::{Applied, ApplyError, ApplyOptions, DeleteOptions, Propagation};
 use crate::diff;
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 use crate::event::{Action, Event, Phase};
 use crate::object::{Kind, Object, ObjectId, labels};
 use crate::ops::Context;
@@ -49,9 +49,7 @@ pub async fn apply_step(
             take_over(run, step, &kind, &plan::takeover).await?;
         }
         Change::Update(_) if step.moved => take_over(run, step, &kind, &plan::carry_over).await?,
-        Change::Update(_) if !step.clears.is_empty() => {
-            take_over(run, step, &kind, &|live| plan::claim(live, &step.clears)).await?;
-        }
+        Change::Update(_) => clear(run, step, &kind).await?,
         _ => {}
     }
     let mut options = ApplyOptions { force: step.force, uid: step.uid.clone(), ..ApplyOptions::default() };
@@ -60,12 +58,11 @@ pub async fn apply_step(
         options.uid = None;
     }
     let filled = fill_generated(ctx, &kind, &step.object, generated).await?;
-    if let (Some(first), Change::Update(_) | Change::Adopt(_)) = (&step.first, &step.change) {
-        run.lock.still_held()?;
-        ctx.cluster.apply(&kind, first, &options).await?;
+    let object = filled.as_ref().unwrap_or(&step.object);
+    if let Change::Update(_) | Change::Adopt(_) = &step.change {
+        go_first(run, step, &kind, object, &options).await?;
     }
     run.lock.still_held()?;
-    let object = filled.as_ref().unwrap_or(&step.object);
     let applied = match is_exclusive(step) {
         true => create_exclusively(run, step, &kind, object).await?,
         false => ctx.cluster.apply(&kind, object, &options).await?,
@@ -73,13 +70,52 @@ pub async fn apply_step(
     if matches!(step.change, Change::Create | Change::Recreate { .. }) && !applied.created {
         return Err(foreign(step, &applied.object));
     }
-    for path in kept_all_the_same(step, &applied.object) {
-        let message = format!("{id}: {path} stays as it was: the server keeps it");
+    let object = take_out(run, step, &kind, applied.object).await?;
+    for field in kept_all_the_same(step, &object) {
+        let message = format!("{id}: {} stays as it was: the server keeps it", field.path);
         ctx.observer.event(Event::Warning { message });
     }
     ctx.observer.event(Event::Object { action, object: id.clone() });
-    let uid = applied.object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+    let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
     Ok(Some((id, uid)))
+}
+
+/// Makes the server's earlier defaults ours, so that an apply gives them up.
+async fn clear(run: &Run<'_>, step: &Step, kind: &Kind) -> Result<()> {
+    match step.clears.is_empty() {
+        true => Ok(()),
+        false => take_over(run, step, kind, &|live| plan::claim(live, &step.clears)).await,
+    }
+}
+
+/// Applies what goes first, if anything does: the object without the maps of ours that become empty ones.
+async fn go_first(
+    run: &Run<'_>,
+    step: &Step,
+    kind: &Kind,
+    object: &Object,
+    options: &ApplyOptions,
+) -> Result<()> {
+    let cluster = &run.ctx.cluster;
+    if let Some(first) = &step.first {
+        run.lock.still_held()?;
+        cluster.apply(kind, first, options).await?;
+        // the server may have put its defaults in their place
+        return clear(run, step, kind).await;
+    }
+    if !step.moved {
+        return Ok(());
+    }
+    // the server could not be asked before our entry was one of this version
+    let live = cluster.get(kind, object.namespace(), object.name()).await?.unwrap_or_default();
+    let first = plan::without_emptied(object.value(), &live).and_then(|first| Object::new(first).ok());
+    let Some(first) = first else { return Ok(()) };
+    run.lock.still_held()?;
+    match cluster.apply(kind, &first, options).await {
+        // without them it is none: then they become empty at once
+        Err(ApplyError::Invalid(..) | ApplyError::Immutable(..)) => Ok(()),
+        answer => Ok(answer.map(drop)?),
+    }
 }
 
 /// Names of cluster-scoped objects join a release's name and namespace, so that two releases can want the
@@ -123,10 +159,28 @@ pub(super) async fn name_is_free(run: &Run<'_>, step: &Step) -> Result<()> {
 }
 
 /// The earlier defaults that were to go and did not.
-fn kept_all_the_same<'s>(step: &'s Step, after: &Value) -> Vec<&'s str> {
+fn kept_all_the_same<'s>(step: &'s Step, after: &Value) -> Vec<&'s diff::Change> {
     let fields = step.change.fields().iter().filter(|field| step.clears.contains(&field.steps));
-    let there = |field: &&diff::Change| diff::at(after, &field.steps) == field.from.as_ref();
-    fields.filter(there).map(|field| field.path.as_str()).collect()
+    fields.filter(|field| diff::at(after, &field.steps) == field.from.as_ref()).collect()
+}
+
+/// Takes out what the apply did not take along: of a map that is desired empty, an apply gives up all or
+/// nothing.
+async fn take_out(run: &Run<'_>, step: &Step, kind: &Kind, after: Value) -> Result<Value> {
+    if kept_all_the_same(step, &after).is_empty() {
+        return Ok(after);
+    }
+    let removal = |live: &Value| {
+        let fields = kept_all_the_same(step, live).into_iter().map(|field| &field.steps[..]);
+        plan::removal(live, fields)
+    };
+    let Some(first) = removal(&after) else { return Ok(after) };
+    run.lock.still_held()?;
+    match run.ctx.cluster.take_over(kind, &after, &first, &removal).await {
+        // it was asked before; where it is refused all the same, it stays and that is said
+        Err(error) if error.exit() == Exit::Failed => Ok(after),
+        answer => answer,
+    }
 }
 
 /// Deletes an object that is made anew, after its claims have been asked to grow. A kill in between

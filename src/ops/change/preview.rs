@@ -172,7 +172,7 @@ impl Preview {
                 Change::Adopt(_) => (step.helm.as_ref().map(|helm| {
                     format!("from Helm release {} in namespace {}", helm.name, helm.namespace)
                 }), None),
-                Change::Update(fields) if fields.is_empty() => (Some("gives up fields".to_owned()), None),
+                Change::Update(fields) if fields.is_empty() => (Some("only who owns its fields".to_owned()), None),
                 _ => (None, None),
             };
             let kept = step.kept.iter().map(stays).collect();

@@ -6,7 +6,7 @@ mod around;
 mod scan;
 mod verify;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -107,9 +107,16 @@ async fn gather_parted(
         }
     };
     let (lists, (mut live, others)) = tokio::try_join!(lists, named)?;
+    // an object is read in the version that it is wanted in, also where another one of its kind is in use
+    let wanted: BTreeMap<ObjectId, &str> =
+        desired.iter().map(|object| (object.id(), object.api_version())).collect();
     for (kind, found) in lists {
         for value in found {
-            live.insert(id_of(&kind, &value), value);
+            let id = id_of(&kind, &value);
+            let other = wanted.get(&id).is_some_and(|version| value["apiVersion"] != *version);
+            if !other || !live.contains_key(&id) {
+                live.insert(id, value);
+            }
         }
     }
     Ok((live, others))

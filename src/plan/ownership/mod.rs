@@ -33,7 +33,7 @@ pub use extract::{applied_last, without_emptied};
 pub use hollow::hollow;
 pub use owner::{Owner, is_hand_tool, owners};
 pub use scale::scaled_elsewhere;
-pub use takeover::{HelmRelease, Takeover, carry_over, claim, must_carry_over, taken, takeover};
+pub use takeover::{HelmRelease, Takeover, carry_over, claim, must_carry_over, removal, taken, takeover};
 
 use crate::diff::{self, Step};
 use crate::object::{MASK, Object, labels};
@@ -115,6 +115,11 @@ pub fn is_applied_at_all(live: &Value) -> bool {
 /// Is this field ours in the live object, by our last apply, or part of something that is?
 pub fn is_applied(live: &Value, steps: &[Step]) -> bool {
     applied_by(live, labels::MANAGER).is_some_and(|fields| owner::owns(fields, live, steps))
+}
+
+/// Did our last apply state this very field? (A map that it stated as an empty one may have been filled.)
+pub fn is_stated(live: &Value, steps: &[Step]) -> bool {
+    applied_by(live, labels::MANAGER).is_some_and(|fields| owner::names(fields, live, steps))
 }
 
 /// Walks a fieldsV1 tree beside the desired value; `found` is told the way to each topmost element

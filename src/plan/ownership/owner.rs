@@ -128,6 +128,14 @@ pub(super) fn owns(fields: &Value, live: &Value, steps: &[Step]) -> bool {
     })
 }
 
+/// Does this entry name the field at `steps` itself, and not only something that it is part of?
+pub(super) fn names(fields: &Value, live: &Value, steps: &[Step]) -> bool {
+    let Some(tree) = fields.as_object() else { return false };
+    let Some((step, rest)) = steps.split_first() else { return true };
+    let Some(child) = step.find(live) else { return false };
+    tree.iter().any(|(element, below)| leads_to(element, live, child) && names(below, child, rest))
+}
+
 /// Does the element name this very child of `live`?
 fn leads_to(element: &str, live: &Value, child: &Value) -> bool {
     Element::parse(element)

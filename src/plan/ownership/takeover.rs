@@ -129,6 +129,19 @@ pub fn claim(live: &Value, fields: &[Vec<Step>]) -> Option<Takeover> {
     Some(Takeover { patch: exactly(live, changes), managers: Vec::new(), helm: None })
 }
 
+/// What takes these fields out of the live object; None when it has none of them.
+pub fn removal<'s>(live: &Value, fields: impl Iterator<Item = &'s [Step]>) -> Option<Takeover> {
+    let there = fields.filter_map(|steps| Some(pointer_to(live, steps)?.0));
+    // of a list the last ones first: they move when one before them goes
+    let mut paths: Vec<String> = there.collect();
+    paths.reverse();
+    let changes: Vec<Value> = paths.iter().map(|path| json!({"op": "remove", "path": path})).collect();
+    if changes.is_empty() {
+        return None;
+    }
+    Some(Takeover { patch: exactly(live, changes), managers: Vec::new(), helm: None })
+}
+
 /// The field as a JSON pointer into the live object, with its value; None when it is not there.
 fn pointer_to<'v>(live: &'v Value, steps: &[Step]) -> Option<(String, &'v Value)> {
     let (mut out, mut value) = (String::new(), live);

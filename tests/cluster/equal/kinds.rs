@@ -51,7 +51,7 @@ fn set(object: &mut Value, at: &str, value: Value) {
 }
 
 /// What is listed to find them again.
-pub(super) const RESOURCES: [&str; 17] = [
+pub(super) const RESOURCES: [&str; 19] = [
     "configmaps",
     "secrets",
     "services",
@@ -60,6 +60,7 @@ pub(super) const RESOURCES: [&str; 17] = [
     "statefulsets",
     "daemonsets",
     "cronjobs",
+    "jobs",
     "poddisruptionbudgets",
     "networkpolicies",
     "horizontalpodautoscalers",
@@ -69,10 +70,12 @@ pub(super) const RESOURCES: [&str; 17] = [
     "limitranges",
     "gizmos.equal.example.com",
     "gadgets.equal.example.com",
+    "sprockets.equal.example.com",
 ];
 
-/// Two kinds of custom resources: one whose content nobody knows, one with a schema that merges lists,
-/// has defaults and an atomic map. They stay, as other trials may use them.
+/// Three kinds of custom resources: one whose content nobody knows; one with a schema that merges lists,
+/// has defaults and an atomic map; one of two versions, with defaults for maps and a status that is a part
+/// like any other. They stay, as other trials may use them.
 pub(super) fn define(env: &Env) {
     let definition = |plural: &str, singular: &str, kind: &str, spec: Value| {
         json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
@@ -97,9 +100,27 @@ pub(super) fn define(env: &Env) {
         "rules": {"type": "array", "items": {"type": "object", "properties": {
             "alert": {"type": "string"}, "for": {"type": "string"}, "expr": {"type": "string"}}}},
         "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}});
-    for definition in
-        [definition("gizmos", "gizmo", "Gizmo", free), definition("gadgets", "gadget", "Gadget", known)]
-    {
+    let mut versions = definition(
+        "sprockets",
+        "sprocket",
+        "Sprocket",
+        json!({"type": "object", "properties": {
+        "a": {"type": "integer"}, "b": {"type": "string"},
+        "limits": {"type": "object", "default": {"x": 5}, "properties": {
+            "x": {"type": "integer"}, "y": {"type": "string", "default": "high"}}},
+        "bounds": {"type": "object", "default": {"x": 5}, "properties": {"x": {"type": "integer"}}}}}),
+    );
+    let version = &mut versions["spec"]["versions"][0];
+    version["schema"]["openAPIV3Schema"]["properties"]["status"] = free.clone();
+    let second = version.clone();
+    version["storage"] = json!(false);
+    versions["spec"]["versions"] = json!([version, second]);
+    versions["spec"]["versions"][1]["name"] = json!("v2");
+    for definition in [
+        definition("gizmos", "gizmo", "Gizmo", free),
+        definition("gadgets", "gadget", "Gadget", known),
+        versions,
+    ] {
         env.kubectl(["apply", "--server-side", "--force-conflicts", "--filename=-"])
             .stdin(definition.to_string())
             .run()
