@@ -3,7 +3,7 @@
 
 #![allow(clippy::allow_attributes, clippy::expect_used, reason = "a test fails by panicking")]
 
-use kubectl_obs::cluster::records::unbase64;
+use kubectl_obs::object::unbase64;
 use kubectl_obs::release::{Found, Record, Status, Unusable, decode};
 use serde_json::Value;
 

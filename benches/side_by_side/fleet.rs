@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use kubectl_obs::cluster::records::{base64, unbase64};
+use kubectl_obs::object::{base64, unbase64};
 use serde_json::{Map, Value, json};
 
 use crate::contest::{Contest, Rows, Series, alternate, output, text};

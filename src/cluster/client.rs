@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use http::Uri;
 use http::header::USER_AGENT;
-use k8s_openapi::ByteString;
 use kube::config::{Cluster as ClusterEntry, Config};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -19,6 +18,7 @@ use super::plugin::{Credential, Plugin, Tokens};
 use super::proxy;
 use super::target::{Credentials, Target};
 use crate::object::labels::MANAGER;
+use crate::object::unbase64;
 use crate::url::{shown, well_formed};
 use crate::{Error, Result};
 
@@ -216,10 +216,10 @@ fn read(what: &str, path: &str, by_flag: bool) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|io| problems::unreadable_material(what, Path::new(path), &io, by_flag))
 }
 
-/// Kubernetes' own base64 type does the decoding, which saves a dependency.
+/// Base64 that may be folded.
 fn decode(data: &str) -> Option<Vec<u8>> {
     let compact: String = data.chars().filter(|c| !c.is_whitespace()).collect();
-    serde_json::from_value::<ByteString>(serde_json::Value::String(compact)).ok().map(|bytes| bytes.0)
+    unbase64(&compact)
 }
 
 #[cfg(test)]

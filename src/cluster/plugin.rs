@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
 use super::errors::Trouble;
-use super::records::base64;
+use crate::object::base64;
 
 /// A token that ends within this is replaced by a new one.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 
 use super::{Cluster, CreateError, DeleteOptions, MetadataPatch};
 use crate::error::{Error, Result};
-use crate::object::{Kind, builtin, labels};
+use crate::object::{Kind, base64, builtin, labels, unbase64};
 use crate::release::codec::{self, Encoded};
 use crate::release::history::{self, Header, History};
 use crate::release::{Entry, Found, Metadata, Record, Revision, Status, Unusable};
@@ -435,15 +435,4 @@ fn missing(n: usize, chunks: usize) -> String {
 fn data(secret: &Value, key: &str) -> Result<Vec<u8>, String> {
     let text = secret["data"][key].as_str().ok_or_else(|| format!("it has no data \"{key}\""))?;
     unbase64(text).ok_or_else(|| format!("its data \"{key}\" is not base64"))
-}
-
-/// Base64 as Secrets carry it.
-pub fn base64(bytes: &[u8]) -> String {
-    let encoded = serde_json::to_value(k8s_openapi::ByteString(bytes.to_vec()));
-    encoded.ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
-}
-
-/// The reverse of [`base64`].
-pub fn unbase64(text: &str) -> Option<Vec<u8>> {
-    serde_json::from_value::<k8s_openapi::ByteString>(json!(text)).ok().map(|bytes| bytes.0)
 }

@@ -167,7 +167,7 @@ pub fn lint(reference: &str, out: &mut dyn Write) -> Result<()> {
     }
     for probe in lint::probes(&bundle) {
         // what no other value may stand for says nothing
-        if let Ok(rendered) = opened.render(&probe.values, &facts) {
+        if let Ok(rendered) = opened.render_tracing(&probe.values, probe.at(), &facts) {
             findings.extend(probe.findings(&rendered));
         }
     }

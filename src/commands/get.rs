@@ -110,6 +110,7 @@ fn all(app: &App<'_>, got: Got, show_secrets: bool, format: Document) -> Result<
     record.values = shown_values(app, &record, show_secrets);
     if let Some(traces) = hide {
         record.notes = traces.text(&record.notes).into_owned();
+        record.derived.clear();
         for health in record.components.iter_mut().flat_map(|component| &mut component.health) {
             traces.mask(health);
         }

@@ -36,7 +36,7 @@ pub fn run(app: &App<'_>, args: &cli::Template) -> Result<()> {
     let mut out = Vec::new();
     let rendered = loaded.render(&facts)?;
     let format = args.output.unwrap_or(cli::Output::Yaml);
-    let traces = loaded.traces();
+    let traces = loaded.traces().and_derived(&rendered.derived);
     let masked = print(rendered, format, (!args.show_secrets).then_some(&traces), &mut out)?;
     objects::tell_masked(app, masked);
     app.ui.data(&String::from_utf8_lossy(&out));
@@ -46,9 +46,10 @@ pub fn run(app: &App<'_>, args: &cli::Template) -> Result<()> {
 /// Writes one YAML document per object, each below a comment that names its source. Gives how
 /// many values of Secrets are masked.
 pub fn template(options: &TemplateOptions, out: &mut dyn Write) -> Result<usize> {
-    let rendered = options.bundle.render(options.values, options.facts)?;
     let bundle = Bundle::load(&options.bundle.files)?;
-    let traces = Traces::of(options.values, &options.bundle.secrets(&bundle, options.values)?);
+    let secrets = options.bundle.secrets(&bundle, options.values)?;
+    let rendered = options.bundle.render_tracing(options.values, &secrets, options.facts)?;
+    let traces = Traces::of(options.values, &secrets).and_derived(&rendered.derived);
     print(rendered, cli::Output::Yaml, (!options.show_secrets).then_some(&traces), out)
 }
 

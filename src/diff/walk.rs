@@ -9,7 +9,7 @@ use super::Scope;
 use super::keys::{self, Kind, pairing};
 use super::path::{Hop, Path};
 use crate::object::labels::MANAGER;
-use crate::object::split_api_version;
+use crate::object::{base64, split_api_version};
 use crate::readiness::is_builtin;
 
 /// Called for each difference with (where, live, desired).
@@ -84,24 +84,6 @@ fn plain_secret(object: &Value) -> Cow<'_, Value> {
         map.insert("data".to_owned(), Value::Object(data));
     }
     Cow::Owned(out)
-}
-
-/// RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let bits =
-            chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for i in 0..4 {
-            if i <= chunk.len() {
-                out.push(char::from(ALPHABET[(bits >> (18 - 6 * i)) as usize & 63]));
-            } else {
-                out.push('=');
-            }
-        }
-    }
-    out
 }
 
 impl Walk<'_> {

@@ -1,6 +1,7 @@
 //! A Kubernetes object as the tool sees it: JSON that is never round-tripped through types, with
 //! its identity, labels, redacted form and content hash.
 
+mod base64;
 pub mod builtin;
 mod id;
 mod image;
@@ -8,6 +9,7 @@ pub mod labels;
 pub mod pods;
 mod redact;
 
+pub use base64::{base64, unbase64};
 pub use id::{Kind, ObjectId};
 pub use image::Image;
 pub use redact::{MASK, redact};

@@ -101,7 +101,7 @@ pub fn traces(record: &Record) -> Traces {
         known.opened.secrets(&known.bundle, &record.values).ok()
     };
     let secrets = record.secret_values.clone().or_else(by_schema).unwrap_or_default();
-    Traces::of(&record.values, &secrets)
+    Traces::of(&record.values, &secrets).and_derived(&record.derived)
 }
 
 /// A bundle that a record is of.
@@ -155,6 +155,7 @@ mod tests {
             profile: None,
             values: json!({"prometheus": {"replicas": 2}, "formerly": {"token": "t"}}),
             secret_values: None,
+            derived: Vec::new(),
             components: vec![],
             objects: vec![],
             inventory: vec![],

@@ -157,10 +157,12 @@ impl Loaded {
 
     /// Renders: in this process what is embedded, in a child with limits what is not.
     pub fn render(&self, facts: &Facts) -> Result<Rendered> {
-        let rendered = self.opened.render(&self.values.tree, facts);
         let traces = self.traces();
-        match rendered {
-            Ok(rendered) => Ok(Rendered { notes: traces.text(&rendered.notes).into_owned(), ..rendered }),
+        match self.opened.render_tracing(&self.values.tree, &self.secrets.tree, facts) {
+            Ok(rendered) => {
+                let traces = traces.and_derived(&rendered.derived);
+                Ok(Rendered { notes: traces.text(&rendered.notes).into_owned(), ..rendered })
+            }
             Err(error) => {
                 let error = self.for_want_of_what_was_deleted(&error, facts).unwrap_or(error);
                 // a filter quotes what it cannot read

@@ -54,10 +54,10 @@ pub fn demand(record: &Record, component: &str) -> Result<Login> {
 
 /// What goes into the header Authorization.
 pub fn basic(user: &str, password: &[u8]) -> String {
-    format!("Basic {}", crate::cluster::records::base64(&[user.as_bytes(), b":", password].concat()))
+    format!("Basic {}", crate::object::base64(&[user.as_bytes(), b":", password].concat()))
 }
 
 /// The password in a live Secret, if there is one.
 pub fn password(live: &Value, key: &str) -> Option<Vec<u8>> {
-    crate::cluster::records::unbase64(live["data"][key].as_str()?).filter(|bytes| !bytes.is_empty())
+    crate::object::unbase64(live["data"][key].as_str()?).filter(|bytes| !bytes.is_empty())
 }

@@ -354,7 +354,7 @@ fn frames(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn perform(bundle: &Bundle, task: Task) -> Result<Answer> {
     Ok(match task {
         Task::Render { values, facts } => {
-            let Rendered { objects, sources, components, component_values, notes } =
+            let Rendered { objects, sources, components, component_values, notes, derived: _ } =
                 render::render(bundle, &values, &facts)?;
             Answer::Rendered {
                 objects: objects.into_iter().map(Object::into_value).collect(),
@@ -414,7 +414,7 @@ fn rendered(answer: Answer) -> Result<Rendered> {
     let objects = objects.into_iter().map(Object::new).collect::<Result<_, _>>().map_err(Error::failed)?;
     let components = components.into_iter().map(component_from_json).collect::<Option<_>>();
     let components = components.ok_or_else(unreadable)?;
-    Ok(Rendered { objects, sources, components, component_values, notes })
+    Ok(Rendered { objects, sources, components, component_values, notes, derived: Vec::new() })
 }
 
 fn component_to_json(component: Component) -> Value {

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread;
 
 use ureq::tls::RootCerts;
 
@@ -12,8 +13,11 @@ use crate::ops::sandbox::{self, Sandbox, Secrets};
 use crate::ops::{download, folder, leave_when_told};
 use crate::render::{self, Facts, Rendered};
 use crate::url::{reached, shown};
-use crate::values::{Pointer, Values, did_you_mean};
+use crate::values::{Pointer, Traces, Values, derived, did_you_mean};
 use crate::{Result, yaml};
+
+/// For the recursion of a rendering in a thread of its own.
+const STACK: usize = 8 << 20;
 
 /// A bundle's files and where they are from.
 #[derive(Debug, Clone)]
@@ -37,6 +41,30 @@ impl Opened {
         } else {
             Sandbox::new()?.render(&self.files, values, facts)
         }
+    }
+
+    /// The same, and finds out what of it templates made of the values at `secrets`: by rendering once
+    /// more, beside it, with stand-ins. Where that fails, the stand-ins are no such values, and nothing is
+    /// known of it.
+    pub fn render_tracing(
+        &self,
+        values: &serde_json::Value,
+        secrets: &[Pointer],
+        facts: &Facts,
+    ) -> Result<Rendered> {
+        let Some(others) = derived::stand_ins(values, secrets) else { return self.render(values, facts) };
+        let (rendered, other) = thread::scope(|scope| {
+            let other = thread::Builder::new().stack_size(STACK);
+            let other = other.spawn_scoped(scope, || self.render(&others, facts));
+            let rendered = self.render(values, facts);
+            (rendered, other.ok().and_then(|other| other.join().ok()?.ok()))
+        });
+        let mut rendered = rendered?;
+        if let Some(other) = other {
+            let known = Traces::of(values, secrets);
+            rendered.derive(&other, &|text| known.hold(text));
+        }
+        Ok(rendered)
     }
 
     /// Checks values against the bundle's schema, under the same rule; gives where secrets are in them.

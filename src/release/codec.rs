@@ -175,6 +175,7 @@ mod tests {
             profile: None,
             values,
             secret_values: None,
+            derived: Vec::new(),
             components: vec![],
             objects: vec![],
             inventory: vec![],

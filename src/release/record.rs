@@ -36,6 +36,9 @@ pub struct Record {
     /// versions that did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_values: Option<Vec<Pointer>>,
+    /// Texts in the objects and notes that templates made of secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub derived: Vec<String>,
     /// The enabled components.
     pub components: Vec<ComponentRef>,
     /// The rendered objects. Generated values are not in them, CRDs stand as name and digest.
@@ -171,6 +174,7 @@ impl Record {
             profile: None,
             values: serde_json::json!({}),
             secret_values: None,
+            derived: Vec::new(),
             components: Vec::new(),
             objects: Vec::new(),
             inventory: Vec::new(),

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::engine::{from_json, to_json};
 use crate::bundle::{archive::hex, merge};
+use crate::object::base64;
 use crate::yaml;
 
 /// A message in the words of a bundle's author or of our filters, shown as it is. The flag says
@@ -100,21 +101,6 @@ fn bytes(value: &Value) -> Result<Vec<u8>, Error> {
 
 fn b64encode(value: Value) -> Result<String, Error> {
     Ok(base64(&bytes(&value)?))
-}
-
-/// RFC 4648 with padding.
-pub fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let group =
-            chunk.iter().fold(0u32, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for i in 0..4 {
-            let sextet = (group >> (18 - 6 * i)) & 63;
-            out.push(if i <= chunk.len() { ALPHABET[sextet as usize] as char } else { '=' });
-        }
-    }
-    out
 }
 
 fn number(value: &Value, name: &str, parse: fn(&str) -> Option<i64>) -> Result<i64, Error> {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Facts, kinds};
 use crate::bundle::ReadinessRule;
+use crate::object::base64;
 use crate::object::{Object, labels, pods, split_api_version, type_name};
 use crate::readiness::is_builtin;
 
@@ -49,7 +50,7 @@ fn plain_to_data(secret: &mut Value) -> Result<(), String> {
         let Value::String(text) = value else {
             return Err(format!("stringData.{key} must be a string, got {}", type_name(&value)));
         };
-        data.insert(key, json!(super::filters::base64(text.as_bytes())));
+        data.insert(key, json!(base64(text.as_bytes())));
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ mod namespaces;
 mod parts;
 mod snippet;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::value::Value as TemplateValue;
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,8 @@ use serde_json::Value;
 
 use crate::bundle::Bundle;
 use crate::error::Error;
-use crate::object::{Object, ObjectId};
+use crate::object::{Object, ObjectId, labels};
+use crate::values::derived;
 use crate::{Result, yaml};
 pub(crate) use engine::Engine;
 use engine::NOTES;
@@ -76,6 +77,39 @@ pub struct Rendered {
     pub component_values: BTreeMap<String, Value>,
     /// NOTES.txt of the bundle, rendered.
     pub notes: String,
+    /// Texts in all this that templates made of secret values; filled in by who knows which are.
+    pub derived: Vec<String>,
+}
+
+impl Rendered {
+    /// Notes down what stands otherwise in the rendering with stand-ins for the secrets, but for what
+    /// `known` says of.
+    pub fn derive(&mut self, other: &Self, known: &dyn Fn(&str) -> bool) {
+        let mut found = BTreeSet::new();
+        // the content of Secrets is never shown, and a keyed hash says nothing of it
+        let shown = |objects: &[Object]| -> Vec<Value> {
+            let one = |object: &Object| {
+                let mut value = object.value().clone();
+                if let (true, Some(map)) = (object.kind() == "Secret", value.as_object_mut()) {
+                    map.shift_remove("data");
+                }
+                value
+            };
+            objects.iter().map(one).collect()
+        };
+        let (one, two) = (shown(&self.objects), shown(&other.objects));
+        for (real, other) in one.iter().zip(&two) {
+            derived::collect(real, other, &[labels::CONFIG_HASH], &mut found);
+        }
+        for (real, other) in self.components.iter().zip(&other.components) {
+            let parts =
+                |c: &Component| Value::Array([&c.health[..], std::slice::from_ref(&c.exports)].concat());
+            derived::collect(&parts(real), &parts(other), &[], &mut found);
+        }
+        derived::text(&self.notes, &other.notes, &mut found);
+        found.retain(|text| !known(text));
+        self.derived = found.into_iter().collect();
+    }
 }
 
 /// An enabled component.
@@ -154,7 +188,7 @@ pub fn render(bundle: &Bundle, values: &Value, facts: &Facts) -> Result<Rendered
     config_hash::annotate(&mut objects, &facts.hmac_key);
     let component_values =
         parts.into_iter().map(|part| (part.bundle.name().to_owned(), part.values)).collect();
-    Ok(Rendered { objects, sources, components, component_values, notes })
+    Ok(Rendered { objects, sources, components, component_values, notes, derived: Vec::new() })
 }
 
 fn component(part: &Part, health: Vec<Value>) -> Component {

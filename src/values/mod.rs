@@ -14,6 +14,7 @@
 
 mod builder;
 mod deleted;
+pub mod derived;
 mod layer;
 mod mask;
 mod merge;

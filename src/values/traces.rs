@@ -54,6 +54,14 @@ impl Traces {
         traces
     }
 
+    /// And these texts, which were made of secrets.
+    #[must_use]
+    pub fn and_derived(mut self, texts: &[String]) -> Self {
+        texts.iter().for_each(|text| self.secret(text));
+        self.finder = OnceLock::new();
+        self
+    }
+
     /// Both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -289,7 +297,7 @@ fn base64_core(bytes: &[u8], shift: usize) -> Vec<String> {
 mod tests {
     use super::super::masks;
     use super::*;
-    use crate::cluster::records::base64;
+    use crate::object::base64;
     use serde_json::json;
 
     fn traces(secret: impl Into<Value>) -> Traces {

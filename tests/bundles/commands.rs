@@ -180,6 +180,67 @@ fn generated_and_secret_values_do_not_reach_the_screen() {
     assert!(text(true).contains("password: GENERATED-AT-INSTALL"));
 }
 
+/// A bundle that renders a secret into a ConfigMap, in other forms than its own.
+fn leaking(dir: &Path, expression: &str) -> kubectl_obs::ops::source::Opened {
+    let mut files = component();
+    let schema = r#"{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
+        "properties": {"password": {"writeOnly": true}}}"#;
+    files.insert("values.schema.json".to_owned(), schema.into());
+    let map = format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata:\n  public: seen\n  \
+         a: ${{{{ ({expression}) | string }}}}\n  long: ${{{{ \"first\\nkey=\" ~ ({expression}) ~ \" end\\nlast\" }}}}\n"
+    );
+    files.insert("templates/leak.yaml".to_owned(), map.into_bytes());
+    write(dir, &files);
+    kubectl_obs::ops::source::Opened { trusted: true, ..open(&dir.display().to_string()).unwrap() }
+}
+
+#[test]
+fn what_templates_make_of_a_secret_is_secret() {
+    let facts = facts();
+    for (secret, expression, made) in [
+        (serde_json::json!("correct-horse"), "values.password | upper", "CORRECT-HORSE"),
+        (serde_json::json!("correct horse"), "values.password | title", "Correct Horse"),
+        (serde_json::json!("correct-horse"), "values.password | replace('-', '+')", "correct+horse"),
+        (serde_json::json!("correct-horse"), "values.password | reverse", "esroh-tcerroc"),
+        (serde_json::json!("correct-horse"), "values.password[2:7]", "rrect"),
+        (serde_json::json!(["abc", "def"]), "values.password | join('/')", "abc/def"),
+        (serde_json::json!("x\"zebra"), "{'p': values.password} | to_json | to_json | string", "zebra"),
+        (serde_json::json!("me:zebra-9"), "values.password | split(':') | last", "zebra-9"),
+        (serde_json::json!(73219), "values.password + 1", "73220"),
+        (
+            serde_json::json!("https://me:zebra9@host/x"),
+            "(values.password | split('@'))[0]",
+            "https://me:zebra9",
+        ),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let opened = leaking(dir.path(), expression);
+        let values = serde_json::json!({"password": secret});
+        let text = |show_secrets| {
+            output(|out| {
+                template(
+                    &TemplateOptions { bundle: &opened, values: &values, facts: &facts, show_secrets },
+                    out,
+                )
+                .map(drop)
+            })
+        };
+        let escaped = made.replace('"', "\\\"");
+        assert!(text(true).contains(made) || text(true).contains(&escaped), "{expression}: {}", text(true));
+        let masked = text(false);
+        assert!(!masked.contains(made) && !masked.contains(&escaped), "{expression}: {masked}");
+        assert!(masked.contains("public: seen") && masked.contains("last"), "{expression}: {masked}");
+        let loaded = kubectl_obs::bundle::Bundle::load(&opened.files).unwrap();
+        let warned = kubectl_obs::bundle::lint::probes(&loaded).iter().any(|probe| {
+            let rendered = opened.render_tracing(&probe.values, probe.at(), &facts);
+            rendered.is_ok_and(|rendered| !probe.findings(&rendered).is_empty())
+        });
+        // a probe is a text
+        assert!(warned || !secret.is_string(), "{expression}");
+    }
+}
+
 #[test]
 fn lint_names_file_and_line() {
     let mut files = component();

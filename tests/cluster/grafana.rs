@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kubectl_obs::cluster::records::{base64, unbase64};
+use kubectl_obs::object::{base64, unbase64};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use ureq::Agent;

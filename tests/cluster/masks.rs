@@ -74,6 +74,9 @@ data:
   auth: ${{ ("bob:" ~ values.password) | b64encode }}
   config.yaml: ${{ "port: 1\npassword: " ~ values.password ~ "\nlevel: " ~ values.level ~ "\n" }}
   json: ${{ {"p": [values.password]} | to_json }}
+  upper: ${{ values.password | upper }}
+  back: ${{ "key=" ~ (values.password | reverse) ~ ";" }}
+  part: ${{ values.password[1:6] }}
 "#;
 
 fn wherever_it_was_rendered(env: &Env) {
@@ -88,9 +91,22 @@ fn wherever_it_was_rendered(env: &Env) {
         ("NOTES.txt", "log in as bob\nwith ${{ values.password }}\n"),
     ]);
     let (old, new) = ("hunter2", "correct-horse");
-    // in base64, behind `bob:`
-    let traces =
-        [old, new, "aHVudGVyM", "odW50ZXIy", "ZYm9iOmh1bnRlcjI", "Y29ycmVjdC1ob3JzZ", "jb3JyZWN0LWhvcnN"];
+    // in base64, behind `bob:`, and what templates make of it
+    let traces = [
+        old,
+        new,
+        "aHVudGVyM",
+        "odW50ZXIy",
+        "ZYm9iOmh1bnRlcjI",
+        "Y29ycmVjdC1ob3JzZ",
+        "jb3JyZWN0LWhvcnN",
+        "HUNTER2",
+        "2retnuh",
+        "unter",
+        "CORRECT-HORSE",
+        "esroh-tcerroc",
+        "orrec",
+    ];
     let silent = |args: &[&str], codes: &[i32]| {
         let output = env.obs(args.iter().copied()).run();
         assert!(codes.contains(&output.code), "{output}");

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kubectl_obs::cluster::records::unbase64;
+use kubectl_obs::object::unbase64;
 use libtest_mimic::Trial;
 use serde_json::Value;
 

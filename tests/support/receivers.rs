@@ -206,7 +206,7 @@ fn smtp(stream: TcpStream, shared: &Shared) {
                 for question in ["VXNlcm5hbWU6", "UGFzc3dvcmQ6"] {
                     say(&format!("334 {question}"));
                     let Some(Ok(answer)) = lines.next() else { return };
-                    let answer = kubectl_obs::cluster::records::unbase64(answer.trim()).expect("base64");
+                    let answer = kubectl_obs::object::unbase64(answer.trim()).expect("base64");
                     head += &format!("{}\n", String::from_utf8_lossy(&answer));
                 }
                 say("235 ok")

@@ -32,11 +32,17 @@ pub fn probes(bundle: &Bundle) -> Vec<Probe> {
 }
 
 impl Probe {
+    /// Where the secret is in the values.
+    pub fn at(&self) -> &[Pointer] {
+        std::slice::from_ref(&self.at)
+    }
+
     /// Findings about a rendering with its values.
     pub fn findings(&self, rendered: &Rendered) -> Vec<Finding> {
         let mut out = Vec::new();
+        let traces = self.traces.clone().and_derived(&rendered.derived);
         for (object, source) in rendered.objects.iter().zip(&rendered.sources) {
-            let places = self.traces.places(object.value());
+            let places = traces.places(object.value());
             let Some(place) = places.iter().find(|place| !is_kept(object, place)) else { continue };
             let message = format!(
                 "{} {}: {} holds {}, which the schema calls secret: put it into a Secret, and name that",

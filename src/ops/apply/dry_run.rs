@@ -166,7 +166,8 @@ pub(crate) fn free_name(name: &str) -> String {
     format!("{kept}x{:04x}", rand::random::<u16>())
 }
 
-pub(super) fn unknown_kind(object: &Object) -> Error {
+/// Its kind is not served.
+pub fn unknown_kind(object: &Object) -> Error {
     Error::failed(format!(
         "the cluster does not know {} {}, the kind of {}",
         object.api_version(),

@@ -5,7 +5,7 @@ mod dry_run;
 mod step;
 
 pub(super) use dry_run::free_name;
-pub use dry_run::{Brought, Verdict, dry_run, taken};
+pub use dry_run::{Brought, Verdict, dry_run, taken, unknown_kind};
 pub use step::{Generated, Random, apply_step};
 
 use std::collections::BTreeMap;

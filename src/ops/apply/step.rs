@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::dry_run::{foreign, taken_meanwhile, unknown_kind};
 use super::kind_of;
-use crate::cluster::records::base64;
 use crate::cluster::{Applied, ApplyError, ApplyOptions, DeleteOptions, Propagation};
 use crate::diff;
 use crate::error::{Error, Exit, Result};
 use crate::event::{Action, Event, Phase};
+use crate::object::base64;
 use crate::object::{Kind, Object, ObjectId, labels};
 use crate::ops::Context;
 use crate::ops::run::Run;

@@ -63,6 +63,8 @@ pub struct Goal {
     pub translated: Vec<(ObjectId, String, String)>,
     /// The rendered NOTES.txt.
     pub notes: String,
+    /// Texts in all this that templates made of secrets.
+    pub derived: Vec<String>,
     /// Namespace of node-level components.
     pub node_namespace: String,
     /// Is some of it what a record says, and not the command line?
@@ -124,6 +126,7 @@ impl Goal {
             crds: Vec::new(),
             translated: Vec::new(),
             notes: rendered.notes,
+            derived: rendered.derived,
             node_namespace: facts.node_namespace.clone(),
             recorded: loaded.builds_on_record(),
             recorded_source: loaded.recorded_source(),
@@ -163,6 +166,7 @@ impl Goal {
             crds,
             translated,
             notes: record.notes.clone(),
+            derived: record.derived.clone(),
             node_namespace: record.node_namespace.clone(),
             recorded: true,
             recorded_source: None,
@@ -270,6 +274,7 @@ impl Goal {
             objects: self.recorded_objects(),
             inventory,
             notes: self.notes.clone(),
+            derived: self.derived.clone(),
         }
     }
 

@@ -13,9 +13,10 @@ use crate::cluster::{HolderInfo, Kinds, Lock, ServerVersion};
 use crate::error::{Error, Exit, Result};
 use crate::event::Event;
 use crate::object::{Object, ObjectId, builtin, split_api_version};
+use crate::ops::apply::unknown_kind;
 use crate::ops::run::Run;
 use crate::ops::{Context, ask, get, live, namespace, preflight, who};
-use crate::plan::{Applied, Live, Plan, Rules, append_only, plan};
+use crate::plan::{Applied, Change, Live, Plan, Refusal, Rules, append_only, plan};
 use crate::release::record::merge_inventory;
 use crate::release::{Entry, Header, History, Metadata, Record, Revision, Status, Unusable};
 use crate::render::Facts;
@@ -269,19 +270,6 @@ pub async fn look(
     (verb, target): (Verb, Target),
     options: &Options,
 ) -> Result<Look> {
-    let traces = traces(&seen.records, &target);
-    let look = looked(ctx, seen, (verb, target), options, traces.clone()).await;
-    // what the server says may quote what it refuses
-    look.map_err(|error| error.with_texts(|text| traces.sentence(text)))
-}
-
-async fn looked(
-    ctx: &Context<'_>,
-    seen: Seen,
-    (verb, target): (Verb, Target),
-    options: &Options,
-    traces: Traces,
-) -> Result<Look> {
     let mut facts = match &target {
         Target::Bundle(loaded) => loaded.facts(ctx, &seen.version.text),
         Target::Record(record) => {
@@ -291,7 +279,20 @@ async fn looked(
     if let Some(key) = &seen.key {
         facts.hmac_key.clone_from(key);
     }
-    let mut goal = Goal::new(&target, &facts, &seen.kinds)?;
+    let goal = Goal::new(&target, &facts, &seen.kinds)?;
+    let traces = traces(&seen.records, &target).and_derived(&goal.derived);
+    let look = looked(ctx, seen, (verb, goal, facts), options, traces.clone()).await;
+    // what the server says may quote what it refuses
+    look.map_err(|error| error.with_texts(|text| traces.sentence(text)))
+}
+
+async fn looked(
+    ctx: &Context<'_>,
+    seen: Seen,
+    (verb, mut goal, facts): (Verb, Goal, Facts),
+    options: &Options,
+    traces: Traces,
+) -> Result<Look> {
     let rights = preflight::rights(ctx, &goal.objects, seen.all_rights).await;
     let predicted = match options.dry_run {
         Some(DryRun::Client) => true,
@@ -311,6 +312,7 @@ async fn looked(
     }
     let rules = rules(options, &around);
     let mut plan = plan(&goal.objects, &around.live, &around.earlier, &rules);
+    refuse_unknown_kinds(&mut plan, &seen.kinds);
     if let Some(refusal) = append_only::refusal(&plan.steps, &around.live, &options.accept_data_loss) {
         return Err(refusal.into());
     }
@@ -328,6 +330,24 @@ async fn looked(
         ask::ask(ctx, &mut plan, &around.live, &rules).await?;
     }
     Ok(Look { seen, verb, goal, facts, around, plan, traces })
+}
+
+/// What is to be made of a kind that neither the server knows nor the plan brings.
+fn refuse_unknown_kinds(plan: &mut Plan, kinds: &Kinds) {
+    let definitions = plan.steps.iter().filter(|step| step.object.kind() == "CustomResourceDefinition");
+    let brought: BTreeSet<String> = definitions
+        .filter_map(|step| step.object.value()["spec"]["names"]["kind"].as_str())
+        .map(str::to_owned)
+        .collect();
+    for step in plan.steps.iter_mut().filter(|step| step.change == Change::Create) {
+        let (group, version) = split_api_version(step.object.api_version());
+        let known = kinds.resolve(group, version, step.object.kind()).is_some();
+        if !known && !brought.contains(step.object.kind()) {
+            let error = unknown_kind(&step.object);
+            let why = error.message().to_owned();
+            step.refusal = Some(Refusal { why, details: Vec::new(), hints: error.hints().to_vec() });
+        }
+    }
 }
 
 async fn around(ctx: &Context<'_>, seen: &Seen, goal: &Goal) -> Result<Around> {
@@ -409,13 +429,13 @@ fn tell_what_is_continued(ctx: &Context<'_>, history: &History) {
     if let Some(latest) = history.latest()
         && latest.status.is_some_and(Status::is_pending)
     {
-        let what = match latest.status {
-            Some(Status::Uninstalling) => "uninstall",
-            _ => latest.status_word.trim_start_matches("pending-"),
+        let (what, now) = match latest.status {
+            Some(Status::Uninstalling) => ("uninstall", "what it removed is made again"),
+            _ => (latest.status_word.trim_start_matches("pending-"), "continuing from there"),
         };
         ctx.observer.event(Event::Warning {
             message: format!(
-                "the last {what} (revision {}, {}) was interrupted {}: continuing from there",
+                "the last {what} (revision {}, {}) was interrupted {}: {now}",
                 latest.revision,
                 latest.by,
                 who::ago(&latest.created)
