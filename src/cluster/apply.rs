@@ -129,8 +129,29 @@ impl Cluster {
 
     /// What a JSON patch would leave of an object: a dry-run.
     pub async fn try_patch(&self, kind: &Kind, object: &Object, patch: &Value) -> Result<Value, ApplyError> {
+        self.patch(kind, object, patch, [("fieldManager", MANAGER), ("dryRun", "All")]).await
+    }
+
+    /// Changes an object by a JSON patch. What it changes is this manager's then.
+    pub async fn patch_at_once(
+        &self,
+        kind: &Kind,
+        object: &Object,
+        patch: &Value,
+        manager: &str,
+    ) -> Result<Value, ApplyError> {
+        self.patch(kind, object, patch, [("fieldManager", manager), ("dryRun", "")]).await
+    }
+
+    async fn patch(
+        &self,
+        kind: &Kind,
+        object: &Object,
+        patch: &Value,
+        query: [(&str, &str); 2],
+    ) -> Result<Value, ApplyError> {
         let (namespace, name) = (object.namespace(), Some(object.name()));
-        let query = [("fieldManager", MANAGER), ("dryRun", "All")];
+        let query = [query[0], query[1], ("fieldValidation", "Strict")];
         let url = with_query(&path(kind, namespace, name), &query);
         let subject = Subject::new("patch", kind, namespace, name);
         let call = Call::with_body(Method::PATCH, url, patch, subject).content_type(JSON_PATCH);

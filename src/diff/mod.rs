@@ -50,6 +50,11 @@ pub struct Change {
     pub secret: bool,
 }
 
+/// Does an apply of ours own something of the object's status? Then it is a part like any other.
+pub fn writes_status(object: &Value) -> bool {
+    walk::writes_status(object)
+}
+
 /// The fields in which two objects differ, in the order of the desired one. The order of a list
 /// counts. A Secret's `stringData` is compared with `data`.
 pub fn fields(live: &Value, desired: &Value, scope: Scope) -> Vec<Change> {

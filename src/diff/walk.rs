@@ -213,7 +213,7 @@ impl Walk<'_> {
 }
 
 /// Does an apply of ours own something of the object's status?
-fn writes_status(object: &Value) -> bool {
+pub(super) fn writes_status(object: &Value) -> bool {
     let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
     let mut ours = entries.filter(|entry| entry["manager"] == MANAGER && entry["operation"] == "Apply");
     ours.any(|entry| entry.get("subresource").is_none() && entry["fieldsV1"].get("f:status").is_some())

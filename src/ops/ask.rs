@@ -6,11 +6,9 @@
 //!                  ├─ conflict ──────────► the same with force: what differs, and who stands against it
 //!                  └─ refused ─► under a free name, where nothing is yet
 //!                                  ├─ refused ► the object is wrong
-//!                                  └─ taken ──► the server's own earlier defaults stand against it, and
-//!                                               go first; else it can only be made anew
+//!                                  └─ taken ──► its outcome as a patch; else it can only be made anew
+//!  where an install would leave something else ─► the outcome of that, as a patch (plan/outcome.rs)
 //! ```
-
-use std::borrow::Cow;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
@@ -21,7 +19,9 @@ use crate::cluster::{ApplyError, ApplyOptions};
 use crate::diff;
 use crate::error::{Error, Exit, Result};
 use crate::object::{Kind, Object};
-use crate::plan::{self, Change, Kept, Live, Plan, Refusal, Rules, Said, Step, generated, local};
+use crate::plan::{
+    self, Answers, Change, Conflict, Kept, Live, Outcome, Plan, Refusal, Rules, Said, Step, generated, local,
+};
 
 /// Asks about all steps that may change a live object. What cannot be asked about yet (a custom
 /// resource whose definition changes with the plan), or not by this user, stays a prediction.
@@ -61,7 +61,6 @@ fn can_be_asked(step: &Step, brought: &Brought) -> bool {
     let settled = step.refusal.is_some() && step.object.kind() == "CustomResourceDefinition";
     step.change.writes()
         && step.change != Change::Create
-        && !step.moved
         && !step.certain
         && !settled
         && !brought.concerns(&step.object)
@@ -95,31 +94,55 @@ impl Question<'_> {
         Ok(self.ctx.cluster.apply(&self.kind, &object, &options).await?.object)
     }
 
-    /// Takes out of `gone` what the server does not let go of, when the rest of the update is made: those,
-    /// or all where it does not say which.
-    async fn cannot_go(
+    /// What the server made of what we applied last, where nothing was yet: with its defaults.
+    async fn before(&self, live: &Value) -> Option<Value> {
+        let last = plan::applied_last(live).and_then(|last| Object::new(last).ok())?;
+        // where that would not be taken, nobody knows where they come from
+        self.elsewhere(last).await.ok()
+    }
+
+    /// Asks about an outcome. What the server does not let go of is left out, and said; gives why it takes
+    /// none, and leaves the step as it was then.
+    async fn direct(
         &self,
+        step: &mut Step,
         live: &Value,
-        after: &Value,
-        elsewhere: bool,
-        gone: &mut Vec<diff::Change>,
-    ) -> Vec<diff::Change> {
+        fresh: &Value,
+        outcome: &mut Outcome,
+        found: (Vec<Conflict>, &[Said]),
+        rules: &Rules<'_>,
+    ) -> Result<Option<ApplyError>> {
         let mut stay = Vec::new();
-        while !gone.is_empty() {
-            let patch = plan::outcome(live, after, self.object.value(), elsewhere, gone);
-            let said = self.ctx.cluster.try_patch(&self.kind, &self.object, &patch).await;
-            let Some(refusal) = said.err().filter(is_refusal) else { break };
-            let named = plan::named_in(&complaints(&refusal));
-            let (held, free): (Vec<_>, Vec<_>) = gone.drain(..).partition(named);
-            match held.is_empty() {
-                true => stay.extend(free),
-                false => {
-                    stay.extend(held);
-                    *gone = free;
+        loop {
+            let patch = outcome.patch(live);
+            let answer = match patch.is_empty() {
+                true => Ok(live.clone()),
+                false => self.ctx.cluster.try_patch(&self.kind, &self.object, &json!(patch)).await,
+            };
+            match answer {
+                Ok(after) => {
+                    plan::directly(step, (live, &after), (outcome, patch), fresh, found, rules);
+                    let kept = |change: diff::Change| Kept {
+                        change: diff::Change { to: None, ..change },
+                        owner: None,
+                    };
+                    step.kept.retain(|known| {
+                        stay.iter().all(|change: &diff::Change| change.path != known.change.path)
+                    });
+                    step.kept.extend(stay.into_iter().map(kept));
+                    return Ok(None);
                 }
+                Err(error) if is_refusal(&error) => {
+                    let left_out = outcome.give_in(plan::named_in(&complaints(&error)));
+                    if left_out.is_empty() {
+                        return Ok(Some(error));
+                    }
+                    stay.extend(left_out);
+                }
+                Err(error) if error.error().exit() == Exit::Failed => return Ok(Some(error)),
+                Err(error) => return Err(error.into()),
             }
         }
-        stay
     }
 
     /// Asked without force; where others stand against it, with force and who they are.
@@ -139,22 +162,17 @@ async fn answered(ctx: &Context<'_>, mut step: Step, live: &Value, rules: &Rules
     let Some(kind) = kind_of(ctx, &step.object).await? else { return Ok(step) };
     let object = generated::with_live_values(&step.object, live).unwrap_or_else(|| step.object.clone());
     let question = Question { ctx, kind, object, uid: step.uid.clone() };
-    if step.takes_over && is_immutable(&step) {
-        // of what is yet to become ours the server cannot be asked in place
-        return Ok(step);
-    }
-    let ours = if step.takes_over { Cow::Owned(plan::taken(live)) } else { Cow::Borrowed(live) };
-    step.first =
-        plan::without_emptied(question.object.value(), &ours).and_then(|first| Object::new(first).ok());
-    let (mut answer, mut said) = question.in_place(step.first.as_ref().unwrap_or(&question.object)).await;
-    let mut first = None;
-    if step.first.is_some() && answer.as_ref().is_err_and(is_refusal) {
-        first = step.first.take();
-        (answer, said) = question.in_place(&question.object).await;
-    }
     if step.takes_over && matches!(step.change, Change::Update(_) | Change::Adopt(_)) {
-        return take_over(step, &question, live, answer, &said, rules).await;
+        return take_over(step, &question, live, rules).await;
     }
+    if step.moved || step.takes_over {
+        // of what is yet to become ours the server cannot be asked in place
+        return match is_immutable(&step) {
+            true => Ok(step),
+            false => moved(step, &question, live, rules).await,
+        };
+    }
+    let (answer, said) = question.in_place(&question.object).await;
     match answer {
         Ok(after) => {
             let predicted = step.clone();
@@ -163,85 +181,79 @@ async fn answered(ctx: &Context<'_>, mut step: Step, live: &Value, rules: &Rules
                 // it takes the object and keeps what it was to lose
                 return Ok(predicted);
             }
-            tidied(step, &question, live, &after, &said, rules).await
+            tidied(step, &question, (live, &after), &said, rules).await
         }
         // known to be impossible in place, with what to do about it
         Err(error) if is_refusal(&error) && is_immutable(&step) => Ok(step),
-        Err(error) if is_refusal(&error) => {
-            let why = (error, said);
-            refused(step, &question, live, first, why, rules).await
-        }
+        Err(error) if is_refusal(&error) => refused(step, &question, live, (error, said), rules).await,
         Err(error) => unanswered(step, error),
     }
 }
 
-/// An update that leaves what an install would leave: with the server's own earlier defaults gone.
+/// An update that leaves what an install would leave: with the server's own earlier defaults gone, and maps
+/// that become empty still there.
 async fn tidied(
     mut step: Step,
     question: &Question<'_>,
-    live: &Value,
-    after: &Value,
+    (live, after): (&Value, &Value),
     said: &[Said],
     rules: &Rules<'_>,
 ) -> Result<Step> {
-    let no_defaults = local::check(&step.object).is_some() && step.first.is_none();
-    let mut hollow = plan::hollow(question.object.value(), after);
-    let is_update = matches!(step.change, Change::Update(_)) || !hollow.is_empty();
+    let desired = question.object.value();
+    let is_update = matches!(step.change, Change::Update(_) | Change::Unchanged);
+    let no_defaults = local::check(&step.object).is_some() && !plan::empties(desired, live);
     if !is_update || no_defaults || !step.obstacles().is_empty() || !plan::is_applied_at_all(live) {
         return Ok(step);
     }
     // where it would not be taken, nobody knows what the server would put there
     let Ok(fresh) = question.fresh().await else { return Ok(step) };
     step.kept.retain(|kept| kept.owner.is_some() || plan::is_leftover(kept, &fresh));
-    hollow.retain(|change| diff::at(&fresh, &change.steps).is_none());
-    if hollow.is_empty() && step.change == Change::Unchanged {
+    let before = question.before(live).await;
+    let mut outcome = Outcome::of(&Answers {
+        desired,
+        live,
+        after: Some(after),
+        fresh: &fresh,
+        before: before.as_ref(),
+        moved: false,
+    });
+    if outcome.is_plain() {
         return Ok(step);
     }
-    // nobody owns them, they would stay, and would not be there after an install
-    let mut leftovers = plan::leftovers(question.object.value(), after, &fresh, true);
-    leftovers = earlier_defaults(question, live, &step, leftovers).await;
-    leftovers.extend(hollow);
-    // what goes first is not yet back in the answer
-    let elsewhere = step.first.is_some();
-    let after = if elsewhere { &fresh } else { after };
-    let stay = question.cannot_go(live, after, elsewhere, &mut leftovers).await;
-    // what was kept may go with them; the apply tells
-    step.kept.retain(|kept| kept.owner.is_some() || leftovers.is_empty());
-    if !leftovers.is_empty() || elsewhere {
-        plan::in_two_steps(&mut step, live, after, leftovers, said, rules);
-    }
-    for change in stay {
-        if !step.kept.iter().any(|kept| kept.change.path == change.path) {
-            step.kept.push(Kept { change: diff::Change { to: None, ..change }, owner: None });
+    let found = plan::obstacles(&step, live, after, said);
+    match question.direct(&mut step, live, &fresh, &mut outcome, (found, said), rules).await? {
+        None => Ok(step),
+        Some(error) => {
+            plan::refused(&mut step, live, refusal(&question.object, &error.into()), rules);
+            Ok(step)
         }
     }
-    Ok(step)
 }
 
-/// Of what nobody owns in the object those that are the server's own defaults for what we applied last,
-/// or for what goes first.
-async fn earlier_defaults(
-    question: &Question<'_>,
-    live: &Value,
-    step: &Step,
-    mut leftovers: Vec<diff::Change>,
-) -> Vec<diff::Change> {
-    let mut found = Vec::new();
-    if let Some(first) = step.first.clone().filter(|_| !leftovers.is_empty())
-        && let Ok(before) = question.elsewhere(first).await
-    {
-        (found, leftovers) = plan::defaults_of(leftovers, &before);
+/// An update of what was applied last in another API version: what others do not own is as it would be
+/// after an install.
+async fn moved(mut step: Step, question: &Question<'_>, live: &Value, rules: &Rules<'_>) -> Result<Step> {
+    let desired = question.object.value();
+    let same_version = live["apiVersion"] == desired["apiVersion"];
+    if !same_version || !matches!(step.change, Change::Update(_)) || generated::lacks(&step.object, live) {
+        return Ok(step);
     }
-    // what we said ourselves is no default: where it stays although we gave it up, it would again
-    leftovers.retain(|change| !plan::is_stated(live, &change.steps));
-    let last = plan::applied_last(live).unwrap_or_default();
-    // where that would not be taken, nobody knows where they come from
-    if let Some(last) = Object::new(last).ok().filter(|_| !leftovers.is_empty())
-        && let Ok(before) = question.elsewhere(last).await
-    {
-        found.extend(plan::defaults_of(leftovers, &before).0);
+    let fresh = match question.fresh().await {
+        Ok(fresh) => fresh,
+        Err(error) if is_refusal(&error) => {
+            step.asked = true;
+            step.refusal = Some(refusal(&step.object, &error.into()));
+            return Ok(step);
+        }
+        Err(error) => return unanswered(step, error),
+    };
+    let answers = Answers { desired, live, after: None, fresh: &fresh, before: None, moved: true };
+    let mut outcome = Outcome::of(&answers);
+    let found = step.conflicts.clone();
+    if let Some(error) = question.direct(&mut step, live, &fresh, &mut outcome, (found, &[]), rules).await? {
+        plan::refused(&mut step, live, refusal(&question.object, &error.into()), rules);
     }
-    found
+    Ok(step)
 }
 
 /// The fields that a refusal names.
@@ -271,12 +283,11 @@ fn unanswered(step: Step, error: ApplyError) -> Result<Step> {
     if gone { Err(error.into()) } else { Ok(step) }
 }
 
-/// What the server does not take in place. `first` is what would have to go before it, if anything.
+/// What the server does not take in place: as an apply.
 async fn refused(
     mut step: Step,
     question: &Question<'_>,
     live: &Value,
-    first: Option<Object>,
     (error, said): (ApplyError, Vec<Said>),
     rules: &Rules<'_>,
 ) -> Result<Step> {
@@ -291,35 +302,16 @@ async fn refused(
     if plan::blocked_by_hand(&mut step, live, &complaints) {
         return Ok(step);
     }
-    let beside = plan::complained_of(&complaints);
-    let mut found = plan::leftovers(question.object.value(), live, &fresh, true);
-    found.retain(&beside);
-    if !found.is_empty() {
-        // those that it would have kept without complaint go, too
-        let mut strays = plan::leftovers(question.object.value(), live, &fresh, false);
-        // what we applied goes with the apply
-        strays.retain(|change| !plan::is_applied(live, &change.steps));
-        for stray in strays {
-            if !found.iter().any(|known| known.path == stray.path) {
-                found.push(stray);
-            }
+    if plan::is_applied_at_all(live) && !generated::lacks(&step.object, live) {
+        let before = question.before(live).await;
+        let desired = question.object.value();
+        let (after, before) = (None, before.as_ref());
+        let mut outcome = Outcome::of(&Answers { desired, live, after, fresh: &fresh, before, moved: false });
+        let found = plan::obstacles(&step, live, live, &said);
+        let answer = question.direct(&mut step, live, &fresh, &mut outcome, (found, &said), rules).await?;
+        if answer.is_none() {
+            return Ok(step);
         }
-    }
-    let mut leftovers = earlier_defaults(question, live, &step, found).await;
-    if leftovers.iter().any(beside) {
-        let mut hollow = plan::hollow(question.object.value(), live);
-        hollow.retain(|change| diff::at(&fresh, &change.steps).is_none());
-        leftovers.append(&mut hollow);
-        question.cannot_go(live, &fresh, true, &mut leftovers).await;
-    }
-    if leftovers.iter().any(plan::complained_of(&complaints)) {
-        if let Some(first) = first
-            && question.elsewhere(first.clone()).await.is_ok()
-        {
-            step.first = Some(first);
-        }
-        plan::in_two_steps(&mut step, live, &fresh, leftovers, &said, rules);
-        return Ok(step);
     }
     plan::refused(&mut step, live, why, rules);
     Ok(step)
@@ -328,14 +320,15 @@ async fn refused(
 /// The object as it will be once what kubectl and Helm own is ours: they cannot be asked about both at
 /// once, so what goes is added to what a forced apply leaves. Where the server does not take one (what
 /// goes stands against it), that the object is valid is asked for where nothing is yet.
-async fn take_over(
-    mut step: Step,
-    question: &Question<'_>,
-    live: &Value,
-    answer: Answer,
-    said: &[Said],
-    rules: &Rules<'_>,
-) -> Result<Step> {
+async fn take_over(mut step: Step, question: &Question<'_>, live: &Value, rules: &Rules<'_>) -> Result<Step> {
+    let ours = plan::taken(live);
+    step.first =
+        plan::without_emptied(question.object.value(), &ours).and_then(|first| Object::new(first).ok());
+    let (mut answer, mut said) = question.in_place(step.first.as_ref().unwrap_or(&question.object)).await;
+    if step.first.is_some() && answer.as_ref().is_err_and(is_refusal) {
+        step.first = None;
+        (answer, said) = question.in_place(&question.object).await;
+    }
     let after = match answer {
         Ok(after) => Ok(after),
         // what stands against it may be what goes: is it taken where nothing is yet?
@@ -350,7 +343,7 @@ async fn take_over(
         Err(error) => return unanswered(step, error),
     };
     match after {
-        Ok(after) => plan::in_two_steps(&mut step, live, &after, Vec::new(), said, rules),
+        Ok(after) => plan::in_two_steps(&mut step, live, &after, &said, rules),
         Err(error) if is_refusal(&error) => {
             step.asked = true;
             step.refusal = Some(refusal(&step.object, &error.into()));

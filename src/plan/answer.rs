@@ -4,10 +4,12 @@
 use serde_json::Value;
 
 use super::decide::{add_removals, held_by_hand, meet_conflicts};
-use super::immutable::{self, Outcome};
+use super::immutable;
 use super::leftover::complained_of;
 use super::ownership::{additions, given_up_with_empty, is_applied, owns_the_same};
-use super::{Addition, Change, Conflict, Owner, Refusal, Rules, Step, conflicts, generated, owners};
+use super::{
+    Addition, Change, Conflict, Direct, Outcome, Owner, Refusal, Rules, Step, conflicts, generated, owners,
+};
 use crate::diff::{self, Scope};
 use crate::object::{MASK, labels};
 
@@ -47,8 +49,7 @@ pub fn accepted(step: &mut Step, live: &Value, after: &Value, said: &[Said], rul
         return;
     }
     step.kept = kept(desired, live, after);
-    let mut found = told(said, desired, live);
-    found.extend(held_by_hand(desired, live, after));
+    let found = obstacles(step, live, after, said);
     answer(step, live, (fields, follows), found, said, rules);
 }
 
@@ -71,18 +72,55 @@ fn answer(
     meet_conflicts(step, found, own, rules);
 }
 
-/// The server cannot be asked what it would make of the live object, because it is to be changed
-/// twice: what kubectl and Helm own, or its own earlier defaults (`leftovers`), become ours first, and
-/// go with the apply. `after` is what an apply alone would leave; where the server takes none, or it
-/// says too little, what the server makes of the object under another name, where nothing is yet.
-pub fn in_two_steps(
+/// The server would make `after` of the live object by the outcome's patch.
+pub fn directly(
     step: &mut Step,
-    live: &Value,
-    after: &Value,
-    leftovers: Vec<diff::Change>,
-    said: &[Said],
+    (live, after): (&Value, &Value),
+    (outcome, patch): (&Outcome, Vec<Value>),
+    fresh: &Value,
+    found: (Vec<Conflict>, &[Said]),
     rules: &Rules<'_>,
 ) {
+    step.asked = true;
+    step.refusal = None;
+    let filled = generated::with_live_values(&step.object, live);
+    let desired = filled.as_ref().unwrap_or(&step.object).value().clone();
+    let (mut fields, follows) = changes(&desired, live, after);
+    let within =
+        |a: &diff::Change, b: &diff::Change| a.steps.starts_with(&b.steps) || b.steps.starts_with(&a.steps);
+    // what nobody owned and the outcome changes is no choice of the server
+    let (edited, follows): (Vec<_>, Vec<_>) =
+        follows.into_iter().partition(|change| outcome.edits().any(|edit| within(edit, change)));
+    fields.extend(edited);
+    let own = entry(fresh).cloned().unwrap_or_default();
+    let same_owner = entry(live).is_some_and(|entry| {
+        entry["fieldsV1"] == own["fieldsV1"] && entry["apiVersion"] == own["apiVersion"]
+    });
+    if fields.is_empty() && same_owner && !matches!(step.change, Change::Adopt(_)) {
+        step.change = Change::Unchanged;
+        step.conflicts.clear();
+        return;
+    }
+    step.kept = kept(&desired, live, after);
+    step.kept.retain(|kept| kept.owner.is_some() || is_leftover(kept, fresh));
+    answer(step, live, (fields, follows), found.0, found.1, rules);
+    step.direct = Some(Direct { live: live.clone(), patch, own });
+}
+
+/// Our entry of managedFields.
+fn entry(object: &Value) -> Option<&Value> {
+    let mut entries = object["metadata"]["managedFields"].as_array()?.iter();
+    entries.find(|entry| {
+        entry["manager"] == labels::MANAGER
+            && entry["operation"] == "Apply"
+            && entry.get("subresource").is_none()
+    })
+}
+
+/// Writes down what changes of an object that is taken over from kubectl and Helm: their fields become ours
+/// first, and go with the apply, so that the server cannot be asked. `after` is what an apply alone would
+/// leave; where the server takes none, what it makes of the object under another name, where nothing is yet.
+pub fn in_two_steps(step: &mut Step, live: &Value, after: &Value, said: &[Said], rules: &Rules<'_>) {
     step.asked = true;
     step.refusal = None;
     let filled = generated::with_live_values(&step.object, live);
@@ -95,18 +133,21 @@ pub fn in_two_steps(
         // of the rest nobody knows whether it is the server's choice for this object alone
         follows.retain(|change| change.from.is_none());
     }
-    for leftover in &leftovers {
-        if !fields.iter().any(|field| field.path == leftover.path) {
-            fields.push(leftover.clone());
-        }
-    }
     let mut found = told(said, &desired, live);
     if step.takes_over {
         add_removals(&mut fields, &desired, live);
         found.retain(|conflict| !conflict.owner.goes_over());
     }
-    step.clears = leftovers.into_iter().map(|change| change.steps).collect();
     answer(step, live, (fields, follows), found, said, rules);
+}
+
+/// Who stands against an update: in the server's words, and people who hold what we give up.
+pub fn obstacles(step: &Step, live: &Value, after: &Value, said: &[Said]) -> Vec<Conflict> {
+    let filled = generated::with_live_values(&step.object, live);
+    let desired = filled.as_ref().unwrap_or(&step.object).value();
+    let mut found = told(said, desired, live);
+    found.extend(held_by_hand(desired, live, after));
+    found
 }
 
 /// Does the server refuse the object because of what people added to it with kubectl or Helm, beside a
@@ -138,16 +179,16 @@ pub fn refused(step: &mut Step, live: &Value, why: Refusal, rules: &Rules<'_>) {
     step.asked = true;
     step.refusal = None;
     match immutable::replace(live, &why.why, rules.may_recreate(&step.object)) {
-        Outcome::Recreate { orphan, grow, why } => {
+        immutable::Outcome::Recreate { orphan, grow, why } => {
             step.grow = grow;
             let fields = step.change.fields().to_vec();
             step.change = Change::Recreate { fields, orphan, why };
             step.conflicts.clear();
         }
-        Outcome::Refuse { hint, .. } => {
+        immutable::Outcome::Refuse { hint, .. } => {
             step.refusal = Some(Refusal { hints: [vec![hint], why.hints].concat(), ..why });
         }
-        Outcome::InPlace | Outcome::Grow(_) => step.refusal = Some(why),
+        immutable::Outcome::InPlace | immutable::Outcome::Grow(_) => step.refusal = Some(why),
     }
 }
 

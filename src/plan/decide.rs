@@ -50,7 +50,7 @@ pub fn step(object: &Object, live: Option<&Value>, all: &All<'_>) -> Step {
         asked: false,
         certain: false,
         admitted: false,
-        clears: Vec::new(),
+        direct: None,
         first: None,
         kept: Vec::new(),
         follows: Vec::new(),

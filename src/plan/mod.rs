@@ -9,7 +9,6 @@
 mod admission;
 mod answer;
 pub mod append_only;
-mod cleared;
 pub mod crd;
 pub mod data_format;
 mod decide;
@@ -19,6 +18,7 @@ pub mod immutable;
 mod leftover;
 pub mod local;
 mod order;
+mod outcome;
 mod ownership;
 mod reach;
 pub mod retention;
@@ -29,16 +29,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 pub use admission::Admission;
-pub use answer::{Kept, Said, accepted, blocked_by_hand, changes, in_two_steps, is_leftover, refused};
-pub use cleared::outcome;
+pub use answer::{
+    Kept, Said, accepted, blocked_by_hand, changes, directly, in_two_steps, is_leftover, obstacles, refused,
+};
 pub use decide::belongs_elsewhere;
 use immutable::Growth;
-pub use leftover::{complained_of, defaults_of, leftovers, named_in};
+pub use leftover::{complained_of, named_in};
 pub use order::{WAVES, removal_rank, wave};
+pub use outcome::{Answers, Outcome, suits};
 pub use ownership::{
-    Addition, Conflict, HelmRelease, Owner, Takeover, additions, applied_last, carry_over, claim, conflicts,
-    conflicts_with_ourselves, given_up, hollow, is_applied, is_applied_at_all, is_hand_tool, is_ours,
-    is_settled, is_stated, must_carry_over, owners, owns_more_than, removal, scaled_elsewhere, taken,
+    Addition, Conflict, HelmRelease, Owner, Takeover, additions, applied_last, at_once, carry_over,
+    conflicts, conflicts_with_ourselves, empties, given_up, is_applied, is_applied_at_all, is_hand_tool,
+    is_ours, is_settled, is_stated, must_carry_over, own, owners, owns_more_than, scaled_elsewhere, taken,
     takeover, without_emptied,
 };
 pub use reach::reach;
@@ -185,10 +187,10 @@ pub struct Step {
     pub certain: bool,
     /// May an admission webhook or policy have a say in it? Then nothing about it is certain here.
     pub admitted: bool,
-    /// The server's own earlier defaults, which do not go with what is desired: they become ours before
-    /// the apply, which gives them up.
-    pub clears: Vec<Vec<diff::Step>>,
-    /// Is applied before the object itself: without the maps of ours that become empty ones.
+    /// What is written in place of an apply, where that would leave something else than an install does.
+    pub direct: Option<Direct>,
+    /// Is applied before the object itself where it is taken over: without the maps of ours that become
+    /// empty ones.
     pub first: Option<Object>,
     /// What we no longer want and stays all the same.
     pub kept: Vec<Kept>,
@@ -202,6 +204,17 @@ pub struct Step {
     pub moved: bool,
     /// Of an object that is taken over: the Helm release that it belonged to.
     pub helm: Option<HelmRelease>,
+}
+
+/// A change that no apply makes: its outcome, see [`Outcome`], which the server was asked about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Direct {
+    /// The object that it changes.
+    pub live: Value,
+    /// What makes the outcome of it: operations of a JSON patch.
+    pub patch: Vec<Value>,
+    /// Our entry of managedFields afterwards: what an install would own.
+    pub own: Value,
 }
 
 impl Step {

@@ -232,7 +232,7 @@ fn what_we_give_up_and_another_keeps_is_said() {
     let live = live(vec![current.clone()]);
     let mut step = plan(&[wanted()], &live, &[], &rules).steps.remove(0);
     assert!(step.takes_over);
-    in_two_steps(&mut step, &current, &after("kubectl"), Vec::new(), &[], &rules);
+    in_two_steps(&mut step, &current, &after("kubectl"), &[], &rules);
     assert_eq!(step.change.fields()[0].path, "data.b", "it goes");
     assert!(step.obstacles().is_empty());
 }

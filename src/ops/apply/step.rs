@@ -6,15 +6,17 @@ use serde_json::{Value, json};
 use super::dry_run::{foreign, taken_meanwhile, unknown_kind};
 use super::kind_of;
 use crate::cluster::{Applied, ApplyError, ApplyOptions, DeleteOptions, Propagation};
-use crate::diff;
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, Result};
 use crate::event::{Action, Event, Phase};
 use crate::object::base64;
 use crate::object::{Kind, Object, ObjectId, labels};
 use crate::ops::Context;
 use crate::ops::run::Run;
-use crate::plan::{self, Change, Step, Takeover};
+use crate::plan::{self, Change, Direct, Step, Takeover};
 use crate::release::{Entry, EntryState};
+
+/// Times that an outcome is written when somebody else writes the object meanwhile.
+const ATTEMPTS: u32 = 8;
 
 /// Values that are made once and live on the cluster only.
 pub trait Generated: Sync {
@@ -48,8 +50,9 @@ pub async fn apply_step(
         Change::Update(_) | Change::Adopt(_) if step.takes_over => {
             take_over(run, step, &kind, &plan::takeover).await?;
         }
-        Change::Update(_) if step.moved => take_over(run, step, &kind, &plan::carry_over).await?,
-        Change::Update(_) => clear(run, step, &kind).await?,
+        Change::Update(_) if step.moved && step.direct.is_none() => {
+            take_over(run, step, &kind, &plan::carry_over).await?;
+        }
         _ => {}
     }
     let mut options = ApplyOptions { force: step.force, uid: step.uid.clone(), ..ApplyOptions::default() };
@@ -60,62 +63,73 @@ pub async fn apply_step(
     let filled = fill_generated(ctx, &kind, &step.object, generated).await?;
     let object = filled.as_ref().unwrap_or(&step.object);
     if let Change::Update(_) | Change::Adopt(_) = &step.change {
-        go_first(run, step, &kind, object, &options).await?;
+        go_first(run, step, &kind, &options).await?;
     }
     run.lock.still_held()?;
-    let applied = match is_exclusive(step) {
-        true => create_exclusively(run, step, &kind, object).await?,
-        false => ctx.cluster.apply(&kind, object, &options).await?,
+    let applied = match (&step.direct, &step.change) {
+        (Some(direct), Change::Update(_)) => write_at_once(run, step, &kind, direct).await?,
+        _ if is_exclusive(step) => create_exclusively(run, step, &kind, object).await?,
+        _ => ctx.cluster.apply(&kind, object, &options).await?,
     };
     if matches!(step.change, Change::Create | Change::Recreate { .. }) && !applied.created {
         return Err(foreign(step, &applied.object));
     }
-    let object = take_out(run, step, &kind, applied.object).await?;
-    for field in kept_all_the_same(step, &object) {
-        let message = format!("{id}: {} stays as it was: the server keeps it", field.path);
-        ctx.observer.event(Event::Warning { message });
-    }
     ctx.observer.event(Event::Object { action, object: id.clone() });
-    let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+    let uid = applied.object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
     Ok(Some((id, uid)))
 }
 
-/// Makes the server's earlier defaults ours, so that an apply gives them up.
-async fn clear(run: &Run<'_>, step: &Step, kind: &Kind) -> Result<()> {
-    match step.clears.is_empty() {
-        true => Ok(()),
-        false => take_over(run, step, kind, &|live| plan::claim(live, &step.clears)).await,
-    }
+/// Applies what goes first, if anything does: the object without the maps of ours that become empty ones.
+async fn go_first(run: &Run<'_>, step: &Step, kind: &Kind, options: &ApplyOptions) -> Result<()> {
+    let Some(first) = &step.first else { return Ok(()) };
+    run.lock.still_held()?;
+    run.ctx.cluster.apply(kind, first, options).await?;
+    Ok(())
 }
 
-/// Applies what goes first, if anything does: the object without the maps of ours that become empty ones.
-async fn go_first(
-    run: &Run<'_>,
-    step: &Step,
-    kind: &Kind,
-    object: &Object,
-    options: &ApplyOptions,
-) -> Result<()> {
-    let cluster = &run.ctx.cluster;
-    if let Some(first) = &step.first {
+/// Writes an outcome in place of an apply: the content by one patch under a name of its own, then whose it
+/// is. Where this is cut off in between, the next change does the second part.
+async fn write_at_once(run: &Run<'_>, step: &Step, kind: &Kind, direct: &Direct) -> Result<Applied> {
+    let (ctx, object) = (&run.ctx, &step.object);
+    let gone = || {
+        Error::failed(format!("{} was changed or replaced by someone else meanwhile", object.id()))
+            .hint("run the command again")
+    };
+    let mut live = direct.live.clone();
+    if !direct.patch.is_empty() {
+        for attempt in 1.. {
+            run.lock.still_held()?;
+            let manager = format!("{}{:08x}", labels::CREATOR, rand::random::<u32>());
+            match ctx
+                .cluster
+                .patch_at_once(kind, object, &plan::at_once(&live, &direct.patch), &manager)
+                .await
+            {
+                Ok(after) => {
+                    live = after;
+                    break;
+                }
+                // controllers write its status now and then
+                Err(ApplyError::Other(_) | ApplyError::Conflict(..) | ApplyError::Replaced(_))
+                    if attempt < ATTEMPTS =>
+                {
+                    let now = ctx.cluster.get(kind, object.namespace(), object.name()).await?;
+                    let now = now.filter(|now| now["metadata"]["uid"] == live["metadata"]["uid"]);
+                    live = now.ok_or_else(gone)?;
+                    if !plan::suits(&direct.patch, &direct.live, &live) {
+                        return Err(gone());
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    let own = |live: &Value| plan::own(live, &direct.own);
+    if let Some(takeover) = own(&live) {
         run.lock.still_held()?;
-        cluster.apply(kind, first, options).await?;
-        // the server may have put its defaults in their place
-        return clear(run, step, kind).await;
+        live = ctx.cluster.take_over(kind, &live, &takeover, &own).await?;
     }
-    if !step.moved {
-        return Ok(());
-    }
-    // the server could not be asked before our entry was one of this version
-    let live = cluster.get(kind, object.namespace(), object.name()).await?.unwrap_or_default();
-    let first = plan::without_emptied(object.value(), &live).and_then(|first| Object::new(first).ok());
-    let Some(first) = first else { return Ok(()) };
-    run.lock.still_held()?;
-    match cluster.apply(kind, &first, options).await {
-        // without them it is none: then they become empty at once
-        Err(ApplyError::Invalid(..) | ApplyError::Immutable(..)) => Ok(()),
-        answer => Ok(answer.map(drop)?),
-    }
+    Ok(Applied { object: live, created: false })
 }
 
 /// Names of cluster-scoped objects join a release's name and namespace, so that two releases can want the
@@ -156,31 +170,6 @@ async fn create_exclusively(run: &Run<'_>, step: &Step, kind: &Kind, object: &Ob
 pub(super) async fn name_is_free(run: &Run<'_>, step: &Step) -> Result<()> {
     let Some(kind) = kind_of(&run.ctx, &step.object).await? else { return Ok(()) };
     taken_meanwhile(&run.ctx, step, &kind).await?.map_or(Ok(()), Err)
-}
-
-/// The earlier defaults that were to go and did not.
-fn kept_all_the_same<'s>(step: &'s Step, after: &Value) -> Vec<&'s diff::Change> {
-    let fields = step.change.fields().iter().filter(|field| step.clears.contains(&field.steps));
-    fields.filter(|field| diff::at(after, &field.steps) == field.from.as_ref()).collect()
-}
-
-/// Takes out what the apply did not take along: of a map that is desired empty, an apply gives up all or
-/// nothing.
-async fn take_out(run: &Run<'_>, step: &Step, kind: &Kind, after: Value) -> Result<Value> {
-    if kept_all_the_same(step, &after).is_empty() {
-        return Ok(after);
-    }
-    let removal = |live: &Value| {
-        let fields = kept_all_the_same(step, live).into_iter().map(|field| &field.steps[..]);
-        plan::removal(live, fields)
-    };
-    let Some(first) = removal(&after) else { return Ok(after) };
-    run.lock.still_held()?;
-    match run.ctx.cluster.take_over(kind, &after, &first, &removal).await {
-        // it was asked before; where it is refused all the same, it stays and that is said
-        Err(error) if error.exit() == Exit::Failed => Ok(after),
-        answer => answer,
-    }
 }
 
 /// Deletes an object that is made anew, after its claims have been asked to grow. A kill in between

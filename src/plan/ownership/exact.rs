@@ -69,7 +69,10 @@ impl Walk {
             Level::Below => false,
         };
         let all_named = map.iter().all(|(key, _)| {
-            unnamed(key) || fields.contains_key(&format!("f:{key}")) || {
+            // a list of no items has no name, and is no change where it is there
+            let hollow = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+            let empty = hollow(&map[key]) && live.get(key).is_some_and(hollow);
+            unnamed(key) || empty || fields.contains_key(&format!("f:{key}")) || {
                 // metadata of nothing but a name
                 level == Level::Object && key == "metadata" && only_unnamed(&map[key])
             }

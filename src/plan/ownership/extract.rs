@@ -68,6 +68,11 @@ fn with_keys(mut item: Value, element: &Element<'_>) -> Value {
     item
 }
 
+/// Does a map or list of ours become an empty one?
+pub fn empties(desired: &Value, live: &Value) -> bool {
+    without_emptied(desired, live).is_some()
+}
+
 /// The desired object without the empty maps and lists that we had fields in; None when there are
 /// none. The server takes such a map away together with its fields and leaves null or nothing behind
 /// (structured-merge-diff removes what only led to removed fields, after the merge): it must go by one

@@ -16,7 +16,7 @@ use crate::diff::Step;
 const ITSELF: &str = ".";
 
 /// What an element names.
-pub(super) enum Element<'a> {
+pub enum Element<'a> {
     Field(&'a str),
     Item(Map<String, Value>),
     Member(Value),
@@ -46,6 +46,16 @@ impl<'a> Element<'a> {
             Self::Item(keys) => parent.as_array()?.iter().find(|item| has_keys(item, keys)),
             Self::Member(value) => parent.as_array()?.iter().find(|item| *item == value),
             Self::Index(i) => parent.get(i),
+        }
+    }
+
+    /// Is this a list item, or a member of a set, that it names? A key that it does not have is left to
+    /// its default.
+    pub fn fits(&self, item: &Value) -> bool {
+        match self {
+            Self::Item(keys) => keys.iter().all(|(key, value)| item.get(key).is_none_or(|own| own == value)),
+            Self::Member(value) => item == value,
+            Self::Field(_) | Self::Index(_) => false,
         }
     }
 
@@ -111,25 +121,6 @@ impl FieldSet {
         for (element, set) in other.below {
             self.below.entry(element).or_default().unite(set);
         }
-    }
-
-    /// Adds the field of `object` at `steps`, as a whole. A list item must be named in the set already.
-    pub fn add(&mut self, object: &Value, steps: &[Step]) {
-        let Some((step, rest)) = steps.split_first() else {
-            *self = Self { itself: true, below: BTreeMap::new() };
-            return;
-        };
-        let Some(child) = step.find(object) else { return };
-        let known = self.below.keys().find(|text| {
-            let found = Element::parse(text).and_then(|element| element.find(object));
-            found.is_some_and(|found| std::ptr::eq(found, child))
-        });
-        let element = match (known, step) {
-            (Some(known), _) => known.clone(),
-            (None, Step::Key(key)) => format!("f:{key}"),
-            (None, Step::Item(_) | Step::Index(_)) => return,
-        };
-        self.below.entry(element).or_default().add(child, rest);
     }
 
     /// Takes a field out, with all below it.
@@ -252,22 +243,6 @@ mod tests {
         let taken = fields.take("f:x");
         assert_eq!(taken.to_value(), json!({"f:spec": {"f:meta": {"f:x": {}}}, "f:only": {"f:x": {}}}));
         assert_eq!(fields.to_value(), json!({"f:spec": {"f:meta": {".": {}, "f:a": {}}}}));
-    }
-
-    #[test]
-    fn a_field_is_added_where_the_object_has_it() {
-        let object = json!({"spec": {"type": "x", "list": [{"name": "a", "old": {"y": 1}}]}});
-        let mut fields = set(
-            &json!({"f:spec": {"f:type": {}, "f:list": {"k:{\"name\":\"a\"}": {".": {}, "f:name": {}}}}}),
-        );
-        let key = |key: &str| Step::Key(key.to_owned());
-        let item = Step::Item(vec![("name".to_owned(), json!("a"))]);
-        fields.add(&object, &[key("spec"), key("list"), item, key("old")]);
-        fields.add(&object, &[key("spec"), key("absent")]);
-        assert_eq!(
-            fields.to_value(),
-            json!({"f:spec": {"f:type": {}, "f:list": {"k:{\"name\":\"a\"}": {".": {}, "f:name": {}, "f:old": {}}}}})
-        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::diff;
 
 /// What of the object, beside its metadata and status, is empty lists that are not desired and that
 /// nobody owns.
-pub fn hollow(desired: &Value, object: &Value) -> Vec<diff::Change> {
+pub(super) fn hollow(desired: &Value, object: &Value) -> Vec<diff::Change> {
     let own = |key: &str| !matches!(key, "apiVersion" | "kind" | "metadata" | "status");
     let parts = object.as_object().into_iter().flatten().filter(|(key, _)| own(key));
     if !parts.into_iter().any(|(_, part)| has_empty_list(part)) {
@@ -24,8 +24,8 @@ pub fn hollow(desired: &Value, object: &Value) -> Vec<diff::Change> {
     found
 }
 
-/// An empty list, or a map of nothing else. (An empty map has an owner.)
-pub(super) fn is_hollow(value: &Value) -> bool {
+/// Is it an empty list, or a map of nothing else? (An empty map has an owner.)
+pub fn is_hollow(value: &Value) -> bool {
     match value {
         Value::Object(map) => !map.is_empty() && map.values().all(is_hollow),
         Value::Array(items) => items.is_empty(),

@@ -24,16 +24,17 @@ mod takeover;
 
 use serde_json::Value;
 
-use fields::{Element, FieldSet};
+pub(super) use fields::Element;
+use fields::FieldSet;
 
 pub use additions::{Addition, additions, made_by_hand};
 pub use conflicts::{Conflict, conflicts, conflicts_with_ourselves};
 pub use exact::is_settled;
-pub use extract::{applied_last, without_emptied};
-pub use hollow::hollow;
+pub use extract::{applied_last, empties, without_emptied};
+pub use hollow::is_hollow;
 pub use owner::{Owner, is_hand_tool, owners};
 pub use scale::scaled_elsewhere;
-pub use takeover::{HelmRelease, Takeover, carry_over, claim, must_carry_over, removal, taken, takeover};
+pub use takeover::{HelmRelease, Takeover, at_once, carry_over, must_carry_over, own, taken, takeover};
 
 use crate::diff::{self, Step};
 use crate::object::{MASK, Object, labels};
@@ -91,6 +92,11 @@ pub fn given_up_with_empty(desired: &Value, live: &Value, manager: &str) -> Vec<
 
 fn is_empty(value: &Value) -> bool {
     value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+}
+
+/// The fields that our last apply owns.
+pub fn elements(object: &Value) -> Option<&Value> {
+    applied_by(object, labels::MANAGER)
 }
 
 fn applied_by<'v>(live: &'v Value, manager: &str) -> Option<&'v Value> {

@@ -36,9 +36,10 @@ impl Owner {
         self.manager == MANAGER && self.by_apply && self.subresource.is_none()
     }
 
-    /// Is it the apply by which we made the object, before its fields went over to [`MANAGER`]?
+    /// Is it the write by which we made the object, or changed it at once, before its fields went over to
+    /// [`MANAGER`]?
     pub(super) fn is_our_creation(&self) -> bool {
-        self.by_apply && self.manager.starts_with(CREATOR)
+        self.manager.starts_with(CREATOR)
     }
 
     /// Is it this tool, by apply or by another write (a namespace made by POST, a metadata patch)?

@@ -18,9 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::additions::RESTARTED_AT;
 use super::fields::FieldSet;
-use super::hollow::is_hollow;
 use super::owner::{Owner, entries};
-use crate::diff::Step;
 use crate::object::labels::MANAGER;
 use crate::values::pointer;
 
@@ -108,54 +106,24 @@ pub fn carry_over(live: &Value) -> Option<Takeover> {
     Some(Takeover { patch: exactly(live, changes), managers, helm: None })
 }
 
-/// What makes these fields of the live object ours, so that the next apply removes those that are not
-/// desired; None when we have applied nothing. Empty lists, which nobody can own, are taken out at once.
-pub fn claim(live: &Value, fields: &[Vec<Step>]) -> Option<Takeover> {
-    let mut all: Vec<Value> = entries(live).cloned().collect();
-    let ours = all.iter_mut().find(|entry| Owner::of(entry).is_our_apply())?;
-    let mut set = FieldSet::parse(&ours["fieldsV1"]);
-    let mut removals = Vec::new();
-    for steps in fields {
-        set.add(live, steps);
-        if let Some((path, value)) = pointer_to(live, steps)
-            && is_hollow(value)
-        {
-            removals.push(json!({"op": "remove", "path": path}));
-        }
-    }
-    ours["fieldsV1"] = set.to_value();
-    let mut changes = vec![json!({"op": "replace", "path": "/metadata/managedFields", "value": all})];
-    changes.append(&mut removals);
-    Some(Takeover { patch: exactly(live, changes), managers: Vec::new(), helm: None })
-}
-
-/// What takes these fields out of the live object; None when it has none of them.
-pub fn removal<'s>(live: &Value, fields: impl Iterator<Item = &'s [Step]>) -> Option<Takeover> {
-    let there = fields.filter_map(|steps| Some(pointer_to(live, steps)?.0));
-    // of a list the last ones first: they move when one before them goes
-    let mut paths: Vec<String> = there.collect();
-    paths.reverse();
-    let changes: Vec<Value> = paths.iter().map(|path| json!({"op": "remove", "path": path})).collect();
-    if changes.is_empty() {
+/// What makes our entry this one: the object is as it describes it. What was written at once under a name of
+/// its own ([`CREATOR`](crate::object::labels::CREATOR)) goes into it. None when nothing changes.
+pub fn own(live: &Value, entry: &Value) -> Option<Takeover> {
+    let others = entries(live).filter(|entry| {
+        let owner = Owner::of(entry);
+        !owner.is_our_apply() && !owner.is_our_creation()
+    });
+    let all: Vec<&Value> = std::iter::once(entry).chain(others).collect();
+    if entries(live).eq(all.iter().copied()) {
         return None;
     }
+    let changes = vec![json!({"op": "replace", "path": "/metadata/managedFields", "value": all})];
     Some(Takeover { patch: exactly(live, changes), managers: Vec::new(), helm: None })
 }
 
-/// The field as a JSON pointer into the live object, with its value; None when it is not there.
-fn pointer_to<'v>(live: &'v Value, steps: &[Step]) -> Option<(String, &'v Value)> {
-    let (mut out, mut value) = (String::new(), live);
-    for step in steps {
-        let child = step.find(value)?;
-        let key = match (step, value) {
-            (Step::Key(key), _) => key.clone(),
-            (_, Value::Array(items)) => items.iter().position(|item| std::ptr::eq(item, child))?.to_string(),
-            _ => return None,
-        };
-        pointer::push(&mut out, &key);
-        value = child;
-    }
-    Some((out, value))
+/// The operations of a JSON patch, for exactly this state of the object.
+pub fn at_once(live: &Value, operations: &[Value]) -> Value {
+    exactly(live, operations.to_vec())
 }
 
 /// Is our last apply in another version than the one that is wanted, or still that of the creation?
@@ -401,19 +369,23 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_is_taken_out_and_a_default_is_claimed() {
-        let live = json!({"metadata": {"managedFields": [
-            {"manager": MANAGER, "operation": "Apply", "fieldsV1": {"f:spec": {"f:a": {}}}}]},
-            "spec": {"a": 1, "list": [{"name": "x"}, {"name": "y", "a/b": []}], "volume": {"emptyDir": {}}}});
-        let key = |key: &str| Step::Key(key.to_owned());
-        let item = Step::Item(vec![("name".to_owned(), json!("y"))]);
-        let fields = [
-            vec![key("spec"), key("list"), item, key("a/b")],
-            vec![key("spec"), key("volume"), key("emptyDir")],
-        ];
-        let patch = claim(&live, &fields).expect("a patch").patch;
-        assert_eq!(patch[1], json!({"op": "remove", "path": "/spec/list/1/a~1b"}));
-        let ours = &patch[0]["value"][0]["fieldsV1"]["f:spec"];
-        assert_eq!(ours["f:volume"], json!({"f:emptyDir": {}}));
+    fn our_entry_becomes_the_one_of_an_install() {
+        let fresh = entry(MANAGER, "Apply", data(&["a"]));
+        let live = live(
+            json!({}),
+            json!([
+                entry(MANAGER, "Apply", data(&["a", "b"])),
+                entry("kubectl-obs-create-1a2b", "Update", data(&["b"])),
+                entry("someone", "Update", data(&["c"])),
+                entry(MANAGER, "Update", data(&["d"]))
+            ]),
+        );
+        let owned = after(&own(&live, &fresh).expect("a patch"));
+        let expected = [(MANAGER, "Apply", "a"), ("someone", "Update", "c"), (MANAGER, "Update", "d")];
+        let expected = expected.map(|(who, how, key)| (who.to_owned(), how.to_owned(), data(&[key])));
+        assert_eq!(owned, expected);
+        let mut done = live.clone();
+        done["metadata"]["managedFields"] = json!([fresh.clone(), entry("someone", "Update", data(&["c"]))]);
+        assert_eq!(own(&done, &fresh), None);
     }
 }

@@ -100,22 +100,34 @@ pub(super) fn define(env: &Env) {
         "rules": {"type": "array", "items": {"type": "object", "properties": {
             "alert": {"type": "string"}, "for": {"type": "string"}, "expr": {"type": "string"}}}},
         "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}});
-    let mut versions = definition(
-        "sprockets",
-        "sprocket",
-        "Sprocket",
-        json!({"type": "object", "properties": {
-        "a": {"type": "integer"}, "b": {"type": "string"},
-        "limits": {"type": "object", "default": {"x": 5}, "properties": {
-            "x": {"type": "integer"}, "y": {"type": "string", "default": "high"}}},
-        "bounds": {"type": "object", "default": {"x": 5}, "properties": {"x": {"type": "integer"}}}}}),
-    );
-    let version = &mut versions["spec"]["versions"][0];
-    version["schema"]["openAPIV3Schema"]["properties"]["status"] = free.clone();
-    let second = version.clone();
-    version["storage"] = json!(false);
-    versions["spec"]["versions"] = json!([version, second]);
-    versions["spec"]["versions"][1]["name"] = json!("v2");
+    let of_version = |number: u8| {
+        let mut spec = json!({"type": "object", "properties": {
+            "a": {"type": "integer", "default": number}, "b": {"type": "string"},
+            "limits": {"type": "object", "default": {"x": 5}, "properties": {
+                "x": {"type": "integer"}, "y": {"type": "string", "default": "high"}}},
+            "bounds": {"type": "object", "default": {"x": 5}, "properties": {"x": {"type": "integer"}}},
+            "members": {"type": "array", "default": ["q"], "x-kubernetes-list-type": "set", "items": {"type": "string"}},
+            "parts": {"type": "array", "default": [{"k": "d0"}], "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["k"], "items": {"type": "object", "required": ["k"],
+                    "properties": {"k": {"type": "string"}, "v": {"type": "integer", "default": number}}}},
+            "items": {"type": "array", "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["port", "proto"], "items": {"type": "object", "required": ["port"],
+                    "properties": {"port": {"type": "integer"}, "proto": {"type": "string", "default": "TCP"},
+                        "w": {"type": "integer", "default": 10},
+                        "sub": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["nm"],
+                            "items": {"type": "object", "required": ["nm"], "properties": {
+                                "nm": {"type": "string"}, "o": {"type": "object", "default": {"z": 1}, "properties": {
+                                    "z": {"type": "integer"}, "r": {"type": "integer", "default": 4}}}}}}}}},
+            "atoms": {"type": "array", "default": [{"a": 1}], "items": {"type": "object", "properties": {
+                "a": {"type": "integer"}, "d": {"type": "integer", "default": 9}}}}}});
+        if number == 2 {
+            spec["properties"]["b"]["default"] = json!("bee");
+        }
+        json!({"name": format!("v{number}"), "served": true, "storage": number == 2,
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": spec, "status": free}}}})
+    };
+    let mut versions = definition("sprockets", "sprocket", "Sprocket", json!({}));
+    versions["spec"]["versions"] = json!([of_version(1), of_version(2)]);
     for definition in [
         definition("gizmos", "gizmo", "Gizmo", free),
         definition("gadgets", "gadget", "Gadget", known),
@@ -356,5 +368,27 @@ pub(super) fn all() -> Vec<Kind> {
         .with("/body/spec/free", json!([{"a": {"b": 1}}, {"a": {"b": 1, "c": 2}}, {"a": null}, {"a": []}]));
     out.push(metadata(gadget.clone()));
     out.push(gadget);
+    let sprocket = Kind::new("sprocket", "equal.example.com/v1", "Sprocket", json!({"spec": {}}))
+        .with("/apiVersion", json!(["equal.example.com/v2"]))
+        .with("/body/spec/a", json!([1, 2, 3]))
+        .with("/body/spec/b", json!(["x", "bee"]))
+        .with("/body/spec/limits", json!([{}, {"x": 5}, {"x": 9, "y": "low"}, {"y": "high"}]))
+        .with("/body/spec/bounds", json!([{}, {"x": 5}, {"x": 1}]))
+        .with("/body/spec/members", json!([[], ["q"], ["z"], ["z", "q"]]))
+        .with(
+            "/body/spec/parts",
+            json!([[], [{"k": "d0"}], [{"k": "x"}], [{"k": "x", "v": 2}, {"k": "d0", "v": 1}]]),
+        )
+        .with(
+            "/body/spec/items",
+            json!([
+            [], [{"port": 1}], [{"port": 1, "w": 4}], [{"port": 1, "proto": "UDP"}, {"port": 1}],
+            [{"port": 1, "sub": [{"nm": "b"}]}], [{"port": 1, "sub": [{"nm": "b", "o": {}}]}],
+            [{"port": 1, "sub": [{"nm": "b", "o": {"z": 2}}, {"nm": "c"}]}], [{"port": 1, "sub": []}]]),
+        )
+        .with("/body/spec/atoms", json!([[], [{"a": 1}], [{"d": 9}, {}]]))
+        .with("/body/status", json!([{"phase": "new"}, {}, {"list": []}]));
+    out.push(sprocket.clone());
+    out.push(sprocket);
     out
 }
