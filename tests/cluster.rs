@@ -30,6 +30,7 @@ mod cluster {
     pub(crate) mod definitions;
     pub(crate) mod doctor;
     pub(crate) mod equal;
+    pub(crate) mod explain;
     pub(crate) mod forward;
     pub(crate) mod gate;
     pub(crate) mod grafana;
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
         cluster::doctor::trials(),
         cluster::definitions::trials(),
         cluster::equal::trials(),
+        cluster::explain::trials(),
         cluster::forward::trials(),
         cluster::gate::trials(),
         cluster::grafana::trials(),

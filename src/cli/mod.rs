@@ -5,6 +5,7 @@ mod bundle;
 mod change;
 mod day2;
 mod doctor;
+mod explain;
 mod global;
 mod grafana;
 mod output;
@@ -18,6 +19,7 @@ pub use bundle::{Bundle, BundleImages, BundlePackage, BundleRef, BundleShow, Tem
 pub use change::{Base, Change, DryRun, Events, Install, Operation, Rollback, Uninstall, Upgrade, Wait};
 pub use day2::{Forward, Logs, Open, PortForward, Rollout, RolloutHistory, RolloutUndo, RolloutWait, Tail};
 pub use doctor::{Doctor, DoctorCommand, DoctorExplain, DoctorOutput, FailOn};
+pub use explain::{Explain, ExplainAlert, ExplainMetrics};
 pub use global::{Color, Global, Progress};
 pub use grafana::{Dashboards, DashboardsCommand, DashboardsExport, Password, PasswordGet, PasswordSet};
 pub use output::{Document, Output};
@@ -65,6 +67,7 @@ impl Cli {
             Command::Status(args) => (args.output, None, false),
             Command::Alerts(args) => (args.output(), None, false),
             Command::Apps(args) => (args.output, None, false),
+            Command::Explain(args) => (args.output(), None, false),
             Command::PortForward(args) => (args.forward.machine_output(), None, false),
             Command::Open(args) => (args.forward.machine_output(), None, false),
             Command::Rollout(args) => {
@@ -121,6 +124,9 @@ pub enum Command {
     Status(Status),
     /// Find what keeps metrics and alerts from arriving, and say what to do
     Doctor(Doctor),
+    /// Follow metrics or an alert link by link to where the way ends, and say why
+    #[command(subcommand)]
+    Explain(Explain),
     /// Show which alerts fire, since when, and who was told; silence them, test receivers
     Alerts(Alerts),
     /// Show how the watched applications do, and what serves metrics and is not watched

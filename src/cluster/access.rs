@@ -3,13 +3,14 @@
 
 use futures::stream::{StreamExt, TryStreamExt};
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Cluster;
 use super::call::{Call, Subject};
 use crate::Result;
 
 const URL: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+const OTHERS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
 /// Reviews in flight.
 const AT_ONCE: usize = 8;
 
@@ -40,22 +41,34 @@ impl Cluster {
             .await
     }
 
+    /// Has somebody else the right, such as `system:serviceaccount:NAMESPACE:NAME`? An error also where the
+    /// user may not ask for others.
+    pub async fn may(&self, who: &str, right: &Access) -> Result<bool> {
+        let spec = json!({"user": who, "resourceAttributes": attributes(right)});
+        self.ask("SubjectAccessReview", OTHERS, spec).await
+    }
+
     async fn review(&self, right: &Access) -> Result<bool> {
-        let body = json!({
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": {
-                "verb": right.verb,
-                "group": right.group,
-                "resource": right.resource,
-                "subresource": right.subresource,
-                "namespace": right.namespace.as_deref().unwrap_or_default(),
-                "name": right.name.as_deref().unwrap_or_default(),
-            }},
-        });
+        let spec = json!({"resourceAttributes": attributes(right)});
+        self.ask("SelfSubjectAccessReview", URL, spec).await
+    }
+
+    async fn ask(&self, kind: &str, url: &str, spec: Value) -> Result<bool> {
+        let body = json!({"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec});
         // a review stores nothing: repeating one is safe
-        let call = Call::with_body(Method::POST, URL, &body, Subject::default());
+        let call = Call::with_body(Method::POST, url, &body, Subject::default());
         let reply = self.call(&call).await.map_err(|e| self.error(e, &call))?;
         Ok(reply.value["status"]["allowed"] == true)
     }
+}
+
+fn attributes(right: &Access) -> Value {
+    json!({
+        "verb": right.verb,
+        "group": right.group,
+        "resource": right.resource,
+        "subresource": right.subresource,
+        "namespace": right.namespace.as_deref().unwrap_or_default(),
+        "name": right.name.as_deref().unwrap_or_default(),
+    })
 }

@@ -61,7 +61,7 @@ pub use logs::{LogError, LogLine, LogLines, LogQuery, Since};
 pub use options::ConnectOptions;
 pub use outstanding::Unanswered;
 pub use pods::Involved;
-pub(crate) use proxy::of_environment as proxy_of_environment;
+pub(crate) use proxy::{in_block, of_environment as proxy_of_environment};
 pub use tunnel::{HttpAnswer, PodStream, Refused};
 pub use version::ServerVersion;
 pub use watch::WatchEvent;

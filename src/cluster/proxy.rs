@@ -114,7 +114,8 @@ fn is_exempt(host: &str, port: u16, exceptions: &str) -> bool {
     )
 }
 
-fn in_block(address: IpAddr, network: &str, bits: &str) -> bool {
+/// Is an address in a block of CIDR?
+pub(crate) fn in_block(address: IpAddr, network: &str, bits: &str) -> bool {
     let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else { return false };
     let (a, b, width) = match (address, network) {
         (IpAddr::V4(a), IpAddr::V4(b)) => (u128::from(a.to_bits()), u128::from(b.to_bits()), 32),

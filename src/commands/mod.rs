@@ -10,6 +10,7 @@ mod dashboards;
 mod diff;
 mod doctor;
 mod drift;
+mod explain;
 mod get;
 mod history;
 mod list;
@@ -96,6 +97,7 @@ pub async fn run(cli: Cli, ui: &Ui, cancel: Cancel) -> Result<Outcome> {
         Command::Drift(args) => return Outcome::of_comparison(drift::run(&app, args).await),
         Command::Logs(args) => return logs::run(&app, args).await,
         Command::Doctor(args) => return app.cancel.or(doctor::run(&app, args)).await,
+        Command::Explain(args) => return app.cancel.or(explain::run(&app, &args)).await,
         Command::Status(args) => app.cancel.or(status::run(&app, &args)).await,
         Command::Alerts(args) => alerts::run(&app, args).await,
         Command::Apps(args) => app.cancel.or(apps::run(&app, &args)).await,

@@ -10,6 +10,7 @@ pub mod snapshot;
 #[cfg(test)]
 mod tests;
 
+pub use checks::scrape_advice;
 pub use finding::{Consequence, Diagnosis, Finding, Severity, Skipped};
 pub use snapshot::{Asked, Snapshot};
 

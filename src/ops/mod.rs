@@ -13,6 +13,7 @@ pub mod dashboards;
 pub mod doctor;
 pub mod download;
 pub mod drift;
+pub mod explain;
 pub mod folder;
 pub mod forward;
 pub mod get;

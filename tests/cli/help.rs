@@ -20,6 +20,7 @@ fn of_the_plugin() {
       drift         Show what somebody else changed in the objects of a release
       status        Show each component of a release, and why it is not ready
       doctor        Find what keeps metrics and alerts from arriving, and say what to do
+      explain       Follow metrics or an alert link by link to where the way ends, and say why
       alerts        Show which alerts fire, since when, and who was told; silence them, test receivers
       apps          Show how the watched applications do, and what serves metrics and is not watched
       port-forward  Reach the UIs of a release from this machine, for as long as it runs

@@ -30,7 +30,7 @@ while true; do
 done & exec httpd -f -p 8080 -h /page"#;
 
 /// A Deployment of one pod that runs a script; its port 8080 has this name.
-fn deployment(name: &str, port: &str, annotations: &str, script: &str) -> String {
+pub(crate) fn deployment(name: &str, port: &str, annotations: &str, script: &str) -> String {
     let script = serde_json::to_string(script).expect("a text");
     format!(
         "apiVersion: apps/v1

@@ -63,6 +63,7 @@ fn cases(verb: &str, world: &World) -> Vec<Vec<String>> {
         ),
         "doctor list" => with(&[], &[&[]]),
         "doctor explain" => with(&[], &[&[LINE], &["MX05"]]),
+        "explain metrics" | "explain alert" => with(&[LINE], &[&[], &forged, &["--release", LINE]]),
         "alerts silence" | "alerts unsilence" | "alerts test" | "dashboards export" | "password get"
         | "password set" => with(&[LINE], &[&[], &forged, &["--release", LINE]]),
         "logs" => with(&[], &[&[], &[LINE], &["--grep", &LINE[..LINE.len() - 1], "--since", LINE], &forged]),

@@ -253,7 +253,7 @@ fn down(snapshot: &Snapshot) -> Vec<Finding> {
             format!("{} of {} of job {job} down: {error}", down.len(), count(all, "target")),
         );
         finding.about = vec![component_of_job(job).to_owned()];
-        finding.evidence(lines).fix(advice(error))
+        finding.evidence(lines).fix(scrape_advice(error))
     });
     found.collect()
 }
@@ -268,7 +268,7 @@ fn component_of_job(job: &str) -> &str {
 }
 
 /// What to do about the error of a scrape. The words are those of Prometheus and of Go's net/http.
-fn advice(error: &str) -> &'static str {
+pub fn scrape_advice(error: &str) -> &'static str {
     const KNOWN: [(&str, &str); 12] = [
         (
             "connection refused",

@@ -10,6 +10,7 @@ mod release;
 mod storage;
 mod workloads;
 
+pub use metrics::scrape_advice;
 use serde_json::Value;
 
 use super::{Check, Finding, Severity, Snapshot};

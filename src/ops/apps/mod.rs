@@ -4,9 +4,9 @@
 pub mod figures;
 pub mod fit;
 pub mod images;
-mod monitors;
+pub mod monitors;
 pub mod paste;
-mod pods;
+pub mod pods;
 pub mod unwatched;
 
 use std::collections::BTreeSet;
@@ -92,7 +92,7 @@ pub async fn apps(ctx: &Context<'_>) -> Result<Report> {
 }
 
 /// The deployed revision; the newest one where none is.
-async fn deployed(ctx: &Context<'_>) -> Result<Record> {
+pub(crate) async fn deployed(ctx: &Context<'_>) -> Result<Record> {
     let (store, history) = revision::history(ctx).await?;
     let header = match history.deployed() {
         Some(header) => header,
@@ -122,7 +122,7 @@ async fn ask(ctx: &Context<'_>, place: &Place) -> Result<Asked, String> {
 }
 
 /// The pods behind targets.
-fn scraped(data: &Value) -> BTreeSet<(String, String)> {
+pub(crate) fn scraped(data: &Value) -> BTreeSet<(String, String)> {
     let targets = data["activeTargets"].as_array().into_iter().flatten();
     let pod = |target: &Value| {
         let label = |name: &str| target["discoveredLabels"][format!("__meta_kubernetes_{name}")].as_str();
@@ -133,7 +133,7 @@ fn scraped(data: &Value) -> BTreeSet<(String, String)> {
 
 /// Pods, Services and monitors of all namespaces, or of those that the values name where the others may
 /// not be looked at: then with a warning.
-async fn around(ctx: &Context<'_>, record: &Record) -> Result<(Seen, Vec<String>)> {
+pub(crate) async fn around(ctx: &Context<'_>, record: &Record) -> Result<(Seen, Vec<String>)> {
     let kinds = ctx.cluster.kinds().await?;
     let mut warnings = Vec::new();
     let mut pods = ctx.cluster.list_if_possible(&builtin::pods(), None).await?;

@@ -102,7 +102,7 @@ fn means(monitor: &Value, services: &[Value]) -> Vec<Monitored> {
 }
 
 /// A label selector of the API: `matchLabels` and `matchExpressions`; an empty one takes all.
-fn matches(selector: &Value, labels: &Value) -> bool {
+pub fn matches(selector: &Value, labels: &Value) -> bool {
     let plain = selector["matchLabels"].is_null() || is_part(&selector["matchLabels"], labels);
     plain
         && list(&selector["matchExpressions"]).all(|expression| {

@@ -256,7 +256,7 @@ impl Seen {
     }
 
     /// Annotations that ask for scraping where nobody looks for them.
-    fn faults_around(&self, pod: &Value) -> Vec<String> {
+    pub fn faults_around(&self, pod: &Value) -> Vec<String> {
         let namespace = &pod["metadata"]["namespace"];
         let own = workload(pod);
         let misplaced = self.workloads.iter().filter(|workload| {
@@ -345,7 +345,7 @@ impl Seen {
 }
 
 /// Does a Service lead to a pod?
-fn is_service_of(service: &Value, pod: &Value) -> bool {
+pub fn is_service_of(service: &Value, pod: &Value) -> bool {
     let selector = &service["spec"]["selector"];
     service["metadata"]["namespace"] == pod["metadata"]["namespace"]
         && selector.as_object().is_some_and(|labels| !labels.is_empty())

@@ -1,0 +1,64 @@
+//! `kubectl obs explain`
+
+use std::time::Duration;
+
+use super::{App, Outcome};
+use crate::cli::Explain;
+use crate::error::Result;
+use crate::event::Silent;
+use crate::ops::explain::chain::{Link, State};
+use crate::ops::explain::{self, Report};
+
+/// Something is broken, as the doctor says it.
+const BROKEN: u8 = 3;
+/// How long everything together may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Follows the chain and prints it; says by its exit code whether a link is broken.
+pub async fn run(app: &App<'_>, args: &Explain) -> Result<Outcome> {
+    let (namespace, release) = (app.namespace()?, app.release()?);
+    let cluster = app.connect().await?;
+    let ctx = app.context(&cluster, &namespace, &release, &Silent, PATIENCE);
+    let (report, output) = match args {
+        Explain::Metrics(args) => (ctx.or(explain::metrics(&ctx, &args.target)).await?, args.output),
+        Explain::Alert(args) => (ctx.or(explain::alert(&ctx, &args.name)).await?, args.output),
+    };
+    for warning in &report.warnings {
+        app.ui.warn(warning);
+    }
+    match output {
+        Some(format) => app.document("Explanation", &report, format.into())?,
+        None => print(app, &report),
+    }
+    Ok(if report.broken { Outcome::As(BROKEN) } else { Outcome::Fine })
+}
+
+fn print(app: &App<'_>, report: &Report) {
+    let head = match report.of {
+        "metrics" => format!("metrics of {}", report.about),
+        _ => report.about.clone(),
+    };
+    app.ui.lines([head, String::new()]);
+    for link in &report.links {
+        app.ui.lines(lines(app, link));
+    }
+}
+
+fn lines(app: &App<'_>, link: &Link) -> Vec<String> {
+    const INDENT: &str = "        ";
+    let paint = app.ui.paint();
+    let head = |mark: &str| format!("{mark} {}  {}", link.id, link.title);
+    let mut out = vec![match link.state {
+        State::Holds => paint.good(&head("✔")),
+        State::Warns => paint.warning(&head("!")),
+        State::Broken => paint.bad(&head("✘")),
+        State::Unknown => paint.dim(&head("?")),
+        State::Ends => head("·"),
+    }];
+    out.extend(link.evidence.iter().map(|line| format!("{INDENT}{line}")));
+    for (place, line) in link.fix.iter().enumerate() {
+        let lead = if place == 0 { "fix: " } else { "     " };
+        out.push(format!("{INDENT}{lead}{}", paint.command(line)));
+    }
+    out
+}
