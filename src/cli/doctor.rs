@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Exit codes: 0 nothing failed, 3 something failed, 4 something is to be warned of\n(with --fail-on=warn), 5 the cluster cannot be reached.\n\nExamples:\n  kubectl obs doctor\n  kubectl obs doctor --only MX,RA\n  kubectl obs doctor explain MX05\n  kubectl obs doctor --save snapshot.json\n  kubectl obs doctor -o markdown > ticket.md"
+    after_help = "Exit codes: 0 nothing failed, 3 something failed, 4 something is to be warned of\n(with --fail-on=warn), 5 the cluster cannot be reached.\n\nExamples:\n  kubectl obs doctor\n  kubectl obs doctor --only MX,RA\n  kubectl obs doctor explain MX05\n  kubectl obs doctor --save snapshot.json\n  kubectl obs doctor -o markdown > ticket.md\n  kubectl obs doctor --since-last last.json\n  kubectl obs doctor --pre\n  kubectl obs doctor rbac | kubectl apply -f -\n\nA list for --suppress:\n  suppressions:\n  - {id: NT04, reason: nobody is on call here, until: 2026-12-31}\n  - {id: ST02, words: data-obs-loki-0, reason: it grows next week, until: 2026-12-05}"
 )]
 pub struct Doctor {
     /// Make these checks alone: ids (MX05) or themes (MX), separated by commas
@@ -29,7 +29,22 @@ pub struct Doctor {
     /// Judge what --save wrote, without a cluster
     #[arg(long, value_name = "FILE", conflicts_with = "save")]
     pub from: Option<PathBuf>,
-    /// Longest time for all of it
+    /// Look at the cluster alone, before an install
+    #[arg(long, conflicts_with_all = ["from", "only"])]
+    pub pre: bool,
+    /// Do not tell what this list knows: entries with id, reason and until
+    #[arg(long, value_name = "FILE")]
+    pub suppress: Option<PathBuf>,
+    /// Say what is new and what is gone since the look that this file holds, and keep this one in it
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    pub since_last: Option<PathBuf>,
+    /// Look again and again, and tell what changes
+    #[arg(long, conflicts_with_all = ["from", "save", "since_last", "output"])]
+    pub watch: bool,
+    /// How often --watch looks
+    #[arg(long, value_name = "DURATION", default_value = "30s", requires = "watch")]
+    pub every: String,
+    /// Longest time for all of it, or for each look of --watch
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     pub timeout: String,
     /// What to do instead.
@@ -44,6 +59,8 @@ pub enum DoctorCommand {
     List,
     /// Say what a check means, how to see it by hand and what to do
     Explain(DoctorExplain),
+    /// Print the roles that let a person run every check
+    Rbac,
 }
 
 /// `doctor explain`

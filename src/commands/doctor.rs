@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::{App, Outcome};
 use crate::cli::{self, DoctorCommand, DoctorOutput, FailOn, Output};
-use crate::doctor::{self, Check, Diagnosis, Finding, Severity, Skipped, Snapshot, report};
+use crate::doctor::change::{Since, since};
+use crate::doctor::suppress::{self, Suppression};
+use crate::doctor::{self, Check, Choice, Diagnosis, Finding, Severity, Skipped, Snapshot, report};
 use crate::error::{Error, Result};
 use crate::event::Silent;
 use crate::ops;
@@ -30,6 +32,7 @@ pub async fn run(app: &App<'_>, args: cli::Doctor) -> Result<Outcome> {
             app.ui.lines(report::explained(check(&wanted.id)?));
             return Ok(Outcome::Fine);
         }
+        Some(DoctorCommand::Rbac) => return rbac(app).await,
         None => {}
     }
     for word in args.only.iter().chain(&args.skip) {
@@ -37,16 +40,25 @@ pub async fn run(app: &App<'_>, args: cli::Doctor) -> Result<Outcome> {
             return Err(unknown(word));
         }
     }
-    let timeout = ops::parse_duration(&args.timeout)?;
+    let (timeout, every) = (ops::parse_duration(&args.timeout)?, ops::parse_duration(&args.every)?);
+    let suppressions = args.suppress.as_deref().map(suppressions).transpose()?.unwrap_or_default();
+    let before = ["PF".to_owned()];
+    let only: &[String] = if args.pre { &before } else { &args.only };
+    let choice = Choice { only, skip: &args.skip, suppressions: &suppressions };
+    if args.watch {
+        return watch(app, args.pre, &choice, timeout, every).await;
+    }
     let begun = Instant::now();
+    let last = args.since_last.as_deref().filter(|file| file.exists()).map(read).transpose()?;
     let snapshot = match &args.from {
         Some(file) => read(file)?,
-        None => look(app, timeout).await?,
+        None => look(app, args.pre, timeout).await?,
     };
-    if let Some(file) = &args.save {
+    for file in args.save.iter().chain(&args.since_last) {
         save(file, &snapshot)?;
     }
-    let diagnosis = doctor::diagnose(&snapshot, &args.only, &args.skip);
+    let mut diagnosis = doctor::diagnose(&snapshot, &choice);
+    diagnosis.since = last.map(|last| since(&doctor::diagnose(&last, &choice), &diagnosis));
     match args.output {
         Some(DoctorOutput::Json) => app.document("Diagnosis", &diagnosis, Output::Json)?,
         Some(DoctorOutput::Yaml) => app.document("Diagnosis", &diagnosis, Output::Yaml)?,
@@ -63,11 +75,79 @@ pub async fn run(app: &App<'_>, args: cli::Doctor) -> Result<Outcome> {
     })
 }
 
-async fn look(app: &App<'_>, timeout: Duration) -> Result<Snapshot> {
+/// Looks until a signal comes; tells everything once, then what changes. What cannot be reached for a while is
+/// said, and looked at again.
+async fn watch(
+    app: &App<'_>,
+    pre: bool,
+    choice: &Choice<'_>,
+    timeout: Duration,
+    every: Duration,
+) -> Result<Outcome> {
+    let begun = Instant::now();
+    let mut known = doctor::diagnose(&look(app, pre, timeout).await?, choice);
+    print(app, &known, begun.elapsed());
+    loop {
+        tokio::time::sleep(every).await;
+        let now = match look(app, pre, timeout).await {
+            Ok(snapshot) => doctor::diagnose(&snapshot, choice),
+            Err(error) => {
+                app.ui.warn(error.message());
+                continue;
+            }
+        };
+        let changes = since(&known, &now);
+        if !changes.is_empty() {
+            app.ui.lines([String::new(), ops::who::local(&now.taken_at)]);
+            gone(app, &changes);
+            for finding in now.findings.iter().filter(|finding| changes.is_new(finding)) {
+                app.ui.lines(lines(app, finding));
+            }
+            app.ui.lines([report::sum(&now)]);
+        }
+        known = now;
+    }
+}
+
+async fn look(app: &App<'_>, pre: bool, timeout: Duration) -> Result<Snapshot> {
     let (namespace, release) = (app.namespace()?, app.release()?);
     let cluster = app.connect().await?;
     let ctx = app.context(&cluster, &namespace, &release, &Silent, timeout);
-    ctx.or(ops::doctor::look(&ctx)).await
+    match pre {
+        true => ctx.or(ops::doctor::before(&ctx)).await,
+        false => ctx.or(ops::doctor::look(&ctx)).await,
+    }
+}
+
+/// The roles that it takes, for whoever grants them.
+async fn rbac(app: &App<'_>) -> Result<Outcome> {
+    let (namespace, release) = (app.namespace()?, app.release()?);
+    let cluster = app.connect().await?;
+    let ctx = app.context(&cluster, &namespace, &release, &Silent, Duration::from_secs(30));
+    let places = ctx.or(async { Ok(ops::doctor::places(&ctx).await) }).await?;
+    app.ui.data(&format!("{}\n", ops::doctor::rights::roles(&places)));
+    app.ui.note("give them to a person:");
+    app.ui.note("kubectl create clusterrolebinding kubectl-obs --clusterrole=kubectl-obs --user=NAME");
+    for place in places {
+        app.ui.note(&format!(
+            "kubectl create rolebinding kubectl-obs -n {place} --role=kubectl-obs --user=NAME"
+        ));
+    }
+    app.ui.note("RL11 is skipped without the right to list the Secrets of all namespaces, which is left out");
+    Ok(Outcome::Fine)
+}
+
+/// Most bytes of a list that somebody wrote.
+const MOST_OF_A_LIST: u64 = 1 << 20;
+
+fn suppressions(file: &Path) -> Result<Vec<Suppression>> {
+    let shown = file.display();
+    let bytes = ops::read_input(file, MOST_OF_A_LIST)?
+        .map_err(|error| Error::usage(format!("cannot read {shown}: {error}")))?;
+    suppress::read(&String::from_utf8_lossy(&bytes)).map_err(|why| {
+        Error::usage(format!("{shown} is no list of suppressions: {why}"))
+            .hint("kubectl obs doctor --help shows one")
+    })
 }
 
 /// Most bytes of a snapshot: the targets of a large cluster with all their labels.
@@ -109,6 +189,12 @@ fn print(app: &App<'_>, diagnosis: &Diagnosis, took: Duration) {
     for finding in &diagnosis.findings {
         app.ui.lines(lines(app, finding));
     }
+    if let Some(since) = &diagnosis.since {
+        compared(app, since);
+    }
+    for words in &diagnosis.expired {
+        app.ui.warn(words);
+    }
     let mut parts = vec![paint.good(&format!("✔ {} ok", diagnosis.passed.len()))];
     let warnings = diagnosis.count(Severity::Warn);
     let failures = diagnosis.count(Severity::Fail);
@@ -121,7 +207,31 @@ fn print(app: &App<'_>, diagnosis: &Diagnosis, took: Duration) {
     if !diagnosis.skipped.is_empty() {
         parts.push(format!("{} skipped ({})", diagnosis.skipped.len(), reasons(&diagnosis.skipped)));
     }
+    if !diagnosis.suppressed.is_empty() {
+        let known: Vec<String> =
+            diagnosis.suppressed.iter().map(|one| format!("{} until {}", one.id, one.until)).collect();
+        parts.push(format!("{} suppressed ({})", known.len(), known.join(", ")));
+    }
     app.ui.lines([format!("{}   {}", parts.join(" · "), paint.dim(&format!("{:.1}s", took.as_secs_f64())))]);
+}
+
+/// What is new and what is gone.
+fn compared(app: &App<'_>, since: &Since) {
+    let paint = app.ui.paint();
+    let when = ops::who::ago(&since.taken_at);
+    if since.is_empty() {
+        app.ui.lines([format!("nothing changed since the last look, {when}"), String::new()]);
+        return;
+    }
+    app.ui.lines([format!("since the last look, {when}:")]);
+    app.ui.lines(since.new.iter().map(|one| paint.bad(&format!("new   {}  {}", one.id, one.title))));
+    gone(app, since);
+    app.ui.lines([""]);
+}
+
+fn gone(app: &App<'_>, since: &Since) {
+    let paint = app.ui.paint();
+    app.ui.lines(since.gone.iter().map(|one| paint.good(&format!("gone  {}  {}", one.id, one.title))));
 }
 
 fn lines(app: &App<'_>, finding: &Finding) -> Vec<String> {

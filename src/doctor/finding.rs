@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+use super::change::Since;
+use super::suppress::Suppressed;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -123,6 +126,13 @@ pub struct Diagnosis {
     pub passed: Vec<&'static str>,
     /// The checks that were not made.
     pub skipped: Vec<Skipped>,
+    /// What was found and is suppressed.
+    pub suppressed: Vec<Suppressed>,
+    /// Entries of the list of suppressions that are over, though what they are about is not.
+    pub expired: Vec<String>,
+    /// What changed since an earlier look, where there is one to compare with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
 }
 
 impl Diagnosis {

@@ -2,17 +2,20 @@
 //! and says what is wrong; this module runs those that were chosen and can be made, and folds what follows from
 //! something else below it.
 
+pub mod change;
 mod checks;
 mod finding;
 pub mod queries;
 pub mod report;
 pub mod snapshot;
+pub mod suppress;
 #[cfg(test)]
 mod tests;
 
 pub use checks::scrape_advice;
 pub use finding::{Consequence, Diagnosis, Finding, Severity, Skipped};
 pub use snapshot::{Asked, Snapshot};
+use suppress::{Suppression, Verdict};
 
 /// What a check needs to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +48,20 @@ pub enum Need {
     Alertmanager,
     /// A Grafana that answers.
     Grafana,
+    /// A release that collects logs.
+    Fluentd,
+    /// A release that stores them in Loki.
+    Loki,
+    /// A release that stores them as documents.
+    Documents,
+    /// The Services and Ingresses of the release.
+    Services,
+    /// Who of the release is an administrator of the cluster.
+    Admins,
+    /// The version of the API server.
+    Version,
+    /// Whether the cluster's DNS has somebody who answers.
+    Dns,
 }
 
 /// A check: a question with its answer's meaning.
@@ -83,12 +100,25 @@ pub fn is_meant(check: &Check, words: &[String]) -> bool {
     words.iter().any(|word| word.eq_ignore_ascii_case(check.id) || word.eq_ignore_ascii_case(theme))
 }
 
-/// Makes the checks of `only` (all where it is empty) but those of `skip`.
-pub fn diagnose(snapshot: &Snapshot, only: &[String], skip: &[String]) -> Diagnosis {
+/// What is to be checked and told.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Choice<'a> {
+    /// These checks alone; all where it is empty.
+    pub only: &'a [String],
+    /// But not these.
+    pub skip: &'a [String],
+    /// What is known, and not told.
+    pub suppressions: &'a [Suppression],
+}
+
+/// Makes the checks that are chosen.
+pub fn diagnose(snapshot: &Snapshot, choice: &Choice<'_>) -> Diagnosis {
     let mut found: Vec<(&Check, Finding)> = Vec::new();
     let (mut passed, mut skipped) = (Vec::new(), Vec::new());
-    for check in all().filter(|check| only.is_empty() || is_meant(check, only)) {
-        if is_meant(check, skip) {
+    let (mut suppressed, mut expired) = (Vec::new(), Vec::new());
+    let now = snapshot.taken_at.parse().ok();
+    for check in all().filter(|check| choice.only.is_empty() || is_meant(check, choice.only)) {
+        if is_meant(check, choice.skip) {
             continue;
         }
         if let Some(reason) = check.needs.iter().find_map(|need| lacking(snapshot, *need)) {
@@ -99,7 +129,17 @@ pub fn diagnose(snapshot: &Snapshot, only: &[String], skip: &[String]) -> Diagno
         if findings.is_empty() {
             passed.push(check.id);
         }
-        found.extend(findings.into_iter().map(|finding| (check, Finding { id: check.id, ..finding })));
+        for finding in findings {
+            match Suppression::judge(choice.suppressions, check.id, &finding, now) {
+                Verdict::Suppressed(one) => {
+                    suppressed.push(one);
+                    continue;
+                }
+                Verdict::Over(words) if !expired.contains(&words) => expired.push(words),
+                Verdict::Over(_) | Verdict::Told => {}
+            }
+            found.push((check, Finding { id: check.id, ..finding }));
+        }
     }
     Diagnosis {
         release: snapshot.release.clone(),
@@ -108,6 +148,9 @@ pub fn diagnose(snapshot: &Snapshot, only: &[String], skip: &[String]) -> Diagno
         findings: fold(found),
         passed,
         skipped,
+        suppressed,
+        expired,
+        since: None,
     }
 }
 
@@ -187,5 +230,18 @@ fn lacking(snapshot: &Snapshot, need: Need) -> Option<String> {
         }
         Need::Alertmanager => without("alertmanager", snapshot.alertmanager.why()),
         Need::Grafana => without("grafana", snapshot.grafana.why()),
+        Need::Fluentd => absent(snapshot, &["fluentd"]),
+        Need::Loki => absent(snapshot, &["loki"]),
+        Need::Documents => absent(snapshot, &["elasticsearch", "opensearch"]),
+        Need::Services => snapshot.services.why().map(str::to_owned),
+        Need::Admins => snapshot.admins.why().map(str::to_owned),
+        Need::Version => snapshot.version.why().map(str::to_owned),
+        Need::Dns => snapshot.dns.why().map(str::to_owned),
     }
+}
+
+/// None of these components is there.
+fn absent(snapshot: &Snapshot, any: &[&str]) -> Option<String> {
+    let there = any.iter().any(|component| snapshot.has(component));
+    (!there).then(|| format!("{} is not part of the release", any.join(" or ")))
 }

@@ -27,6 +27,9 @@ pub fn sum(diagnosis: &Diagnosis) -> String {
     if !diagnosis.skipped.is_empty() {
         parts.push(format!("{} skipped", diagnosis.skipped.len()));
     }
+    if !diagnosis.suppressed.is_empty() {
+        parts.push(format!("{} suppressed", diagnosis.suppressed.len()));
+    }
     parts.join(", ")
 }
 
@@ -55,6 +58,21 @@ pub fn markdown(diagnosis: &Diagnosis) -> String {
             let _ = write!(out, "\nfollows: {} {}\n", consequence.id, escaped(&consequence.title));
         }
     }
+    if let Some(since) = diagnosis.since.as_ref().filter(|since| !since.is_empty()) {
+        let _ = write!(out, "\n## since {}\n\n", since.taken_at);
+        for (what, all) in [("new", &since.new), ("gone", &since.gone)] {
+            for one in all {
+                let _ = writeln!(out, "- {what}: {} {}", one.id, escaped(&one.title));
+            }
+        }
+    }
+    if !diagnosis.suppressed.is_empty() {
+        out.push_str("\n## suppressed\n\n");
+        for one in &diagnosis.suppressed {
+            let (title, reason) = (escaped(&one.title), escaped(&one.reason));
+            let _ = writeln!(out, "- {}: {title} ({reason}, until {})", one.id, one.until);
+        }
+    }
     if !diagnosis.skipped.is_empty() {
         out.push_str("\n## skipped\n\n");
         for skipped in &diagnosis.skipped {
@@ -79,7 +97,7 @@ fn escaped(text: &str) -> String {
 /// that passed, with what was found as its output.
 pub fn junit(diagnosis: &Diagnosis) -> String {
     let fails = diagnosis.findings.iter().filter(|finding| finding.severity == Severity::Fail);
-    let (failures, skipped) = (fails.count(), diagnosis.skipped.len());
+    let (failures, skipped) = (fails.count(), diagnosis.skipped.len() + diagnosis.suppressed.len());
     let total = diagnosis.findings.len() + diagnosis.passed.len() + skipped;
     let mut out = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"doctor\" tests=\"{total}\" failures=\"{failures}\" skipped=\"{skipped}\" timestamp=\"{}\">\n",
@@ -111,6 +129,15 @@ pub fn junit(diagnosis: &Diagnosis) -> String {
             out,
             "  <testcase classname=\"{}\" name=\"{id}\"><skipped message=\"{reason}\"/></testcase>",
             &id[..2]
+        );
+    }
+    for one in &diagnosis.suppressed {
+        let _ = writeln!(
+            out,
+            "  <testcase classname=\"{}\" name=\"{}\"><skipped message=\"{}\"/></testcase>",
+            &one.id[..2],
+            xml(&format!("{} {}", one.id, one.title)),
+            xml(&format!("suppressed until {}: {}", one.until, one.reason))
         );
     }
     out.push_str("</testsuite>\n");

@@ -71,6 +71,10 @@ pub struct Snapshot {
     pub components: Vec<String>,
     /// The jobs whose targets the stack's health is about.
     pub jobs: Vec<String>,
+    /// The version of the API server, as it says it.
+    pub version: Asked<String>,
+    /// Has the cluster's DNS somebody who answers?
+    pub dns: Asked<bool>,
     /// What the caller may not do that the doctor would.
     pub rights: Asked<Vec<String>>,
     /// The namespaces of the release.
@@ -93,6 +97,10 @@ pub struct Snapshot {
     pub pods: Asked<Vec<Value>>,
     /// The volume claims of its namespace.
     pub claims: Asked<Vec<Value>>,
+    /// The Services and Ingresses of its namespaces that are part of it.
+    pub services: Asked<Vec<Value>>,
+    /// Bindings that make accounts of its namespaces administrators of the cluster, in words.
+    pub admins: Asked<Vec<String>>,
     /// Each Prometheus.
     pub prometheus: Asked<Vec<Prometheus>>,
     /// The Alertmanagers.
@@ -128,6 +136,8 @@ pub struct Prometheus {
     pub runtime: Asked<Value>,
     /// `/api/v1/alertmanagers`
     pub alertmanagers: Asked<Value>,
+    /// `/api/v1/status/flags`: those that let others change it
+    pub flags: Asked<Value>,
     /// Seconds by which its clock is ahead of that of the machine that asked.
     pub clock_ahead: Option<f64>,
     /// The answers of the queries of [`super::queries`], by name.
@@ -142,6 +152,8 @@ pub struct Alertmanager {
     pub replicas: BTreeMap<String, Asked<Value>>,
     /// The names of the receivers that tell somebody.
     pub receivers: Asked<Vec<String>>,
+    /// Whom an alert is sent to by its severity, where the route looks at nothing else.
+    pub routes: Asked<BTreeMap<String, Vec<String>>>,
     /// `/api/v2/alerts`
     pub alerts: Asked<Vec<Value>>,
     /// `/api/v2/silences`
@@ -156,6 +168,10 @@ pub struct Grafana {
     pub health: Asked<Value>,
     /// The status that the login with the password of the Secret gets.
     pub login: Asked<u16>,
+    /// Is its password one that everybody knows, or short?
+    pub weak_password: Asked<bool>,
+    /// What may be done without a login: `nobody`, `viewer` or `admin`.
+    pub anonymous: Asked<String>,
     /// `/api/datasources`, without anything secret.
     pub datasources: Asked<Vec<Value>>,
     /// What each says of itself (`/api/datasources/uid/…/health`), by uid.

@@ -13,6 +13,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial::node("doctor::it_finds_what_is_planted_and_nothing_else", planted),
         trial::api("doctor::it_says_why_it_cannot_look", cannot_look),
+        trial::api("doctor::its_roles_let_a_person_look_at_everything", roles),
+        trial::api("doctor::what_changed_and_what_is_known", looks),
     ]
 }
 
@@ -114,4 +116,101 @@ fn cannot_look(env: &Env) {
     let wrong = env.obs(["doctor", "--only", "MX99"]).run();
     assert_eq!(wrong.code, 2, "{wrong}");
     assert!(wrong.stderr.contains("there is no check MX99"), "{wrong}");
+}
+
+/// Who has the roles that it prints, and no others, sees everything; who has none is told what is missing.
+fn roles(env: &Env) {
+    env.obs(["install", "-y", "--wait=none"]).run().ok();
+    let roles = env.obs(["doctor", "rbac"]).run().ok();
+    assert!(roles.stderr.contains("--clusterrole=kubectl-obs"), "{roles}");
+    let name = format!("kubectl-obs-{}", env.namespace());
+    let text = roles.stdout.replace("name: kubectl-obs\n", &format!("name: {name}\n"));
+    let node = format!("{}-node", env.namespace());
+    for (place, document) in text.split("---\n").enumerate() {
+        let file = env.write(&format!("role-{place}.yaml"), document).display().to_string();
+        let namespace = if document.contains("-node\n") { node.as_str() } else { env.namespace() };
+        env.kubectl(["apply", "--server-side", "-f", &file, "-n", namespace]).run().ok();
+    }
+    let account = format!("system:serviceaccount:{}:looker", env.namespace());
+    env.kubectl(["create", "serviceaccount", "looker"]).run().ok();
+    let user = format!("--user={account}");
+    let role = format!("--role={name}");
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let seen = |env: &Env| env.obs(["doctor", "-o", "json", "--as", &account]).run();
+        let none = seen(env);
+        assert_eq!(none.code, 1, "{none}");
+        env.kubectl(["create", "clusterrolebinding", &name, &format!("--clusterrole={name}"), &user])
+            .run()
+            .ok();
+        for namespace in [env.namespace(), node.as_str()] {
+            env.kubectl(["create", "rolebinding", "looker", "-n", namespace, &role, &user]).run().ok();
+        }
+        let all = eventually(Duration::from_secs(20), || {
+            let all = seen(env);
+            if all.code == 1 { Err(all.to_string()) } else { Ok(all) }
+        });
+        let diagnosis = all.json();
+        let passed = diagnosis["passed"].as_array().expect("passed");
+        for id in ["PF05", "PF07", "PF09", "PF14", "PF21", "RL03", "RL04", "ST01"] {
+            assert!(passed.contains(&json!(id)), "{id} was not looked at: {all}");
+        }
+        // one needs what is not given
+        let refused = diagnosis["skipped"].as_array().into_iter().flatten();
+        let refused: Vec<&Value> =
+            refused.filter(|one| one["reason"].to_string().contains("may not")).collect();
+        let ids: Vec<&str> = refused.iter().filter_map(|one| one["id"].as_str()).collect();
+        assert_eq!(ids, ["RL11"], "{all}");
+    }));
+    for kind in ["clusterrolebinding", "clusterrole"] {
+        env.kubectl(["delete", kind, &name, "--ignore-not-found"]).run().ok();
+    }
+    if let Err(panic) = outcome {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// Before an install the cluster alone is looked at; what changed between two looks is said; a list keeps what is
+/// known quiet until its day.
+fn looks(env: &Env) {
+    env.make_namespace();
+    let webhook = format!("{}-gone", env.namespace());
+    let plant = || {
+        env.apply(&format!(
+            "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: {{name: {webhook}}}\n\
+             webhooks:\n- name: gone.example.org\n  admissionReviewVersions: [v1]\n  sideEffects: None\n  clientConfig: {{service: {{namespace: {ns}, name: none-such}}}}\n  \
+             rules: [{{apiGroups: [none.example.org], apiVersions: [v1], operations: [CREATE], resources: [nones]}}]\n",
+            ns = env.namespace()
+        ));
+    };
+    let last = env.write("last.json", "").display().to_string();
+    std::fs::remove_file(&last).expect("it was there");
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let pre = |more: &[&str]| env.obs(["doctor", "--pre", "--since-last", &last]).args(more).run();
+        let first = pre(&[]);
+        assert!(!first.stdout.contains("last look"), "{first}");
+        plant();
+        let second = pre(&[]);
+        assert_eq!(second.code, 3, "{second}");
+        assert!(second.stdout.contains("new   PF14  webhook gone.example.org has no server"), "{second}");
+        let list = "suppressions: [{id: PF14, words: gone.example.org, reason: a test, until: 2999-12-31}]";
+        let list = env.write("known.yaml", list).display().to_string();
+        let known = pre(&["--suppress", &list, "-o", "json"]).json();
+        assert_eq!(known["suppressed"][0]["id"], "PF14", "{known}");
+        assert!(!known["findings"].to_string().contains("gone.example.org"), "{known}");
+        env.kubectl(["delete", "validatingwebhookconfiguration", &webhook]).run().ok();
+        let third = pre(&[]);
+        assert!(third.stdout.contains("gone  PF14  webhook gone.example.org has no server"), "{third}");
+    }));
+    env.kubectl(["delete", "validatingwebhookconfiguration", &webhook, "--ignore-not-found"]).run().ok();
+    if let Err(panic) = outcome {
+        std::panic::resume_unwind(panic);
+    }
+    let wrong = env.write("wrong.yaml", "suppressions: [{id: PF14}]").display().to_string();
+    let wrong = env.obs(["doctor", "--suppress", &wrong]).run();
+    assert_eq!(wrong.code, 2, "{wrong}");
+    assert!(
+        wrong.stderr.contains("suppressions[0]: until is missing")
+            || wrong.stderr.contains("suppressions[0]: reason is missing"),
+        "{wrong}"
+    );
 }

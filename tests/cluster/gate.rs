@@ -59,8 +59,18 @@ fn cases(verb: &str, world: &World) -> Vec<Vec<String>> {
         }
         "doctor" => with(
             &[],
-            &[&[], &["-o", "junit"], &["-o", "markdown"], &["--from", LINE], &["--only", LINE], &forged],
+            &[
+                &[],
+                &["-o", "junit"],
+                &["-o", "markdown"],
+                &["--from", LINE],
+                &["--only", LINE],
+                &["--suppress", LINE],
+                &["--pre"],
+                &forged,
+            ],
         ),
+        "doctor rbac" => with(&[], &[&[], &forged, &["--release", LINE]]),
         "doctor list" => with(&[], &[&[]]),
         "doctor explain" => with(&[], &[&[LINE], &["MX05"]]),
         "explain metrics" | "explain alert" => with(&[LINE], &[&[], &forged, &["--release", LINE]]),

@@ -50,6 +50,16 @@ pub const CHECKS: &[Check] = &[
         run: watchdog,
     },
     Check {
+        id: "RA08",
+        title: "every alert says how grave it is",
+        why: "without the label severity it takes no route that asks for one",
+        verify: "/api/v1/rules of Prometheus: labels",
+        fix: "give the rule the label severity: critical, warning or info",
+        needs: &[Need::Prometheus],
+        follows: &[],
+        run: ungraded,
+    },
+    Check {
         id: "RA07",
         title: "no critical alert fires",
         why: "what it says is wrong needs somebody now",
@@ -125,6 +135,22 @@ fn watchdog(snapshot: &Snapshot) -> Vec<Finding> {
             .evidence(["so no other alert would, either".to_owned()])
             .fix("kubectl obs logs prometheus"),
     ]
+}
+
+fn ungraded(snapshot: &Snapshot) -> Vec<Finding> {
+    let alerting = rules(snapshot).filter(|rule| rule["type"] == "alerting");
+    let names: Vec<String> = alerting
+        .filter(|rule| text(&rule["labels"]["severity"]).is_empty())
+        .map(|rule| text(&rule["name"]).to_owned())
+        .collect();
+    match names.is_empty() {
+        true => Vec::new(),
+        false => vec![
+            Finding::warn(format!("{} without a severity", count(names.len(), "alert")))
+                .evidence(names)
+                .fix("give the rule the label severity: critical, warning or info"),
+        ],
+    }
 }
 
 fn critical(snapshot: &Snapshot) -> Vec<Finding> {

@@ -4,7 +4,20 @@ use super::{condition, items, name, text};
 use crate::doctor::{Asked, Check, Finding, Need, Snapshot};
 use crate::words::count;
 
+/// The oldest Kubernetes that the bundles take.
+pub(in crate::doctor) const OLDEST: (u64, u64) = (1, 30);
+
 pub const CHECKS: &[Check] = &[
+    Check {
+        id: "PF02",
+        title: "Kubernetes is new enough",
+        why: "the bundles use what older versions do not have",
+        verify: "kubectl version",
+        fix: "upgrade the cluster",
+        needs: &[Need::Version],
+        follows: &[],
+        run: version,
+    },
     Check {
         id: "PF05",
         title: "you may look at everything that the doctor looks at",
@@ -56,6 +69,16 @@ pub const CHECKS: &[Check] = &[
         run: webhooks,
     },
     Check {
+        id: "PF16",
+        title: "the cluster's DNS answers",
+        why: "without it no part of the stack finds another by its name",
+        verify: "kubectl get endpointslices -n kube-system -l kubernetes.io/service-name=kube-dns",
+        fix: "kubectl describe pods -n kube-system -l k8s-app=kube-dns",
+        needs: &[Need::Dns],
+        follows: &["PF07"],
+        run: dns,
+    },
+    Check {
         id: "PF21",
         title: "every API that another server adds is available",
         why: "while one is not, deleting namespaces hangs, and tools that ask for all kinds are slow or fail",
@@ -67,6 +90,32 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
+fn version(snapshot: &Snapshot) -> Vec<Finding> {
+    let Some(full) = snapshot.version.answer() else { return Vec::new() };
+    let mut numbers = full
+        .trim_start_matches('v')
+        .split('.')
+        .map(|part| part.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<u64>());
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) if (major, minor) < OLDEST => vec![
+            Finding::fail(format!("Kubernetes {full} is older than {}.{}", OLDEST.0, OLDEST.1))
+                .fix("upgrade the cluster"),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+fn dns(snapshot: &Snapshot) -> Vec<Finding> {
+    match snapshot.dns.answer() {
+        Some(false) => vec![
+            Finding::fail("the cluster's DNS has nobody who answers")
+                .evidence(["Service kube-system/kube-dns has no ready endpoint".to_owned()])
+                .fix("kubectl describe pods -n kube-system -l k8s-app=kube-dns"),
+        ],
+        Some(true) | None => Vec::new(),
+    }
+}
+
 fn rights(snapshot: &Snapshot) -> Vec<Finding> {
     let missing = snapshot.rights.answer().into_iter().flatten();
     let lines: Vec<String> = missing.map(|right| format!("you may not {right}")).collect();
@@ -75,7 +124,7 @@ fn rights(snapshot: &Snapshot) -> Vec<Finding> {
         false => vec![
             Finding::warn("you may not look at everything that the doctor looks at")
                 .evidence(lines)
-                .fix("use credentials that may"),
+                .fix("use credentials that may; kubectl obs doctor rbac prints the roles"),
         ],
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{NO_PODS, are, items, silent, text};
+use super::{NO_PODS, are, items, number, silent, text};
 use crate::doctor::snapshot::{Prometheus, label, value};
 use crate::doctor::{Check, Finding, Need, Severity, Snapshot};
 use crate::render::milliseconds;
@@ -364,14 +364,6 @@ fn twice(snapshot: &Snapshot) -> Vec<Finding> {
                 .evidence(double)
                 .fix("remove the annotation prometheus.io/scrape, or the entry of apps:"),
         ],
-    }
-}
-
-/// The one number that a query returns, which counts something.
-fn number(snapshot: &Snapshot, query: &str) -> Option<usize> {
-    match snapshot.series(query)?.first() {
-        None => Some(0),
-        Some(series) => series["value"][1].as_str()?.parse().ok(),
     }
 }
 

@@ -4,12 +4,17 @@
 mod alerts;
 mod cluster;
 mod dashboards;
+mod limits;
+mod logs;
 mod metrics;
 mod notify;
 mod release;
+mod security;
 mod storage;
 mod workloads;
 
+#[cfg(test)]
+pub(in crate::doctor) use cluster::OLDEST;
 pub use metrics::scrape_advice;
 use serde_json::Value;
 
@@ -18,15 +23,18 @@ use crate::object::labels;
 use crate::words::count;
 
 /// All themes, in the order of blame.
-pub const ALL: [&[Check]; 8] = [
+pub const ALL: [&[Check]; 11] = [
     cluster::CHECKS,
     release::CHECKS,
     workloads::CHECKS,
     storage::CHECKS,
     metrics::CHECKS,
+    limits::CHECKS,
     alerts::CHECKS,
     notify::CHECKS,
     dashboards::CHECKS,
+    logs::CHECKS,
+    security::CHECKS,
 ];
 
 /// What is wrong with a component's pods, so that nobody answers for it.
@@ -63,6 +71,29 @@ fn silent(component: &str, what: String, why: &str) -> Finding {
         .evidence([why.to_owned()])
         .fix("kubectl obs status")
         .fix(format!("kubectl obs logs {component}"))
+}
+
+/// A finding of a query that returns a series for each thing that is wrong, with a line for each; None where it
+/// returns nothing.
+fn of_series(
+    snapshot: &Snapshot,
+    query: &str,
+    severity: Severity,
+    component: &str,
+    title: &str,
+    line: impl Fn(&Value) -> String,
+) -> Option<Finding> {
+    let series = snapshot.series(query)?;
+    (!series.is_empty())
+        .then(|| Finding::new(severity, title).about(component).evidence(series.iter().map(line)))
+}
+
+/// The one number that a query returns, which counts something; none of it is 0.
+fn number(snapshot: &Snapshot, query: &str) -> Option<usize> {
+    match snapshot.series(query)?.first() {
+        None => Some(0),
+        Some(series) => series["value"][1].as_str()?.parse().ok(),
+    }
 }
 
 /// The component of the release that a pod or a claim belongs to.

@@ -59,6 +59,16 @@ pub const CHECKS: &[Check] = &[
         run: told,
     },
     Check {
+        id: "NT05",
+        title: "critical alerts and warnings are sent to somebody",
+        why: "their route leads to a receiver that drops what it gets",
+        verify: "kubectl obs explain alert NAME",
+        fix: "alertmanager.route in the values",
+        needs: &[Need::Alertmanager],
+        follows: &["NT04"],
+        run: routed,
+    },
+    Check {
         id: "NT06",
         title: "messages arrive",
         why: "a receiver refuses them: its key, its address, or the way to it",
@@ -196,6 +206,30 @@ fn told(snapshot: &Snapshot) -> Vec<Finding> {
             Finding::warn("nobody is told of alerts: no receiver is set")
                 .fix("set alertmanager.receivers and alertmanager.route.default; examples:")
                 .fix("kubectl obs bundle values alertmanager"),
+        ],
+    }
+}
+
+fn routed(snapshot: &Snapshot) -> Vec<Finding> {
+    let Some(alertmanager) = alertmanager(snapshot) else { return Vec::new() };
+    let (Some(telling), Some(routes)) = (alertmanager.receivers.answer(), alertmanager.routes.answer())
+    else {
+        return Vec::new();
+    };
+    // that nobody is told of anything is one finding, and another's
+    if telling.is_empty() {
+        return Vec::new();
+    }
+    let lost = routes.iter().filter(|(_, names)| !names.iter().any(|name| telling.contains(name)));
+    let lines: Vec<String> =
+        lost.map(|(severity, names)| format!("severity {severity} goes to {}", names.join(", "))).collect();
+    match lines.is_empty() {
+        true => Vec::new(),
+        false => vec![
+            Finding::warn("some alerts are sent to nobody")
+                .about("alertmanager")
+                .evidence(lines)
+                .fix("let alertmanager.route.default name a receiver that tells somebody"),
         ],
     }
 }

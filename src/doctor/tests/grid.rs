@@ -447,4 +447,200 @@ pub(super) const GRID: &[(&str, Change, &str)] = &[
         "✘GF04",
     ),
     ("a missing dashboard", |v| v["grafana"]["answer"]["expectedDashboards"] = json!(["a", "b"]), "!GF06"),
+    ("an old Kubernetes", |v| v["version"]["answer"] = json!("v1.29.14-eks-1"), "✘PF02"),
+    ("no DNS", |v| v["dns"]["answer"] = json!(false), "✘PF16"),
+    (
+        "Prometheus may not discover",
+        |v| answers(v, "undiscovered", json!([series(json!({}), "12")])),
+        "✘MX07",
+    ),
+    ("over a limit", |v| answers(v, "limited", json!([series(json!({"limit": "samples"}), "3")])), "!MX09"),
+    ("doubles", |v| answers(v, "doubled", json!([series(json!({"kind": "the same time"}), "0.5")])), "!MX11"),
+    (
+        "doubles, since it is scraped twice",
+        |v| {
+            let url = target(v, "grafana")["scrapeUrl"].clone();
+            target(v, "app-shop")["scrapeUrl"] = url;
+            answers(v, "doubled", json!([series(json!({"kind": "the same time"}), "0.5")]));
+        },
+        "!MX12(MX11)",
+    ),
+    (
+        "a half-asked database",
+        |v| answers(v, "halfAsked", json!([series(json!({"job": "postgres", "database": "orders"}), "1")])),
+        "!MX17",
+    ),
+    (
+        "a remote store that refuses",
+        |v| {
+            answers(
+                v,
+                "unsent",
+                json!([series(
+                    json!({"remote_name": "r", "url": "https://x/y", "kind": "samples are refused"}),
+                    "4"
+                )]),
+            )
+        },
+        "✘MX19",
+    ),
+    ("many questions", |v| answers(v, "busy", json!([series(json!({}), "0.95")])), "·MX20"),
+    ("an alert without severity", |v| rule(v, "Watchdog")["labels"] = json!({}), "!RA08"),
+    (
+        "critical alerts to nobody",
+        |v| v["alertmanager"]["answer"]["routes"]["answer"]["critical"] = json!(["null"]),
+        "!NT05",
+    ),
+    ("nodes without fluentd", |v| answers(v, "logNodes", json!([])), "✘LG01"),
+    (
+        "files that may not be read",
+        |v| answers(v, "unreadable", json!([series(json!({"node": "node-1"}), "3")])),
+        "✘LG03",
+    ),
+    (
+        "a store that does not take lines",
+        |v| {
+            answers(
+                v,
+                "retried",
+                json!([series(json!({"node": "node-1", "store": "loki", "reason": "429"}), "3")]),
+            )
+        },
+        "✘LG08",
+    ),
+    (
+        "a full buffer, since a store does not take lines",
+        |v| {
+            answers(
+                v,
+                "retried",
+                json!([series(json!({"node": "node-1", "store": "loki", "reason": "refused"}), "3")]),
+            );
+            answers(v, "paused", json!([series(json!({"node": "node-1", "store": "loki"}), "1")]));
+            answers(v, "lost", json!([series(json!({"node": "node-1"}), "1")]));
+        },
+        "✘LG08(LG07 LG09)",
+    ),
+    (
+        "a buffer that fills",
+        |v| answers(v, "fillingBuffers", json!([series(json!({"node": "node-1", "store": "loki"}), "0.9")])),
+        "!LG07",
+    ),
+    ("lost lines", |v| answers(v, "lost", json!([series(json!({"node": "node-1"}), "2")])), "✘LG09"),
+    (
+        "refused records",
+        |v| {
+            answers(
+                v,
+                "refused",
+                json!([series(
+                    json!({"node": "node-1", "store": "elasticsearch", "reason": "mapping"}),
+                    "2"
+                )]),
+            )
+        },
+        "✘LG10",
+    ),
+    (
+        "pods that are not known",
+        |v| answers(v, "strangers", json!([series(json!({"node": "node-1"}), "0")])),
+        "!LG13",
+    ),
+    ("behind", |v| answers(v, "behind", json!([series(json!({"node": "node-1"}), "9e7")])), "!LG14"),
+    ("Loki gets nothing", |v| answers(v, "received", json!([series(json!({}), "0")])), "✘LG18"),
+    ("Loki has no rate yet", |v| answers(v, "received", json!([])), ""),
+    (
+        "Loki discards",
+        |v| answers(v, "discarded", json!([series(json!({"reason": "rate_limited"}), "20")])),
+        "✘LG19",
+    ),
+    (
+        "Loki cannot write",
+        |v| answers(v, "unwritten", json!([series(json!({"instance": "obs-loki-0"}), "1")])),
+        "✘LG22",
+    ),
+    (
+        "red",
+        |v| {
+            answers(
+                v,
+                "documentsHealth",
+                json!([series(json!({"job": "elasticsearch", "color": "red"}), "1")]),
+            )
+        },
+        "✘LG23",
+    ),
+    (
+        "yellow",
+        |v| {
+            answers(
+                v,
+                "documentsHealth",
+                json!([series(json!({"job": "elasticsearch", "color": "yellow"}), "1")]),
+            )
+        },
+        "!LG23",
+    ),
+    (
+        "read-only, since its disk is full",
+        |v| {
+            answers(v, "readOnly", json!([series(json!({"job": "elasticsearch"}), "2")]));
+            answers(
+                v,
+                "documentsDisk",
+                json!([series(json!({"job": "elasticsearch", "name": "n"}), "0.04")]),
+            );
+        },
+        "✘LG24(LG25)",
+    ),
+    (
+        "little disk",
+        |v| {
+            answers(v, "documentsDisk", json!([series(json!({"job": "elasticsearch", "name": "n"}), "0.12")]))
+        },
+        "!LG25",
+    ),
+    (
+        "overrun",
+        |v| answers(v, "overrun", json!([series(json!({"job": "elasticsearch", "name": "n"}), "8")])),
+        "!LG29",
+    ),
+    (
+        "a namespace that fell silent",
+        |v| answers(v, "quiet", json!([series(json!({"source_namespace": "shop"}), "0.4")])),
+        "!LG34",
+    ),
+    (
+        "no logs are collected, and nothing is said of them",
+        |v| {
+            v["components"] =
+                json!(["alertmanager", "grafana", "kube-state-metrics", "node-exporter", "prometheus"]);
+            answers(v, "logNodes", json!([]));
+            answers(v, "received", json!([series(json!({}), "0")]));
+        },
+        "",
+    ),
+    ("a weak password", |v| v["grafana"]["answer"]["weakPassword"]["answer"] = json!(true), "✘SC01"),
+    ("a port on every node", |v| v["services"]["answer"][0]["spec"]["type"] = json!("NodePort"), "!SC02"),
+    ("an Ingress in the open", |v| v["services"]["answer"][1]["spec"]["tls"] = json!([]), "!SC02"),
+    (
+        "the admin API",
+        |v| v["prometheus"]["answer"][0]["flags"]["answer"]["web.enable-admin-api"] = json!("true"),
+        "!SC03",
+    ),
+    (
+        "an administrator",
+        |v| v["admins"]["answer"] = json!(["o/obs-prometheus by clusterrolebinding x"]),
+        "!SC06",
+    ),
+    ("anybody is administrator", |v| v["grafana"]["answer"]["anonymous"]["answer"] = json!("admin"), "✘SC08"),
+    ("anybody may look", |v| v["grafana"]["answer"]["anonymous"]["answer"] = json!("viewer"), "·SC08"),
+    (
+        "an image without a version",
+        |v| {
+            v["pods"]["answer"][0]["status"]["containerStatuses"][0]["image"] =
+                json!("registry:5000/prometheus")
+        },
+        "!SC09",
+    ),
 ];

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Diagnosis, Severity, Snapshot, all, diagnose, report};
+use super::change::since;
+use super::{Choice, Diagnosis, Severity, Snapshot, all, diagnose, report, suppress};
 use grid::GRID;
 use healthy::healthy;
 
@@ -17,7 +18,7 @@ fn changed(change: impl FnOnce(&mut Value)) -> Diagnosis {
     let mut value = healthy();
     change(&mut value);
     let snapshot = Snapshot::read(&value.to_string()).expect("a snapshot");
-    diagnose(&snapshot, &[], &[])
+    diagnose(&snapshot, &Choice::default())
 }
 
 /// `✘MX05 !ST02(MX10 RA06)`: the ids of what was found, with what follows.
@@ -88,12 +89,58 @@ fn what_cannot_be_asked_is_skipped_with_its_reason() {
 }
 
 #[test]
+fn the_oldest_kubernetes_is_that_of_the_bundle() {
+    let bundle = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/charts/stack/bundle.yaml"));
+    let (major, minor) = super::checks::OLDEST;
+    assert!(bundle.contains(&format!("kubeVersion: \">={major}.{minor}\"")), "{major}.{minor}");
+}
+
+#[test]
 fn only_and_skip_take_ids_and_themes() {
     let snapshot = Snapshot::read(&healthy().to_string()).expect("a snapshot");
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let some = diagnose(&snapshot, &words(&["mx", "ST02"]), &words(&["MX05"]));
+    let (only, skip) = (words(&["mx", "ST02"]), words(&["MX05"]));
+    let some = diagnose(&snapshot, &Choice { only: &only, skip: &skip, ..Choice::default() });
     assert!(some.passed.contains(&"MX04") && some.passed.contains(&"ST02"), "{:?}", some.passed);
     assert!(!some.passed.contains(&"MX05") && !some.passed.contains(&"ST03"), "{:?}", some.passed);
+}
+
+#[test]
+fn what_is_suppressed_is_counted_and_what_follows_from_it_is_told() {
+    let mut value = healthy();
+    let (_, change, _) = GRID.iter().find(|(what, ..)| what.starts_with("a full volume")).expect("a line");
+    change(&mut value);
+    let snapshot = Snapshot::read(&value.to_string()).expect("a snapshot");
+    let list = |until: &str| {
+        let text = format!("suppressions: [{{id: ST02, reason: it is known, until: {until}}}]");
+        let suppressions = suppress::read(&text).expect("a list");
+        diagnose(&snapshot, &Choice { suppressions: &suppressions, ..Choice::default() })
+    };
+    let known = list("2026-12-31");
+    assert_eq!(found(&known), "✘MX10");
+    assert_eq!((known.suppressed.len(), known.expired.len()), (1, 0));
+    assert!(report::sum(&known).ends_with("1 failure, 1 suppressed"), "{}", report::sum(&known));
+    assert!(report::junit(&known).contains("suppressed until 2026-12-31: it is known"));
+    assert!(report::markdown(&known).contains("(it is known, until 2026-12-31)"));
+    let over = list("2026-11-01");
+    assert_eq!(found(&over), "✘ST02(MX10)");
+    assert_eq!((over.suppressed.len(), over.expired.len()), (0, 1));
+}
+
+#[test]
+fn what_changed_is_what_is_new_and_what_is_gone() {
+    let line = |what: &str| {
+        let (_, change, _) = GRID.iter().find(|(known, ..)| *known == what).expect("a line");
+        changed(change)
+    };
+    let (healthy, early, late) =
+        (line("nothing"), line("a volume at 85 %"), line("a webhook without a server"));
+    let ids = |all: &[super::Consequence]| all.iter().map(|one| one.id).collect::<Vec<_>>();
+    let changes = since(&early, &late);
+    assert_eq!((ids(&changes.new), ids(&changes.gone)), (vec!["PF14"], vec!["ST02"]));
+    assert!(changes.is_new(&late.findings[0]) && !changes.is_new(&early.findings[0]));
+    assert!(since(&early, &early).is_empty());
+    assert_eq!(ids(&since(&early, &healthy).gone), ["ST02"]);
 }
 
 /// An answer of whatever shape leads to a diagnosis, never to a crash.
@@ -121,7 +168,7 @@ fn garbage_is_survived() {
             let mut value = whole.clone();
             *value.pointer_mut(path).expect("a path") = replacement.clone();
             if let Ok(snapshot) = Snapshot::read(&value.to_string()) {
-                let diagnosis = diagnose(&snapshot, &[], &[]);
+                let diagnosis = diagnose(&snapshot, &Choice::default());
                 report::junit(&diagnosis);
                 report::markdown(&diagnosis);
                 judged += 1;

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{in_time, said};
-use crate::cluster::Access;
+use super::{in_time, rights, said};
 use crate::cluster::records::releases;
 use crate::doctor::snapshot::DeadWebhook;
 use crate::doctor::{Asked, Snapshot};
@@ -25,6 +24,10 @@ pub struct Around {
     namesakes: Asked<Vec<String>>,
     pods: Asked<Vec<Value>>,
     claims: Asked<Vec<Value>>,
+    services: Asked<Vec<Value>>,
+    admins: Asked<Vec<String>>,
+    version: Asked<String>,
+    dns: Asked<bool>,
 }
 
 impl Around {
@@ -39,6 +42,10 @@ impl Around {
         snapshot.namesakes = self.namesakes;
         snapshot.pods = self.pods;
         snapshot.claims = self.claims;
+        snapshot.services = self.services;
+        snapshot.admins = self.admins;
+        snapshot.version = self.version;
+        snapshot.dns = self.dns;
     }
 }
 
@@ -46,8 +53,27 @@ impl Around {
 pub async fn look(ctx: &Context<'_>, record: Option<&Record>) -> Around {
     let places = places(ctx, record);
     let selector = live::selector(ctx);
-    let (rights, namespaces, nodes, storage_classes, api_services, dead_webhooks, namesakes, pods, claims) = tokio::join!(
-        in_time(rights(ctx)),
+    let beside = async {
+        tokio::join!(
+            in_time(services(ctx, &places)),
+            in_time(admins(ctx, &places)),
+            in_time(async { Ok(ctx.cluster.version().await.map_err(said)?.full) }),
+            in_time(dns(ctx)),
+        )
+    };
+    let (
+        rights,
+        namespaces,
+        nodes,
+        storage_classes,
+        api_services,
+        dead_webhooks,
+        namesakes,
+        pods,
+        claims,
+        beside,
+    ) = tokio::join!(
+        in_time(rights(ctx, &places)),
         in_time(namespaces(ctx, &places)),
         in_time(list(ctx, builtin::nodes(), None, "")),
         in_time(of_kind(ctx, "storage.k8s.io", "StorageClass")),
@@ -56,7 +82,14 @@ pub async fn look(ctx: &Context<'_>, record: Option<&Record>) -> Around {
         in_time(namesakes(ctx, record)),
         in_time(pods(ctx, &places)),
         in_time(list(ctx, builtin::claims(), Some(ctx.namespace.as_str()), &selector)),
+        beside,
     );
+    let (services, admins, version, dns) = beside;
+    let dns = match dns {
+        Asked::Answer(None) => Asked::Off("the cluster's DNS is not called kube-dns".to_owned()),
+        Asked::Answer(Some(answers)) => Asked::Answer(answers),
+        Asked::Unknown(why) | Asked::Off(why) => Asked::Unknown(why),
+    };
     Around {
         rights,
         namespaces,
@@ -67,6 +100,10 @@ pub async fn look(ctx: &Context<'_>, record: Option<&Record>) -> Around {
         namesakes,
         pods,
         claims,
+        services,
+        admins,
+        version,
+        dns,
     }
 }
 
@@ -78,34 +115,11 @@ fn places(ctx: &Context<'_>, record: Option<&Record>) -> BTreeSet<String> {
 }
 
 /// What the doctor would do and the caller may not.
-async fn rights(ctx: &Context<'_>) -> Result<Vec<String>, String> {
-    let own = Some(ctx.namespace.to_string());
-    let right = |verb: &str, resource: &str, subresource: &str, namespace: &Option<String>| Access {
-        verb: verb.into(),
-        resource: resource.into(),
-        subresource: subresource.into(),
-        namespace: namespace.clone(),
-        ..Access::default()
-    };
-    let wanted = [
-        right("create", "pods", "portforward", &own),
-        right("get", "pods", "log", &own),
-        right("list", "events", "", &own),
-        right("list", "secrets", "", &own),
-        right("list", "nodes", "", &None),
-    ];
+async fn rights(ctx: &Context<'_>, places: &BTreeSet<String>) -> Result<Vec<String>, String> {
+    let places: Vec<String> = places.iter().cloned().collect();
+    let wanted = rights::wanted(&places);
     let allowed = ctx.cluster.can_i(&wanted).await.map_err(said)?;
-    let missing = wanted.iter().zip(allowed).filter(|(_, may)| !may).map(|(right, _)| {
-        let what = match right.subresource.as_str() {
-            "" => right.resource.clone(),
-            sub => format!("{}/{sub}", right.resource),
-        };
-        match &right.namespace {
-            Some(namespace) => format!("{} {what} in {namespace}", right.verb),
-            None => format!("{} {what}", right.verb),
-        }
-    });
-    Ok(missing.collect())
+    Ok(wanted.iter().zip(allowed).filter(|(_, may)| !may).map(|(right, _)| rights::in_words(right)).collect())
 }
 
 async fn namespaces(ctx: &Context<'_>, places: &BTreeSet<String>) -> Result<Vec<Value>, String> {
@@ -142,6 +156,49 @@ async fn pods(ctx: &Context<'_>, places: &BTreeSet<String>) -> Result<Vec<Value>
     // environments may hold what is secret
     let slim = |pod: Value| json!({"metadata": pod["metadata"], "status": pod["status"]});
     Ok(lists.into_iter().flatten().map(slim).collect())
+}
+
+/// The Services and Ingresses of the release: what reaches it from outside.
+async fn services(ctx: &Context<'_>, places: &BTreeSet<String>) -> Result<Vec<Value>, String> {
+    let selector = live::selector(ctx);
+    let kinds = ctx.cluster.kinds().await.map_err(said)?;
+    let ingresses = kinds.preferred("networking.k8s.io", "Ingress");
+    let mut all = Vec::new();
+    for kind in std::iter::once(builtin::services()).chain(ingresses) {
+        for namespace in places {
+            all.extend(list(ctx, kind.clone(), Some(namespace), &selector).await?);
+        }
+    }
+    Ok(all)
+}
+
+/// Who of these namespaces is an administrator of the cluster, and by which binding.
+async fn admins(ctx: &Context<'_>, places: &BTreeSet<String>) -> Result<Vec<String>, String> {
+    let bindings = of_kind(ctx, "rbac.authorization.k8s.io", "ClusterRoleBinding").await?;
+    let mut found = Vec::new();
+    for binding in bindings.iter().filter(|binding| binding["roleRef"]["name"] == "cluster-admin") {
+        for subject in binding["subjects"].as_array().into_iter().flatten() {
+            let namespace = subject["namespace"].as_str().unwrap_or_default();
+            if subject["kind"] == "ServiceAccount" && places.contains(namespace) {
+                let name = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                found.push(format!(
+                    "{namespace}/{} by clusterrolebinding {}",
+                    name(&subject["name"]),
+                    name(&binding["metadata"]["name"])
+                ));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Does somebody answer for the cluster's DNS? None where it has another name than the usual one.
+async fn dns(ctx: &Context<'_>) -> Result<Option<bool>, String> {
+    let slices = Kind::namespaced("discovery.k8s.io", "EndpointSlice", "endpointslices");
+    let slices = list(ctx, slices, Some("kube-system"), "kubernetes.io/service-name=kube-dns").await?;
+    let mut endpoints = slices.iter().flat_map(|slice| slice["endpoints"].as_array().into_iter().flatten());
+    let ready = endpoints.any(|endpoint| endpoint["conditions"]["ready"] != false);
+    Ok((!slices.is_empty()).then_some(ready))
 }
 
 fn without(mut object: Value, status: &[&str]) -> Value {

@@ -32,14 +32,18 @@ pub async fn look(ctx: &Context<'_>, record: Option<&Record>) -> Asked<Grafana> 
     };
     let login = login::of(record, GRAFANA);
     let below = login.as_ref().map(|login| login.path.clone()).unwrap_or_default();
-    let authorization = match &login {
+    let password = match &login {
         None => Err("the release does not say how to log in".to_owned()),
-        Some(login) => authorization(ctx, record, login).await,
+        Some(login) => password(ctx, record, login).await.map(|password| (login, password)),
     };
+    let weak_password =
+        Asked::from(password.as_ref().map(|(_, known)| is_weak(known)).map_err(String::clone));
+    let authorization = password.map(|(login, password)| login::basic(&login.user, &password));
     let session = Session { ctx, place: &place, below: &below, authorization };
-    let (health, login, datasources, dashboards) = tokio::join!(
+    let (health, login, anonymous, datasources, dashboards) = tokio::join!(
         in_time(session.health()),
         in_time(async { Ok(session.ask("/api/user").await?.0) }),
+        in_time(session.anonymous()),
         in_time(session.datasources()),
         in_time(session.dashboards()),
     );
@@ -56,16 +60,40 @@ pub async fn look(ctx: &Context<'_>, record: Option<&Record>) -> Asked<Grafana> 
     });
     let datasource_health = by_name(health_of).await;
     let expected_dashboards = dashboards::uids(record);
-    Asked::Answer(Grafana { health, login, datasources, datasource_health, dashboards, expected_dashboards })
+    Asked::Answer(Grafana {
+        health,
+        login,
+        weak_password,
+        anonymous,
+        datasources,
+        datasource_health,
+        dashboards,
+        expected_dashboards,
+    })
 }
 
-/// The header that logs in.
-async fn authorization(ctx: &Context<'_>, record: &Record, login: &login::Login) -> Result<String, String> {
+/// The password of the login.
+async fn password(ctx: &Context<'_>, record: &Record, login: &login::Login) -> Result<Vec<u8>, String> {
     let found = ctx.cluster.get(&builtin::secrets(), Some(&record.namespace), &login.secret).await;
     let live = found.map_err(super::said)?.ok_or_else(|| format!("secret {} is missing", login.secret))?;
-    let password = login::password(&live, &login.key)
-        .ok_or_else(|| format!("secret {} has no key {}", login.secret, login.key))?;
-    Ok(login::basic(&login.user, &password))
+    login::password(&live, &login.key)
+        .ok_or_else(|| format!("secret {} has no key {}", login.secret, login.key))
+}
+
+/// Can anybody guess it?
+fn is_weak(password: &[u8]) -> bool {
+    const KNOWN: [&str; 8] = [
+        "admin",
+        "administrator",
+        "changeme",
+        "grafana",
+        "observability",
+        "password",
+        "prom-operator",
+        "secret",
+    ];
+    let known = |known: &&str| known.as_bytes().eq_ignore_ascii_case(password);
+    password.len() < 8 || KNOWN.iter().any(|one| known(&one))
 }
 
 /// Where to ask, and as whom; or why nobody can log in.
@@ -80,6 +108,16 @@ impl Session<'_, '_> {
     /// What needs no login.
     async fn health(&self) -> Result<Value, String> {
         ok("/api/health", self.send("/api/health", Request::builder()).await?)
+    }
+
+    /// What may be done without a login?
+    async fn anonymous(&self) -> Result<String, String> {
+        for (path, who) in [("/api/datasources", "admin"), ("/api/search?limit=1", "viewer")] {
+            if self.send(path, Request::builder()).await?.0 == 200 {
+                return Ok(who.to_owned());
+            }
+        }
+        Ok("nobody".to_owned())
     }
 
     async fn ask(&self, path: &str) -> Result<(u16, Option<Value>), String> {
@@ -129,5 +167,18 @@ fn ok(path: &str, answer: (u16, Option<Value>)) -> Result<Value, String> {
     match answer {
         (200, Some(json)) => Ok(json),
         (status, _) => Err(format!("{path} answers {status}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_that_can_be_guessed_is_weak() {
+        for weak in ["", "admin", "Prom-Operator", "1234567"] {
+            assert!(is_weak(weak.as_bytes()), "{weak}");
+        }
+        assert!(!is_weak(b"a-longer-one-of-twenty"));
     }
 }

@@ -4,15 +4,15 @@
 
 mod cluster;
 mod grafana;
+pub mod rights;
 mod stack;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Context, drift, health, revision, status};
+use super::{Context, components, drift, health, revision, status};
 use crate::doctor::snapshot::FORMAT;
 use crate::doctor::{Asked, Snapshot};
 use crate::error::{Error, Result};
@@ -37,7 +37,7 @@ pub async fn look(ctx: &Context<'_>) -> Result<Snapshot> {
     );
     let mut snapshot = Snapshot {
         format: FORMAT,
-        taken_at: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        taken_at: super::who::now(),
         release: ctx.release.to_string(),
         namespace: ctx.namespace.to_string(),
         components: names(record),
@@ -50,6 +50,32 @@ pub async fn look(ctx: &Context<'_>) -> Result<Snapshot> {
     cluster.put_into(&mut snapshot);
     (snapshot.prometheus, snapshot.alertmanager) = stack;
     Ok(snapshot)
+}
+
+/// Looks at the cluster alone, before there is a release.
+pub async fn before(ctx: &Context<'_>) -> Result<Snapshot> {
+    // whoever cannot be reached is no finding
+    ctx.cluster.kinds().await?;
+    let mut snapshot = Snapshot {
+        format: FORMAT,
+        taken_at: super::who::now(),
+        release: ctx.release.to_string(),
+        namespace: ctx.namespace.to_string(),
+        ..Snapshot::default()
+    };
+    cluster::look(ctx, None).await.put_into(&mut snapshot);
+    Ok(snapshot)
+}
+
+/// The namespaces in which a release has objects; what they are called where no record says it.
+pub async fn places(ctx: &Context<'_>) -> Vec<String> {
+    let node = match components::latest(ctx).await {
+        Ok(record) => record.node_namespace,
+        Err(_) => format!("{}-node", ctx.namespace),
+    };
+    let mut places = vec![ctx.namespace.to_string(), node];
+    places.dedup();
+    places
 }
 
 fn names(record: Option<&Record>) -> Vec<String> {

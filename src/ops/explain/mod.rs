@@ -327,10 +327,10 @@ async fn absent(ctx: &Context<'_>, place: &Place, queries: &[String]) -> Vec<(St
 
 /// Requests to receivers that failed.
 async fn failed(ctx: &Context<'_>, place: &Place) -> Vec<String> {
-    let Some((_, query)) = QUERIES.iter().find(|(name, _)| *name == "messagesFailed") else {
+    let Some(query) = QUERIES.iter().find(|query| query.name == "messagesFailed") else {
         return Vec::new();
     };
-    let data = pod::query(ctx, place, query, None).await.unwrap_or_default();
+    let data = pod::query(ctx, place, query.text, None).await.unwrap_or_default();
     let line = |series: &Value| {
         let label = |name: &str| text(&series["metric"][name]);
         let receiver = label("receiver_name");
