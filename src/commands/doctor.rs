@@ -32,7 +32,7 @@ pub async fn run(app: &App<'_>, args: cli::Doctor) -> Result<Outcome> {
             app.ui.lines(report::explained(check(&wanted.id)?));
             return Ok(Outcome::Fine);
         }
-        Some(DoctorCommand::Rbac) => return rbac(app).await,
+        Some(DoctorCommand::Rbac) => return Box::pin(rbac(app)).await,
         None => {}
     }
     for word in args.only.iter().chain(&args.skip) {
@@ -46,13 +46,13 @@ pub async fn run(app: &App<'_>, args: cli::Doctor) -> Result<Outcome> {
     let only: &[String] = if args.pre { &before } else { &args.only };
     let choice = Choice { only, skip: &args.skip, suppressions: &suppressions };
     if args.watch {
-        return watch(app, args.pre, &choice, timeout, every).await;
+        return Box::pin(watch(app, args.pre, &choice, timeout, every)).await;
     }
     let begun = Instant::now();
     let last = args.since_last.as_deref().filter(|file| file.exists()).map(read).transpose()?;
     let snapshot = match &args.from {
         Some(file) => read(file)?,
-        None => look(app, args.pre, timeout).await?,
+        None => Box::pin(look(app, args.pre, timeout)).await?,
     };
     for file in args.save.iter().chain(&args.since_last) {
         save(file, &snapshot)?;
@@ -85,11 +85,11 @@ async fn watch(
     every: Duration,
 ) -> Result<Outcome> {
     let begun = Instant::now();
-    let mut known = doctor::diagnose(&look(app, pre, timeout).await?, choice);
+    let mut known = doctor::diagnose(&Box::pin(look(app, pre, timeout)).await?, choice);
     print(app, &known, begun.elapsed());
     loop {
         tokio::time::sleep(every).await;
-        let now = match look(app, pre, timeout).await {
+        let now = match Box::pin(look(app, pre, timeout)).await {
             Ok(snapshot) => doctor::diagnose(&snapshot, choice),
             Err(error) => {
                 app.ui.warn(error.message());
@@ -114,8 +114,8 @@ async fn look(app: &App<'_>, pre: bool, timeout: Duration) -> Result<Snapshot> {
     let cluster = app.connect().await?;
     let ctx = app.context(&cluster, &namespace, &release, &Silent, timeout);
     match pre {
-        true => ctx.or(ops::doctor::before(&ctx)).await,
-        false => ctx.or(ops::doctor::look(&ctx)).await,
+        true => ctx.or(Box::pin(ops::doctor::before(&ctx))).await,
+        false => ctx.or(Box::pin(ops::doctor::look(&ctx))).await,
     }
 }
 

@@ -20,8 +20,10 @@ pub async fn run(app: &App<'_>, args: &Explain) -> Result<Outcome> {
     let cluster = app.connect().await?;
     let ctx = app.context(&cluster, &namespace, &release, &Silent, PATIENCE);
     let (report, output) = match args {
-        Explain::Metrics(args) => (ctx.or(explain::metrics(&ctx, &args.target)).await?, args.output),
-        Explain::Alert(args) => (ctx.or(explain::alert(&ctx, &args.name)).await?, args.output),
+        Explain::Metrics(args) => {
+            (ctx.or(Box::pin(explain::metrics(&ctx, &args.target))).await?, args.output)
+        }
+        Explain::Alert(args) => (ctx.or(Box::pin(explain::alert(&ctx, &args.name))).await?, args.output),
     };
     for warning in &report.warnings {
         app.ui.warn(warning);

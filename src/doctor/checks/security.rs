@@ -102,7 +102,7 @@ fn exposed(snapshot: &Snapshot) -> Vec<Finding> {
         false => vec![
             Finding::warn("UIs are reachable from outside without TLS")
                 .evidence(lines)
-                .fix("put an Ingress with tls before them, or reach them with kubectl obs open"),
+                .fix("put an Ingress with tls before them, or reach them with kubectl obs port-forward"),
         ],
     }
 }

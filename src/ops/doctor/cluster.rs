@@ -82,7 +82,7 @@ pub async fn look(ctx: &Context<'_>, record: Option<&Record>) -> Around {
         in_time(namesakes(ctx, record)),
         in_time(pods(ctx, &places)),
         in_time(list(ctx, builtin::claims(), Some(ctx.namespace.as_str()), &selector)),
-        beside,
+        Box::pin(beside),
     );
     let (services, admins, version, dns) = beside;
     let dns = match dns {

@@ -28,12 +28,13 @@ pub async fn look(ctx: &Context<'_>) -> Result<Snapshot> {
     // one that cannot be used is a finding
     let record = store.try_read(latest).await?.ok();
     let record = record.as_ref();
+    // on the heap: together they are too large for the stack
     let (status, drift, cluster, stack, grafana) = tokio::join!(
-        asked(async { Ok(status::status(ctx).await?.0) }),
-        asked(drift::drift(ctx)),
-        cluster::look(ctx, record),
-        stack::look(ctx, record),
-        grafana::look(ctx, record),
+        Box::pin(asked(async { Ok(status::status(ctx).await?.0) })),
+        Box::pin(asked(drift::drift(ctx))),
+        Box::pin(cluster::look(ctx, record)),
+        Box::pin(stack::look(ctx, record)),
+        Box::pin(grafana::look(ctx, record)),
     );
     let mut snapshot = Snapshot {
         format: FORMAT,
@@ -63,7 +64,7 @@ pub async fn before(ctx: &Context<'_>) -> Result<Snapshot> {
         namespace: ctx.namespace.to_string(),
         ..Snapshot::default()
     };
-    cluster::look(ctx, None).await.put_into(&mut snapshot);
+    Box::pin(cluster::look(ctx, None)).await.put_into(&mut snapshot);
     Ok(snapshot)
 }
 
