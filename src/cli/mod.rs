@@ -10,6 +10,7 @@ mod global;
 mod grafana;
 mod output;
 mod read;
+mod support;
 mod values;
 
 pub use alerts::{
@@ -27,6 +28,7 @@ pub use read::{
     Diff, Drift, Get, GetAll, GetInventory, GetManifest, GetNotes, GetValues, History, List, Status,
     WhichRevision,
 };
+pub use support::SupportBundle;
 pub use values::Values;
 
 use clap::{Args, Parser, Subcommand};
@@ -68,6 +70,7 @@ impl Cli {
             Command::Alerts(args) => (args.output(), None, false),
             Command::Apps(args) => (args.output, None, false),
             Command::Explain(args) => (args.output(), None, false),
+            Command::SupportBundle(args) => (args.output(), None, false),
             Command::PortForward(args) => (args.forward.machine_output(), None, false),
             Command::Open(args) => (args.forward.machine_output(), None, false),
             Command::Rollout(args) => {
@@ -127,6 +130,8 @@ pub enum Command {
     /// Follow metrics or an alert link by link to where the way ends, and say why
     #[command(subcommand)]
     Explain(Explain),
+    /// Pack what somebody else needs to see what is wrong, without anything secret
+    SupportBundle(SupportBundle),
     /// Show which alerts fire, since when, and who was told; silence them, test receivers
     Alerts(Alerts),
     /// Show how the watched applications do, and what serves metrics and is not watched

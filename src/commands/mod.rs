@@ -21,6 +21,7 @@ mod password;
 mod port_forward;
 mod rollout;
 mod status;
+mod support;
 pub mod template;
 mod uninstall;
 mod version;
@@ -99,6 +100,7 @@ pub async fn run(cli: Cli, ui: &Ui, cancel: Cancel) -> Result<Outcome> {
         Command::Doctor(args) => return app.cancel.or(Box::pin(doctor::run(&app, args))).await,
         Command::Explain(args) => return app.cancel.or(Box::pin(explain::run(&app, &args))).await,
         Command::Status(args) => app.cancel.or(status::run(&app, &args)).await,
+        Command::SupportBundle(args) => app.cancel.or(Box::pin(support::run(&app, &args))).await,
         Command::Alerts(args) => alerts::run(&app, args).await,
         Command::Apps(args) => app.cancel.or(apps::run(&app, &args)).await,
         Command::Dashboards(args) => app.cancel.or(dashboards::run(&app, args)).await,

@@ -6,6 +6,7 @@ pub mod change;
 mod checks;
 mod finding;
 pub mod queries;
+pub mod redact;
 pub mod report;
 pub mod snapshot;
 pub mod suppress;

@@ -37,6 +37,7 @@ pub mod run;
 pub mod sandbox;
 pub mod source;
 pub mod status;
+pub mod support;
 pub mod uninstall;
 pub mod wait;
 mod wake;

@@ -13,31 +13,32 @@ fn of_the_plugin() {
     Usage: kubectl obs [OPTIONS] <COMMAND>
 
     Commands:
-      install       Install a bundle: the whole stack, or one of its parts
-      upgrade       Change a release: another version, other values
-      rollback      Return to an earlier revision; volumes and passwords stay
-      diff          Show what an upgrade or a rollback would change
-      drift         Show what somebody else changed in the objects of a release
-      status        Show each component of a release, and why it is not ready
-      doctor        Find what keeps metrics and alerts from arriving, and say what to do
-      explain       Follow metrics or an alert link by link to where the way ends, and say why
-      alerts        Show which alerts fire, since when, and who was told; silence them, test receivers
-      apps          Show how the watched applications do, and what serves metrics and is not watched
-      port-forward  Reach the UIs of a release from this machine, for as long as it runs
-      open          Open the UI of a component in a browser
-      dashboards    List the dashboards that come with a release; write them to files
-      password      Print or change the password of a UI
-      logs          Print the logs of components, merged; -f survives restarts
-      rollout       Wait for components, restart them, show when they changed, undo a change
-      list          List releases [alias: ls]
-      history       List the revisions of a release, newest first
-      get           Print what is recorded of a revision: values, objects, notes
-      uninstall     Remove a release; volumes stay unless told otherwise
-      template      Print what would be applied, without a cluster
-      bundle        Look into bundles and package them
-      completion    Print the shell completion script
-      version       Print the versions of the plugin and the cluster
-      help          Print this message or the help of the given subcommand(s)
+      install         Install a bundle: the whole stack, or one of its parts
+      upgrade         Change a release: another version, other values
+      rollback        Return to an earlier revision; volumes and passwords stay
+      diff            Show what an upgrade or a rollback would change
+      drift           Show what somebody else changed in the objects of a release
+      status          Show each component of a release, and why it is not ready
+      doctor          Find what keeps metrics and alerts from arriving, and say what to do
+      explain         Follow metrics or an alert link by link to where the way ends, and say why
+      support-bundle  Pack what somebody else needs to see what is wrong, without anything secret
+      alerts          Show which alerts fire, since when, and who was told; silence them, test receivers
+      apps            Show how the watched applications do, and what serves metrics and is not watched
+      port-forward    Reach the UIs of a release from this machine, for as long as it runs
+      open            Open the UI of a component in a browser
+      dashboards      List the dashboards that come with a release; write them to files
+      password        Print or change the password of a UI
+      logs            Print the logs of components, merged; -f survives restarts
+      rollout         Wait for components, restart them, show when they changed, undo a change
+      list            List releases [alias: ls]
+      history         List the revisions of a release, newest first
+      get             Print what is recorded of a revision: values, objects, notes
+      uninstall       Remove a release; volumes stay unless told otherwise
+      template        Print what would be applied, without a cluster
+      bundle          Look into bundles and package them
+      completion      Print the shell completion script
+      version         Print the versions of the plugin and the cluster
+      help            Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help  Print help (see more with '--help')

@@ -15,6 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial::api("doctor::it_says_why_it_cannot_look", cannot_look),
         trial::api("doctor::its_roles_let_a_person_look_at_everything", roles),
         trial::api("doctor::what_changed_and_what_is_known", looks),
+        trial::api("doctor::a_support_bundle_holds_nothing_secret", support_bundle),
     ]
 }
 
@@ -213,4 +214,41 @@ fn looks(env: &Env) {
             || wrong.stderr.contains("suppressions[0]: reason is missing"),
         "{wrong}"
     );
+}
+
+/// What is secret in the cluster is not in the archive; what is in it can be judged elsewhere.
+fn support_bundle(env: &Env) {
+    env.obs(["install", "-y", "--wait=none"]).run().ok();
+    let secret = "a-token-that-only-a-Secret-knows";
+    env.kubectl(["create", "secret", "generic", "planted", &format!("--from-literal=anything={secret}")])
+        .run()
+        .ok();
+    let event = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"generateName": "planted-"}, "type": "Warning",
+        "reason": "Planted", "message": format!("login with {secret} failed, then with postgres://app:url-Pa55word@db/x"),
+        "involvedObject": {"kind": "Secret", "name": "planted", "namespace": env.namespace()}});
+    let file = env.write("event.json", &event.to_string()).display().to_string();
+    env.kubectl(["create", "-f", &file]).run().ok();
+    let archive = env.write("bundle.tar.gz", "").display().to_string();
+    let there = env.obs(["support-bundle", "--file", &archive]).run();
+    assert_eq!(there.code, 2, "{there}");
+    std::fs::remove_file(&archive).expect("it was there");
+    let report = env.obs(["support-bundle", "--file", &archive, "-o", "json"]).run().ok().json();
+    let events = format!("events/{}.json", env.namespace());
+    assert!(report["files"][&events].as_u64().is_some_and(|size| size > 100), "{report}");
+    let packed = std::fs::read(&archive).expect("the archive");
+    let files = kubectl_obs::bundle::archive::unpack(&packed).expect("an archive");
+    for (path, content) in &files {
+        let text = String::from_utf8_lossy(content);
+        for secret in [secret, "url-Pa55word"] {
+            assert!(!text.contains(secret), "{secret} is in {path}");
+        }
+    }
+    let text = |path: &str| String::from_utf8_lossy(&files[path]).into_owned();
+    assert!(text(&events).contains("login with [redacted known "), "{}", text(&events));
+    assert!(text("redacted.json").contains(&events) && text("findings.md").contains("# Release obs"));
+    // what the doctor saw is judged by whoever gets it
+    let snapshot = env.write("snapshot.json", &text("snapshot.json")).display().to_string();
+    let judged =
+        env.obs(["doctor", "--from", &snapshot, "--server", "https://127.0.0.1:1", "-o", "json"]).run();
+    assert!([0, 3].contains(&judged.code) && judged.json()["kind"] == "Diagnosis", "{judged}");
 }

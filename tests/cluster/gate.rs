@@ -73,6 +73,9 @@ fn cases(verb: &str, world: &World) -> Vec<Vec<String>> {
         "doctor rbac" => with(&[], &[&[], &forged, &["--release", LINE]]),
         "doctor list" => with(&[], &[&[]]),
         "doctor explain" => with(&[], &[&[LINE], &["MX05"]]),
+        "support-bundle" => {
+            with(&["--file", odd], &[&[], &forged, &["--release", LINE], &["--timeout", LINE]])
+        }
         "explain metrics" | "explain alert" => with(&[LINE], &[&[], &forged, &["--release", LINE]]),
         "alerts silence" | "alerts unsilence" | "alerts test" | "dashboards export" | "password get"
         | "password set" => with(&[LINE], &[&[], &forged, &["--release", LINE]]),
