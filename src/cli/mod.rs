@@ -20,7 +20,7 @@ pub use bundle::{Bundle, BundleImages, BundlePackage, BundleRef, BundleShow, Tem
 pub use change::{Base, Change, DryRun, Events, Install, Operation, Rollback, Uninstall, Upgrade, Wait};
 pub use day2::{Forward, Logs, Open, PortForward, Rollout, RolloutHistory, RolloutUndo, RolloutWait, Tail};
 pub use doctor::{Doctor, DoctorCommand, DoctorExplain, DoctorOutput, FailOn};
-pub use explain::{Explain, ExplainAlert, ExplainMetrics};
+pub use explain::{Explain, ExplainAlert, ExplainLogs, ExplainMetrics};
 pub use global::{Color, Global, Progress};
 pub use grafana::{Dashboards, DashboardsCommand, DashboardsExport, Password, PasswordGet, PasswordSet};
 pub use output::{Document, Output};
@@ -127,7 +127,7 @@ pub enum Command {
     Status(Status),
     /// Find what keeps metrics and alerts from arriving, and say what to do
     Doctor(Doctor),
-    /// Follow metrics or an alert link by link to where the way ends, and say why
+    /// Follow metrics, logs or an alert link by link to where the way ends, and say why
     #[command(subcommand)]
     Explain(Explain),
     /// Pack what somebody else needs to see what is wrong, without anything secret

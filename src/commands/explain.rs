@@ -23,6 +23,7 @@ pub async fn run(app: &App<'_>, args: &Explain) -> Result<Outcome> {
         Explain::Metrics(args) => {
             (ctx.or(Box::pin(explain::metrics(&ctx, &args.target))).await?, args.output)
         }
+        Explain::Logs(args) => (ctx.or(Box::pin(explain::logs(&ctx, &args.target))).await?, args.output),
         Explain::Alert(args) => (ctx.or(Box::pin(explain::alert(&ctx, &args.name))).await?, args.output),
     };
     for warning in &report.warnings {
@@ -37,7 +38,7 @@ pub async fn run(app: &App<'_>, args: &Explain) -> Result<Outcome> {
 
 fn print(app: &App<'_>, report: &Report) {
     let head = match report.of {
-        "metrics" => format!("metrics of {}", report.about),
+        "metrics" | "logs" => format!("{} of {}", report.of, report.about),
         _ => report.about.clone(),
     };
     app.ui.lines([head, String::new()]);

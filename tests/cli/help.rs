@@ -20,7 +20,7 @@ fn of_the_plugin() {
       drift           Show what somebody else changed in the objects of a release
       status          Show each component of a release, and why it is not ready
       doctor          Find what keeps metrics and alerts from arriving, and say what to do
-      explain         Follow metrics or an alert link by link to where the way ends, and say why
+      explain         Follow metrics, logs or an alert link by link to where the way ends, and say why
       support-bundle  Pack what somebody else needs to see what is wrong, without anything secret
       alerts          Show which alerts fire, since when, and who was told; silence them, test receivers
       apps            Show how the watched applications do, and what serves metrics and is not watched

@@ -73,6 +73,10 @@ fn broken_links(env: &Env) {
     ends(env, "metrics", &target("inward"), "✘AP13", "0.0.0.0");
     ends(env, "metrics", "prometheus", "✔AP14", "series of pod obs-prometheus-0");
 
+    // what is written is seen, and that nobody collects it
+    ends(env, "logs", &target("right"), "✘AP17", "let it log to stdout");
+    ends(env, "logs", "prometheus", "✘AP20", "the release collects no logs");
+
     // the very rules that Prometheus works with drop the one whose annotation is not read
     let wrong = env.obs(["explain", "metrics", &target("wrong"), "-o", "json"]).run().json();
     let jobs = wrong["jobs"].as_array().expect("jobs");
@@ -89,7 +93,7 @@ fn broken_links(env: &Env) {
 }
 
 fn cannot_follow(env: &Env) {
-    for (of, what) in [("metrics", "shop/deploy/web"), ("alert", "Watchdog")] {
+    for (of, what) in [("metrics", "shop/deploy/web"), ("logs", "shop/deploy/web"), ("alert", "Watchdog")] {
         let none = env.obs(["explain", of, what]).run();
         assert_eq!(none.code, 1, "{none}");
         assert!(none.stderr.contains("there is no release obs"), "{none}");

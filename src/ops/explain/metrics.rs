@@ -118,7 +118,8 @@ fn name(pod: &Value) -> String {
     text(&pod["metadata"]["name"])
 }
 
-fn runs(target: &Target, running: &[&Value]) -> Link {
+/// Do its pods run?
+pub(super) fn runs(target: &Target, running: &[&Value]) -> Link {
     let describe =
         format!("kubectl describe {} {} -n {}", kubectl_kind(&target.kind), target.name, target.namespace);
     let reasons = |pods: &[&Value]| {

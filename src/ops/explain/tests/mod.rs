@@ -2,6 +2,7 @@
 //! ends.
 
 mod alert;
+mod logs;
 mod metrics;
 
 use super::chain::{Chain, State};
