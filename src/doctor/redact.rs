@@ -187,7 +187,7 @@ impl Redactor {
                         .is_some_and(|text| text.starts_with('-') && !text.contains('=') && is_named(text));
                     match item {
                         Value::String(text) if flag && !text.starts_with('-') => {
-                            self.whole(file, "named", text)
+                            self.whole(file, "named", text);
                         }
                         item => self.json(file, item),
                     }

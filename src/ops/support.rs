@@ -137,7 +137,8 @@ async fn namespace(ctx: &Context<'_>, place: &str, options: Options, all: &mut G
     let Some(lines) = options.lines else { return all.pods(place, pods) };
     let containers = pods.iter().flat_map(|pod| {
         let name = pod["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        let all = ["containers", "initContainers"].into_iter().flat_map(|list| pod["spec"][list].as_array());
+        let all =
+            ["containers", "initContainers"].into_iter().filter_map(|list| pod["spec"][list].as_array());
         all.flatten().filter_map(|container| container["name"].as_str()).flat_map(move |container| {
             [false, true].map(|previous| (name.clone(), container.to_owned(), previous))
         })

@@ -76,7 +76,9 @@ fn cases(verb: &str, world: &World) -> Vec<Vec<String>> {
         "support-bundle" => {
             with(&["--file", odd], &[&[], &forged, &["--release", LINE], &["--timeout", LINE]])
         }
-        "explain metrics" | "explain logs" | "explain alert" => with(&[LINE], &[&[], &forged, &["--release", LINE]]),
+        "explain metrics" | "explain logs" | "explain alert" => {
+            with(&[LINE], &[&[], &forged, &["--release", LINE]])
+        }
         "alerts silence" | "alerts unsilence" | "alerts test" | "dashboards export" | "password get"
         | "password set" => with(&[LINE], &[&[], &forged, &["--release", LINE]]),
         "logs" => with(&[], &[&[], &[LINE], &["--grep", &LINE[..LINE.len() - 1], "--since", LINE], &forged]),

@@ -480,7 +480,7 @@ pub(super) const GRID: &[(&str, Change, &str)] = &[
                     json!({"remote_name": "r", "url": "https://x/y", "kind": "samples are refused"}),
                     "4"
                 )]),
-            )
+            );
         },
         "✘MX19",
     ),
@@ -504,7 +504,7 @@ pub(super) const GRID: &[(&str, Change, &str)] = &[
                 v,
                 "retried",
                 json!([series(json!({"node": "node-1", "store": "loki", "reason": "429"}), "3")]),
-            )
+            );
         },
         "✘LG08",
     ),
@@ -537,7 +537,7 @@ pub(super) const GRID: &[(&str, Change, &str)] = &[
                     json!({"node": "node-1", "store": "elasticsearch", "reason": "mapping"}),
                     "2"
                 )]),
-            )
+            );
         },
         "✘LG10",
     ),
@@ -566,7 +566,7 @@ pub(super) const GRID: &[(&str, Change, &str)] = &[
                 v,
                 "documentsHealth",
                 json!([series(json!({"job": "elasticsearch", "color": "red"}), "1")]),
-            )
+            );
         },
         "✘LG23",
     ),
@@ -577,7 +577,7 @@ pub(super) const GRID: &[(&str, Change, &str)] = &[
                 v,
                 "documentsHealth",
                 json!([series(json!({"job": "elasticsearch", "color": "yellow"}), "1")]),
-            )
+            );
         },
         "!LG23",
     ),
@@ -596,7 +596,11 @@ pub(super) const GRID: &[(&str, Change, &str)] = &[
     (
         "little disk",
         |v| {
-            answers(v, "documentsDisk", json!([series(json!({"job": "elasticsearch", "name": "n"}), "0.12")]))
+            answers(
+                v,
+                "documentsDisk",
+                json!([series(json!({"job": "elasticsearch", "name": "n"}), "0.12")]),
+            );
         },
         "!LG25",
     ),
@@ -639,7 +643,7 @@ pub(super) const GRID: &[(&str, Change, &str)] = &[
         "an image without a version",
         |v| {
             v["pods"]["answer"][0]["status"]["containerStatuses"][0]["image"] =
-                json!("registry:5000/prometheus")
+                json!("registry:5000/prometheus");
         },
         "!SC09",
     ),

@@ -93,7 +93,7 @@ fn is_weak(password: &[u8]) -> bool {
         "secret",
     ];
     let known = |known: &&str| known.as_bytes().eq_ignore_ascii_case(password);
-    password.len() < 8 || KNOWN.iter().any(|one| known(&one))
+    password.len() < 8 || KNOWN.iter().any(known)
 }
 
 /// Where to ask, and as whom; or why nobody can log in.

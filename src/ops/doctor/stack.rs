@@ -36,7 +36,7 @@ async fn prometheus(ctx: &Context<'_>, record: &Record) -> Asked<Vec<Prometheus>
         Some(Err(why)) => Asked::Unknown(why),
         Some(Ok(places)) => {
             let has = |name: &&str| record.components.iter().any(|component| component.name == **name);
-            let wanted = |query: &&Query| query.of.is_empty() || query.of.iter().any(|name| has(&name));
+            let wanted = |query: &&Query| query.of.is_empty() || query.of.iter().any(&has);
             let queries: Vec<&Query> = QUERIES.iter().filter(wanted).collect();
             Asked::Answer(join_all(places.iter().map(|place| one(ctx, place, &queries))).await)
         }

@@ -171,11 +171,7 @@ fn about_pod(pod: &Value) -> Labels {
     put(&mut labels, "pod_phase", &text(&status["phase"]));
     put(&mut labels, "pod_node_name", &text(&pod["spec"]["nodeName"]));
     let ready = list(&status["conditions"]).find(|condition| condition["type"] == "Ready");
-    put(
-        &mut labels,
-        "pod_ready",
-        &text(&ready.map(|ready| &ready["status"]).unwrap_or(&Value::Null)).to_lowercase(),
-    );
+    put(&mut labels, "pod_ready", &text(ready.map_or(&Value::Null, |ready| &ready["status"])).to_lowercase());
     if let Some(owner) = list(&meta["ownerReferences"]).find(|owner| owner["controller"] == true) {
         put(&mut labels, "pod_controller_kind", &text(&owner["kind"]));
         put(&mut labels, "pod_controller_name", &text(&owner["name"]));

@@ -473,7 +473,7 @@ fn stored(facts: &Facts, active: &[(&Value, &Value)], chain: &mut Chain) {
         let selector = format!("{{job=\"{job}\",instance=\"{instance}\"}}");
         match facts.samples.get(&(job, instance)) {
             Some(number) if *number > 0.0 => {
-                lines.push(format!("{number} series of pod {}: {selector}", name(pod)))
+                lines.push(format!("{number} series of pod {}: {selector}", name(pod)));
             }
             Some(_) => empty.push(format!("pod {}: {selector}", name(pod))),
             None => {}

@@ -213,7 +213,8 @@ mod tests {
 
     #[test]
     fn expressions_fall_into_their_parts() {
-        let rows: [(&str, &[(&str, &str, &str)]); 7] = [
+        type Parts = &'static [(&'static str, &'static str, &'static str)];
+        let rows: [(&str, Parts); 7] = [
             ("up == 0", &[("up == 0", "up", "== 0")]),
             ("absent(up{job=\"a\"})", &[("absent(up{job=\"a\"})", "", "")]),
             (

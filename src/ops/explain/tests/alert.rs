@@ -135,7 +135,7 @@ const ROWS: &[Row] = &[
                 integration: "webhook[0]".into(),
                 words: "401 Unauthorized".into(),
                 goes_on: true,
-            }]
+            }];
         },
         "✘NT06",
         "pager, webhook[0]: 401 Unauthorized",
