@@ -1,5 +1,6 @@
 //! Why something does not arrive: the chain that it passes, link by link, to the first that is broken
-//! ([`chain`]). Gathers for the pure parts: [`metrics`] and [`logs`] of a target, and who is told of an [`alert`].
+//! ([`chain`]). Gathers for the pure parts: [`metrics()`] and [`logs()`] of a target, and who is told of an
+//! [`alert()`].
 
 pub mod alert;
 pub mod chain;
