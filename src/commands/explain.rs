@@ -7,7 +7,7 @@ use crate::cli::Explain;
 use crate::error::Result;
 use crate::event::Silent;
 use crate::ops::explain::chain::{Link, State};
-use crate::ops::explain::{self, Report};
+use crate::ops::explain::{Report, ask};
 
 /// Something is broken, as the doctor says it.
 const BROKEN: u8 = 3;
@@ -20,11 +20,9 @@ pub async fn run(app: &App<'_>, args: &Explain) -> Result<Outcome> {
     let cluster = app.connect().await?;
     let ctx = app.context(&cluster, &namespace, &release, &Silent, PATIENCE);
     let (report, output) = match args {
-        Explain::Metrics(args) => {
-            (ctx.or(Box::pin(explain::metrics(&ctx, &args.target))).await?, args.output)
-        }
-        Explain::Logs(args) => (ctx.or(Box::pin(explain::logs(&ctx, &args.target))).await?, args.output),
-        Explain::Alert(args) => (ctx.or(Box::pin(explain::alert(&ctx, &args.name))).await?, args.output),
+        Explain::Metrics(args) => (ctx.or(Box::pin(ask::metrics(&ctx, &args.target))).await?, args.output),
+        Explain::Logs(args) => (ctx.or(Box::pin(ask::logs(&ctx, &args.target))).await?, args.output),
+        Explain::Alert(args) => (ctx.or(Box::pin(ask::alert(&ctx, &args.name))).await?, args.output),
     };
     for warning in &report.warnings {
         app.ui.warn(warning);
