@@ -292,7 +292,7 @@ async fn refused(
     rules: &Rules<'_>,
 ) -> Result<Step> {
     let complaints = complaints(&error);
-    let why = refusal(&step.object, &error.into());
+    let mut why = refusal(&step.object, &error.into());
     let Ok(fresh) = question.fresh().await else {
         // it would not be taken anywhere
         step.asked = true;
@@ -308,9 +308,11 @@ async fn refused(
         let (after, before) = (None, before.as_ref());
         let mut outcome = Outcome::of(&Answers { desired, live, after, fresh: &fresh, before, moved: false });
         let found = plan::obstacles(&step, live, live, &said);
-        let answer = question.direct(&mut step, live, &fresh, &mut outcome, (found, &said), rules).await?;
-        if answer.is_none() {
-            return Ok(step);
+        match question.direct(&mut step, live, &fresh, &mut outcome, (found, &said), rules).await? {
+            None => return Ok(step),
+            // an apply takes maps away that become empty, and is refused for that
+            Some(error) if plan::empties(desired, live) => why = refusal(&step.object, &error.into()),
+            Some(_) => {}
         }
     }
     plan::refused(&mut step, live, why, rules);

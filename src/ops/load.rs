@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::release::Record;
 use crate::render::{Facts, Rendered};
 use crate::values::set::SetFlag;
-use crate::values::{self, Layer, Pointer, Traces, Values};
+use crate::values::{self, Layer, Pointer, Traces, Values, derived};
 
 /// A bundle with the values for it, checked against its schema.
 pub struct Loaded {
@@ -159,7 +159,10 @@ impl Loaded {
     pub fn render(&self, facts: &Facts) -> Result<Rendered> {
         let traces = self.traces();
         match self.opened.render_tracing(&self.values.tree, &self.secrets.tree, facts) {
-            Ok(rendered) => {
+            Ok(mut rendered) => {
+                // a record has the user's values alone
+                let own = self.secrets.tree.iter().filter(|at| !self.secrets.user.contains(at));
+                rendered.derived.extend(derived::texts(&self.values.tree, own));
                 let traces = traces.and_derived(&rendered.derived);
                 Ok(Rendered { notes: traces.text(&rendered.notes).into_owned(), ..rendered })
             }
@@ -252,7 +255,7 @@ fn merge(
         builder = builder.user(layer);
     }
     for path in &flags.files {
-        builder = builder.user(&Layer::file(path, &read(path)?)?);
+        builder = builder.user(&Layer::file(path, &read(path, "-f")?)?);
     }
     let groups = [
         (SetFlag::Json, &flags.set_json),
@@ -263,16 +266,17 @@ fn merge(
     ];
     for (flag, texts) in groups {
         for text in texts {
-            builder = builder.set(flag, text, &|path| read(path))?;
+            builder = builder.set(flag, text, &|path| read(path, "--set-file"))?;
         }
     }
     Ok(builder.build())
 }
 
 /// Reads a file, or standard input for `-`.
-fn read(path: &str) -> Result<String> {
+fn read(path: &str, flag: &str) -> Result<String> {
     let failed = |why: String| {
-        Error::usage(format!("values file {path} cannot be read: {why}")).hint("check the path given with -f")
+        Error::usage(format!("values file {path} cannot be read: {why}"))
+            .hint(format!("check the path given with {flag}"))
     };
     let bytes = super::read_input(path.as_ref(), MAX_FILE + 1)?.map_err(|e| failed(reason(&e)))?;
     if bytes.len() as u64 > MAX_FILE {

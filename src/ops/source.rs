@@ -1,6 +1,7 @@
 //! Where bundles come from: embedded in the binary, a folder, a `.tgz` file, an https address with
 //! its digest. Everything ends as [`Files`] with the digest of their archive.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -9,12 +10,39 @@ use ureq::tls::RootCerts;
 
 use crate::bundle::{Bundle, Digest, Files, archive, embedded};
 use crate::error::Error;
+use crate::object::{MASK, Object};
 use crate::ops::sandbox::{self, Sandbox, Secrets};
 use crate::ops::{download, folder, leave_when_told};
 use crate::render::{self, Facts, Rendered};
 use crate::url::{reached, shown};
 use crate::values::{Pointer, Traces, Values, derived, did_you_mean};
 use crate::{Result, yaml};
+
+/// What says which object it is, is on every screen.
+fn public_secret(rendered: &Rendered, other: &Rendered) -> Option<Error> {
+    let both = rendered.objects.iter().zip(&other.objects).zip(&rendered.sources);
+    let same = |one: &Object, two: &Object| one.id() == two.id() && one.api_version() == two.api_version();
+    let (_, source) = both.into_iter().find(|((one, other), _)| !same(one, other))?;
+    let error =
+        Error::usage(format!("{source}: the kind, name or namespace of an object is made of a secret value"));
+    Some(error.hint("name it after something that anybody may know: names are shown everywhere"))
+}
+
+/// The texts of an error, in order.
+fn texts(error: &Error) -> impl Iterator<Item = &str> {
+    std::iter::once(error.message()).chain(error.details().iter().chain(error.hints()).map(String::as_str))
+}
+
+/// With a mask for each quotation.
+fn without_quotes(text: &str) -> String {
+    let mut parts = text.split('"');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for (place, part) in parts.enumerate() {
+        out.push('"');
+        out.push_str(if place % 2 == 0 { MASK } else { part });
+    }
+    out
+}
 
 /// For the recursion of a rendering in a thread of its own.
 const STACK: usize = 8 << 20;
@@ -57,14 +85,30 @@ impl Opened {
             let other = thread::Builder::new().stack_size(STACK);
             let other = other.spawn_scoped(scope, || self.render(&others, facts));
             let rendered = self.render(values, facts);
-            (rendered, other.ok().and_then(|other| other.join().ok()?.ok()))
+            (rendered, other.ok().and_then(|other| other.join().ok()))
         });
-        let mut rendered = rendered?;
-        if let Some(other) = other {
-            let known = Traces::of(values, secrets);
-            rendered.derive(&other, &|text| known.hold(text));
+        let known = Traces::of(values, secrets);
+        match (rendered, other) {
+            (Ok(mut rendered), Some(Ok(other))) => {
+                if let Some(error) = public_secret(&rendered, &other) {
+                    return Err(error);
+                }
+                rendered.derive(&other, &|text| known.hold(text));
+                Ok(rendered)
+            }
+            // a filter quotes what it cannot read
+            (Err(error), Some(Err(other))) => {
+                let mut found = BTreeSet::new();
+                texts(&error)
+                    .zip(texts(&other))
+                    .for_each(|(real, other)| derived::text(real, other, &mut found));
+                let found: Vec<String> = found.into_iter().collect();
+                let made = Traces::default().and_derived(&found);
+                Err(error.with_texts(|text| made.sentence(text)))
+            }
+            (Err(error), Some(Ok(_))) => Err(error.with_texts(without_quotes)),
+            (rendered, _) => rendered,
         }
-        Ok(rendered)
     }
 
     /// Checks values against the bundle's schema, under the same rule; gives where secrets are in them.

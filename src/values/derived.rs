@@ -25,6 +25,25 @@ pub fn stand_ins(tree: &Value, secrets: &[Pointer]) -> Option<Value> {
     any.then_some(out)
 }
 
+/// The texts and numbers that these secrets consist of.
+pub fn texts<'p>(tree: &Value, secrets: impl Iterator<Item = &'p Pointer>) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    for value in secrets.filter_map(|at| tree.pointer(at)) {
+        leaves(value, &mut found);
+    }
+    found.into_iter().collect()
+}
+
+fn leaves(value: &Value, out: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) if !text.is_empty() => drop(out.insert(text.clone())),
+        Value::Number(number) => drop(out.insert(number.to_string())),
+        Value::Array(items) => items.iter().for_each(|item| leaves(item, out)),
+        Value::Object(map) => map.values().for_each(|item| leaves(item, out)),
+        _ => {}
+    }
+}
+
 fn replace(value: &mut Value) -> bool {
     match value {
         Value::String(text) => {

@@ -175,7 +175,11 @@ impl Traces {
                 let keys: Vec<String> = map.keys().filter(|key| self.hold(key)).cloned().collect();
                 for key in &keys {
                     let value = map.shift_remove(key).unwrap_or_default();
-                    map.insert(MASK.to_owned(), value);
+                    // none takes the place of another
+                    let names = (1..).map(|n| if n == 1 { MASK.to_owned() } else { format!("{MASK} {n}") });
+                    if let Some(name) = names.into_iter().find(|name| !map.contains_key(name)) {
+                        map.insert(name, value);
+                    }
                 }
                 below + keys.len()
             }

@@ -242,6 +242,48 @@ fn what_templates_make_of_a_secret_is_secret() {
 }
 
 #[test]
+fn what_a_filter_cannot_read_is_not_quoted_where_it_is_made_of_a_secret() {
+    let facts = facts();
+    let values = serde_json::json!({"password": "newpass-Quux77"});
+    for (expression, said) in [
+        ("values.password | upper | duration", "is not a duration"),
+        ("fail('no: ' ~ (values.password | upper))", "no: "),
+        ("fail('no: ' ~ (values.password | sha256)[0:9])", "no: "),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let opened = leaking(dir.path(), expression);
+        let error =
+            opened.render_tracing(&values, &["/password".to_owned()], &facts).unwrap_err().to_string();
+        assert!(error.contains(said) && error.contains("********"), "{error}");
+        assert!(!error.to_lowercase().contains("quux"), "{error}");
+    }
+}
+
+#[test]
+fn no_name_is_made_of_a_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut files = component();
+    files.insert(
+        "templates/n.yaml".to_owned(),
+        b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${{ \"x-\" ~ (values.password | lower) }}}\n"
+            .to_vec(),
+    );
+    write(dir.path(), &files);
+    let opened = kubectl_obs::ops::source::Opened {
+        trusted: true,
+        ..open(&dir.path().display().to_string()).unwrap()
+    };
+    let values = serde_json::json!({"password": "Hunter2"});
+    let error = opened.render_tracing(&values, &["/password".to_owned()], &facts()).unwrap_err().to_string();
+    assert!(
+        error
+            .contains("templates/n.yaml: the kind, name or namespace of an object is made of a secret value"),
+        "{error}"
+    );
+    assert!(!error.to_lowercase().contains("hunter"), "{error}");
+}
+
+#[test]
 fn lint_names_file_and_line() {
     let mut files = component();
     edit(

@@ -203,6 +203,7 @@ pub fn taken(id: &ObjectId, managers: &[String]) -> Error {
         managers => format!(" (managed by {})", managers.join(", ")),
     };
     Error::failed(format!("{id} exists already and does not belong to this release{by}")).hint(
-        "pass --adopt to take it over; or choose another --release or namespace, or remove that object first",
+        "install and upgrade take it over with --adopt; or choose another --release or namespace, or remove that \
+         object first",
     )
 }
