@@ -8,7 +8,7 @@
 //!               │              │
 //!               ▼              ▼
 //!               ui         the pure core: yaml, values, bundle, render, object, plan,
-//!                                         readiness, release, diff, doctor
+//!                                         readiness, release, diff, doctor, search
 //! ```
 //!
 //! | module | what it is for |
@@ -27,6 +27,7 @@
 //! | [`release`] | release records: states, inventory, codec, chunks |
 //! | [`diff`] | differences between objects, field by field |
 //! | [`doctor`] | (what was seen) → what is wrong, root causes first |
+//! | [`search`] | what people look for in logs → LogQL and Lucene; answers → lines |
 //! | [`event`] | what operations report; the one stream behind progress bars, plain lines and NDJSON |
 //! | [`ui`] | printer, progress, tables, prompts |
 //! | [`json`] | how much a JSON text becomes, told before it is read |
@@ -66,6 +67,7 @@ pub mod plan;
 pub mod readiness;
 pub mod release;
 pub mod render;
+pub mod search;
 pub mod ui;
 pub mod url;
 pub mod values;

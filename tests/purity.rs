@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The pure core, below `src/`.
-const CORE: [&str; 13] = [
+const CORE: [&str; 14] = [
     "escape",
     "url",
     "json",
@@ -24,6 +24,7 @@ const CORE: [&str; 13] = [
     "release",
     "diff",
     "doctor",
+    "search",
 ];
 
 /// Paths that the core may not name, with everything below them.

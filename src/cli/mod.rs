@@ -10,6 +10,7 @@ mod global;
 mod grafana;
 mod output;
 mod read;
+mod search;
 mod support;
 mod values;
 
@@ -28,6 +29,7 @@ pub use read::{
     Diff, Drift, Get, GetAll, GetInventory, GetManifest, GetNotes, GetValues, History, List, Status,
     WhichRevision,
 };
+pub use search::{Search, SearchOutput};
 pub use support::SupportBundle;
 pub use values::Values;
 
@@ -86,6 +88,7 @@ impl Cli {
             Command::Dashboards(args) => (args.output, None, false),
             // whichever it is, a machine reads it
             Command::Doctor(args) => (args.output.map(|_| Output::Json), None, false),
+            Command::Search(args) => (args.output.map(|_| Output::Json), None, false),
             Command::Password(_)
             | Command::Bundle(_)
             | Command::Completion(_)
@@ -147,6 +150,8 @@ pub enum Command {
     Password(Password),
     /// Print the logs of components, merged; -f survives restarts
     Logs(Logs),
+    /// Find lines in the stored logs of all pods, with a histogram over time; -f goes on with what comes
+    Search(Search),
     /// Wait for components, restart them, show when they changed, undo a change
     #[command(subcommand)]
     Rollout(Rollout),

@@ -62,7 +62,7 @@ pub use options::ConnectOptions;
 pub use outstanding::Unanswered;
 pub use pods::Involved;
 pub(crate) use proxy::{in_block, of_environment as proxy_of_environment};
-pub use tunnel::{HttpAnswer, PodStream, Refused};
+pub use tunnel::{HttpAnswer, PodStream, Refused, Trust};
 pub use version::ServerVersion;
 pub use watch::WatchEvent;
 pub use write::{CreateError, DeleteOptions, Deleted, MetadataPatch, Propagation, ReplaceError};

@@ -5,6 +5,7 @@
 mod frames;
 mod incoming;
 mod stream;
+mod trust;
 
 use std::time::Duration;
 
@@ -13,8 +14,10 @@ use http::{HeaderValue, Request};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use stream::{PodStream, Refused};
+pub use trust::Trust;
 
 use super::Cluster;
 use super::call::{Subject, path, with_query};
@@ -96,9 +99,38 @@ impl Cluster {
         request: Request<Vec<u8>>,
         limit: Duration,
     ) -> Result<HttpAnswer> {
+        self.pod_exchange(namespace, pod, port, request, limit, None).await
+    }
+
+    /// The same where the pod wants TLS.
+    pub async fn pod_https(
+        &self,
+        (namespace, pod, port): (&str, &str, u16),
+        request: Request<Vec<u8>>,
+        limit: Duration,
+        trust: &Trust,
+    ) -> Result<HttpAnswer> {
+        self.pod_exchange(namespace, pod, port, request, limit, Some(trust)).await
+    }
+
+    async fn pod_exchange(
+        &self,
+        namespace: &str,
+        pod: &str,
+        port: u16,
+        request: Request<Vec<u8>>,
+        limit: Duration,
+        trust: Option<&Trust>,
+    ) -> Result<HttpAnswer> {
         let exchange = async {
             let stream = self.port_forward(namespace, pod, port).await?;
-            let answer = exchange(stream, request, port).await;
+            let answer = match trust {
+                None => exchange(stream, request, port).await,
+                Some(trust) => match trust.connect(stream).await {
+                    Ok(stream) => exchange(stream, request, port).await,
+                    Err(why) => Err(why),
+                },
+            };
             answer.map_err(|why| unreachable(namespace, pod, port, &why))
         };
         match tokio::time::timeout(limit, exchange).await {
@@ -112,7 +144,11 @@ impl Cluster {
 }
 
 /// One request and its answer on a fresh connection.
-async fn exchange(stream: PodStream, request: Request<Vec<u8>>, port: u16) -> Result<HttpAnswer, String> {
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Vec<u8>>,
+    port: u16,
+) -> Result<HttpAnswer, String> {
     let (mut parts, body) = request.into_parts();
     if !parts.headers.contains_key(HOST) {
         let host = HeaderValue::from_str(&format!("localhost:{port}")).map_err(|e| e.to_string())?;

@@ -20,6 +20,7 @@ mod open;
 mod password;
 mod port_forward;
 mod rollout;
+mod search;
 mod status;
 mod support;
 pub mod template;
@@ -97,6 +98,7 @@ pub async fn run(cli: Cli, ui: &Ui, cancel: Cancel) -> Result<Outcome> {
         Command::Diff(args) => return Outcome::of_comparison(diff::run(&app, args).await),
         Command::Drift(args) => return Outcome::of_comparison(drift::run(&app, args).await),
         Command::Logs(args) => return logs::run(&app, args).await,
+        Command::Search(args) => return search::run(&app, args).await,
         Command::Doctor(args) => return app.cancel.or(Box::pin(doctor::run(&app, args))).await,
         Command::Explain(args) => return app.cancel.or(Box::pin(explain::run(&app, &args))).await,
         Command::Status(args) => app.cancel.or(status::run(&app, &args)).await,
@@ -180,18 +182,24 @@ impl App<'_> {
 
     /// Prints a report as one document with apiVersion and kind.
     pub fn document(&self, kind: &str, report: &impl Serialize, format: Output) -> Result<()> {
-        let mut document = serde_json::json!({"apiVersion": "kubectl-obs.dev/v1", "kind": kind});
-        let body = serde_json::to_value(report)
-            .map_err(|error| crate::Error::failed(format!("the result cannot be written: {error}")))?;
-        if let (Some(document), serde_json::Value::Object(body)) = (document.as_object_mut(), body) {
-            document.extend(body);
-        }
+        let document = document(kind, report)?;
         match format {
             Output::Json => self.ui.json(&document),
             Output::Yaml | Output::Name => self.ui.yaml(&document),
         }
         Ok(())
     }
+}
+
+/// A report as a document with apiVersion and kind.
+fn document(kind: &str, report: &impl Serialize) -> Result<serde_json::Value> {
+    let mut document = serde_json::json!({"apiVersion": "kubectl-obs.dev/v1", "kind": kind});
+    let body = serde_json::to_value(report)
+        .map_err(|error| crate::Error::failed(format!("the result cannot be written: {error}")))?;
+    if let (Some(document), serde_json::Value::Object(body)) = (document.as_object_mut(), body) {
+        document.extend(body);
+    }
+    Ok(document)
 }
 
 /// Writes a file that its owner alone may read.

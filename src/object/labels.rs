@@ -55,6 +55,9 @@ pub const GENERATED: &str = "kubectl-obs.dev/generated";
 /// the user's name, where the password is, the path below which the UI is served, and its address, if the
 /// values give it one.
 pub const LOGIN: &str = "kubectl-obs.dev/login";
+/// Annotation on an object of a component that stores logs or fills stores: JSON, a list of stores with name,
+/// type, address, and the Secrets with what they want to see. Nothing secret is in it.
+pub const LOG_STORES: &str = "kubectl-obs.dev/log-stores";
 /// Annotation on a ConfigMap with dashboards: the folder in which Grafana shows them.
 pub const DASHBOARD_FOLDER: &str = "kubectl-obs.dev/dashboard-folder";
 /// Annotation on a workload that finds dashboards in ConfigMaps: JSON `{"namespaces", "selector"}`, where it

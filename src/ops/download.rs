@@ -1,6 +1,6 @@
 //! Downloads a file by https: within a time, up to a size, never by way of an address that is not
 //! https, through the proxy that the environment names for each host on the way; and says in a person's
-//! words why it did not come.
+//! words why it did not come. [`ask`] is one request of any kind to a server outside of the cluster.
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read};
@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use http::Uri;
 use http::header::LOCATION;
+use ureq::config::ConfigBuilder;
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
+use ureq::typestate::AgentScope;
 use ureq::{Agent, Proxy, Timeout};
 
 use crate::bundle::archive::MAX_TOTAL;
@@ -72,22 +74,42 @@ pub fn get(
     Err(Trouble::new(format!("it redirects more than {REDIRECTS} times")))
 }
 
+/// One request, and its answer whatever its status: redirects are not followed, since what goes with the
+/// request is for that server alone. `insecure`: its certificate is not looked at.
+pub fn ask(
+    request: http::Request<Vec<u8>>,
+    (roots, insecure): (RootCerts, bool),
+    timeout: Duration,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<(u16, Vec<u8>), Trouble> {
+    let proxy = proxy(request.uri(), env)?;
+    let config = config(tls(&roots, insecure), timeout, proxy).https_only(false).http_status_as_error(false);
+    let answer = config.build().new_agent().run(request).map_err(|error| trouble(&error, timeout))?;
+    let status = answer.status().as_u16();
+    Ok((status, body(answer.into_body(), timeout)?))
+}
+
 fn agent(roots: &RootCerts, timeout: Duration, proxy: Option<Proxy>) -> Agent {
-    let tls = TlsConfig::builder()
+    config(tls(roots, false), timeout, proxy).https_only(true).build().new_agent()
+}
+
+fn tls(roots: &RootCerts, insecure: bool) -> TlsConfig {
+    TlsConfig::builder()
         .provider(TlsProvider::Rustls)
         .root_certs(roots.clone())
+        .disable_verification(insecure)
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .build();
+        .build()
+}
+
+fn config(tls: TlsConfig, timeout: Duration, proxy: Option<Proxy>) -> ConfigBuilder<AgentScope> {
     Agent::config_builder()
-        .https_only(true)
         .max_redirects(0)
         .proxy(proxy)
         .timeout_global(Some(timeout))
         .timeout_connect(Some(CONNECT))
         .tls_config(tls)
         .user_agent(concat!("kubectl-obs/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .new_agent()
 }
 
 /// The proxy for an address. One that is named and cannot be used is an error: whoever named it does not
@@ -98,7 +120,7 @@ fn proxy(address: &Uri, env: &dyn Fn(&str) -> Option<OsString>) -> Result<Option
     let Some((uri, shown)) = named else { return Ok(None) };
     let unusable = || Trouble {
         why: format!(
-            "{} is \"{}\", and bundles come by way of http and https proxies alone",
+            "{} is \"{}\", and only proxies of http and https can be used here",
             shown.origin, shown.url
         ),
         hint: "set HTTPS_PROXY to one of them, or download it by other means and give the file".into(),

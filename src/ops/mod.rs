@@ -35,6 +35,7 @@ pub mod revision;
 pub mod rollout;
 pub mod run;
 pub mod sandbox;
+pub mod search;
 pub mod source;
 pub mod status;
 pub mod support;

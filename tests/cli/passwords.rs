@@ -102,7 +102,7 @@ fn a_proxy_that_cannot_be_used_is_named() {
     exit code: 1
     --- stdout
     --- stderr
-    error: https://10.255.255.1/x.tgz: cannot be downloaded: HTTPS_PROXY is "socks5://proxy:1080", and bundles come by way of http and https proxies alone
+    error: https://10.255.255.1/x.tgz: cannot be downloaded: HTTPS_PROXY is "socks5://proxy:1080", and only proxies of http and https can be used here
       hint: set HTTPS_PROXY to one of them, or download it by other means and give the file
     "#);
 }

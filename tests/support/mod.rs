@@ -5,6 +5,7 @@
 //! - [`plugin`]: run `kubectl-obs` with an environment of its own.
 //! - [`transcript`]: a run as the text of a snapshot.
 //! - [`cluster`]: the clusters that tests may use.
+//! - [`loki`]: what plays Loki.
 //! - [`receivers`]: who is told about alerts.
 //! - [`readme`]: transcripts in README.md.
 //! - [`proxy`]: what networks and servers do to requests; [`relay`]: what becomes of connections.
@@ -22,6 +23,7 @@
 
 pub mod cluster;
 pub mod env;
+pub mod loki;
 pub mod plugin;
 pub mod process;
 pub mod proxy;

@@ -1,0 +1,169 @@
+//! The stores of logs that a release has or fills, as its charts say in an annotation: where they are, and in
+//! which Secrets is what they want to see. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::object::labels;
+use crate::release::Record;
+use crate::search::Language;
+
+/// What it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Loki.
+    Loki,
+    /// OpenSearch.
+    OpenSearch,
+    /// Elasticsearch.
+    Elasticsearch,
+}
+
+impl Kind {
+    /// Its language.
+    pub fn language(self) -> Language {
+        match self {
+            Self::Loki => Language::LogQl,
+            Self::OpenSearch | Self::Elasticsearch => Language::Lucene,
+        }
+    }
+}
+
+/// A key of a Secret.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Key {
+    /// The Secret.
+    pub name: String,
+    /// Its key.
+    pub key: String,
+}
+
+/// A store.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Store {
+    /// What people call it.
+    pub name: String,
+    /// What it is.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// Base of its addresses.
+    pub url: String,
+    /// The component whose pods it is; empty: it is outside of the release.
+    #[serde(default)]
+    pub component: String,
+    /// Loki: the tenant.
+    #[serde(default)]
+    pub tenant: String,
+    /// OpenSearch and Elasticsearch: the data stream.
+    #[serde(default)]
+    pub index: String,
+    /// Who asks, where no Secret says so.
+    #[serde(default)]
+    pub user: String,
+    /// Its certificate is not looked at.
+    #[serde(default)]
+    pub insecure: bool,
+    /// Namespace of the Secrets.
+    #[serde(default)]
+    pub namespace: String,
+    /// What is in Secrets: `username`, `password`, `token`, `ca`.
+    #[serde(default)]
+    pub keys: BTreeMap<String, Key>,
+}
+
+/// All of them, those of the release first.
+pub fn of(record: &Record) -> Vec<Store> {
+    let annotation = |object: &serde_json::Value| {
+        let text = object["metadata"]["annotations"][labels::LOG_STORES].as_str()?.to_owned();
+        serde_json::from_str::<Vec<Store>>(&text).ok()
+    };
+    let mut stores: Vec<Store> = record.objects.iter().filter_map(annotation).flatten().collect();
+    let rank = |store: &Store| match (store.component.is_empty(), store.kind) {
+        (false, Kind::Loki) => 0,
+        (false, Kind::OpenSearch) => 1,
+        (false, Kind::Elasticsearch) => 2,
+        (true, _) => 3,
+    };
+    stores.sort_by_key(rank);
+    stores
+}
+
+/// The one that is meant: by its name, else the first that understands the language.
+pub fn choose(record: &Record, name: Option<&str>, language: Option<Language>) -> Result<Store> {
+    let stores = of(record);
+    let names: Vec<String> = stores.iter().map(|store| store.name.clone()).collect();
+    if stores.is_empty() {
+        let error = Error::failed(format!("release {} stores no logs: no store is on", record.release));
+        return Err(match record.components.iter().any(|component| component.name == "loki") {
+            // made by an older version of the plugin
+            true => error.hint("kubectl obs upgrade makes the stores known that it has"),
+            false => error
+                .hint("kubectl obs upgrade --set loki.enabled=true,fluentd.enabled=true adds Loki and what fills it"),
+        });
+    }
+    let speaks = |store: &Store| language.is_none_or(|language| language == store.kind.language());
+    let found = match name {
+        Some(name) => {
+            let named = stores.into_iter().find(|store| store.name == name);
+            named.ok_or_else(|| {
+                Error::usage(format!("release {} has no store of logs called {name}", record.release))
+                    .hint(format!("there are: {}", names.join(", ")))
+            })?
+        }
+        None => match stores.into_iter().find(speaks) {
+            Some(store) => store,
+            None => return Err(wrong_language(record, &names)),
+        },
+    };
+    if speaks(&found) { Ok(found) } else { Err(wrong_language(record, &[found.name])) }
+}
+
+fn wrong_language(record: &Record, names: &[String]) -> Error {
+    Error::usage(format!(
+        "no store of release {} understands this language: {}",
+        record.release,
+        names.join(", ")
+    ))
+    .hint("--logql is for Loki, --lucene for OpenSearch and Elasticsearch; a query without them is for all")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn record(stores: &serde_json::Value) -> Record {
+        serde_json::from_value(json!({
+            "format": 1, "release": "obs", "namespace": "o", "nodeNamespace": "o-node", "revision": 1,
+            "bundle": {"name": "stack", "version": "1.0.0", "digest": "", "source": ""}, "values": {},
+            "components": [], "inventory": [],
+            "objects": [{"kind": "ConfigMap", "metadata": {"annotations": {labels::LOG_STORES: stores.to_string()}}}],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_releases_own_come_first_and_languages_decide() {
+        let record = record(&json!([
+            {"name": "central", "type": "loki", "url": "https://l", "keys": {"token": {"name": "s", "key": "k"}}},
+            {"name": "opensearch", "type": "opensearch", "url": "http://o", "component": "opensearch", "index": "obs-logs"},
+        ]));
+        let chosen = |name, language| choose(&record, name, language).map(|store| store.name);
+        assert_eq!(chosen(None, None).unwrap(), "opensearch");
+        assert_eq!(chosen(None, Some(Language::LogQl)).unwrap(), "central");
+        assert_eq!(chosen(Some("central"), None).unwrap(), "central");
+        let unknown = chosen(Some("x"), None).unwrap_err().to_string();
+        assert!(
+            unknown.contains("no store of logs called x") && unknown.contains("opensearch, central"),
+            "{unknown}"
+        );
+        let wrong = chosen(Some("central"), Some(Language::Lucene)).unwrap_err().to_string();
+        assert!(wrong.contains("understands this language: central"), "{wrong}");
+        let off = choose(&self::record(&json!([])), None, None).unwrap_err().to_string();
+        assert!(off.contains("no store is on") && off.contains("loki.enabled=true"), "{off}");
+    }
+}
