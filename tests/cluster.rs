@@ -49,6 +49,7 @@ mod cluster {
     pub(crate) mod records;
     pub(crate) mod rollback;
     pub(crate) mod rollout;
+    pub(crate) mod search;
     pub(crate) mod secrets;
     pub(crate) mod served;
     pub(crate) mod shop;
@@ -106,6 +107,7 @@ fn main() -> ExitCode {
         cluster::secrets::trials(),
         cluster::served::trials(),
         cluster::rollout::trials(),
+        cluster::search::trials(),
         cluster::soak::trials(),
         cluster::stack::trials(),
         cluster::takeover::trials(),

@@ -122,7 +122,7 @@ fn corpus() -> Vec<Written> {
         all.push(json(
             &format!("hostile-{number}"),
             "info",
-            json!({"message": format!("hostile {number}"), "logger": value}),
+            json!({"message": format!("hostile {number}"), "logger": value, "note": value}),
         ));
     }
     all
@@ -255,9 +255,12 @@ fn hostile(store: &dyn Store) {
         let found_by = |typed: String| (found(store, &typed), typed);
         let own: BTreeSet<String> = [name.clone()].into();
         // as a value, as a part of one, in a regular expression, and negated
-        let regex = regex::escape(value).replace(['&', '#', '~', '-'], ".");
+        let escaped = |c: char| if r"\.+*?()|[]{}^$".contains(c) { format!("\\{c}") } else { c.to_string() };
+        let regex: String = value.chars().map(escaped).collect();
         for (found, typed) in [
             found_by(format!("logger={quoted}")),
+            // one without a name of its own in the stores
+            found_by(format!("note={quoted}")),
             found_by(format!("\"hostile {number}\" logger=~{}", quoted_regex(&regex))),
         ] {
             if found != own {
@@ -268,7 +271,7 @@ fn hostile(store: &dyn Store) {
         if others.contains(&name) || others.len() != HOSTILE.len() - 1 {
             wrong.push(format!("{typed} finds {} lines", others.len()));
         }
-        let bare = !value.contains(char::is_whitespace) && !value.starts_with('"') && !value.contains('*');
+        let bare = !value.contains(|c: char| c.is_whitespace() || c == '*') && !value.starts_with(['"', '~']);
         if bare {
             let (found, typed) = found_by(format!("logger={value}"));
             if found != own {

@@ -5,16 +5,44 @@ use std::fmt::Write;
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
-/// Longest result: what stands for `(?i)` and classes of Unicode can be a thousand times its text.
-const LONGEST: usize = 20_000;
+/// Longest result that a store takes (`index.max_regex_length`): classes of Unicode are longer.
+const LONGEST: usize = 1_000;
 
 /// The same expression for Lucene, which fits it to whole values.
 pub fn of_lucene(text: &str) -> Result<String, String> {
-    let hir = regex_syntax::ParserBuilder::new().dot_matches_new_line(true).build().parse(text);
+    let hir = regex_syntax::ParserBuilder::new().dot_matches_new_line(true).build().parse(&plain(text));
     let hir = hir.map_err(|_| "it is not a regular expression".to_owned())?;
     let mut out = String::new();
     write(&hir, &mut out, Place { first: true, last: true })?;
+    if out.chars().count() > LONGEST {
+        return Err("it becomes too long for this store; without (?i) and \\p it is shorter".to_owned());
+    }
     Ok(out)
+}
+
+/// `\w`, `\d` and `\s` as Loki and most others have them: of ASCII.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('w') => out.push_str("[0-9A-Za-z_]"),
+            Some('W') => out.push_str("[^0-9A-Za-z_]"),
+            Some('d') => out.push_str("[0-9]"),
+            Some('D') => out.push_str("[^0-9]"),
+            Some('s') => out.push_str("[\\t\\n\\f\\r ]"),
+            Some('S') => out.push_str("[^\\t\\n\\f\\r ]"),
+            other => {
+                out.push(c);
+                out.extend(other);
+            }
+        }
+    }
+    out
 }
 
 /// A text that stands for itself.
@@ -37,9 +65,6 @@ struct Place {
 }
 
 fn write(hir: &Hir, out: &mut String, place: Place) -> Result<(), String> {
-    if out.len() > LONGEST {
-        return Err("it becomes too long for this store; without (?i) it is shorter".to_owned());
-    }
     let inner = Place { first: false, last: false };
     match hir.kind() {
         // nothing at all: an empty group

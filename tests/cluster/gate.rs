@@ -82,6 +82,19 @@ fn cases(verb: &str, world: &World) -> Vec<Vec<String>> {
         "alerts silence" | "alerts unsilence" | "alerts test" | "dashboards export" | "password get"
         | "password set" => with(&[LINE], &[&[], &forged, &["--release", LINE]]),
         "logs" => with(&[], &[&[], &[LINE], &["--grep", &LINE[..LINE.len() - 1], "--since", LINE], &forged]),
+        "search" => with(
+            &[],
+            &[
+                &[],
+                &[LINE],
+                &["--show-query", "path=\"a\u{202e}b\""],
+                &["--logql", LINE],
+                &["--since", LINE],
+                &["--store", LINE],
+                &["--store", "x"],
+                &forged,
+            ],
+        ),
         "port-forward" | "open" => with(&[LINE], &[&[], &forged]),
         "rollout status" | "rollout restart" => {
             with(&[], &[&["--timeout=3s"], &[LINE], &["--timeout", LINE]])

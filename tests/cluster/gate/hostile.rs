@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::records::{change, payload, put, unzip, zip};
 use crate::support::env::{Env, eventually};
+use crate::support::loki::Loki;
 
 /// Colours, a title, a bell, a step back, DEL, C1, a carriage return and bidi controls: on one line.
 pub(super) const TEXT: &str = "pwned\x1b[35;7m\x1b[2J\x1b]0;title\x07\x08\x7f\u{9b}2K\u{85}\r\u{202e}gnp\u{2066}\u{200f}\u{61c}\u{2028}";
@@ -24,18 +25,22 @@ pub(super) struct World {
     pub odd: String,
     /// A file with a hostile name that is no archive.
     pub archive: String,
+    /// A store of logs with a hostile name and hostile lines.
+    pub _loki: Loki,
 }
 
 impl World {
     pub(super) fn make(env: &Env) -> Self {
+        let loki = loki();
         let world = Self {
-            bundle: bundle(env, "evil"),
+            bundle: bundle(env, "evil", &loki.url()),
             wrong: wrong(env),
             odd: env
                 .write(&odd("values.yaml"), &format!("{}: 1\nport: [\n", json!(LINE)))
                 .display()
                 .to_string(),
             archive: env.write(&odd("x.tgz"), TEXT).display().to_string(),
+            _loki: loki,
         };
         let install = |release: &str| {
             env.obs(["install", &world.bundle, "--wait=none", "--release", release]).run().ok();
@@ -64,7 +69,20 @@ fn quoted(text: &str) -> String {
     kubectl_obs::escape::document(&json!(text).to_string()).into_owned()
 }
 
-fn bundle(env: &Env, name: &str) -> String {
+/// Lines that talk in escape sequences, also as values of JSON, and pods with such names.
+fn loki() -> Loki {
+    let loki = Loki::start();
+    let now = jiff::Timestamp::now().as_nanosecond();
+    for (number, line) in [LINE.to_owned(), json!({"message": LINE, "path": LINE, "error": TEXT}).to_string()]
+        .iter()
+        .enumerate()
+    {
+        loki.push(LINE, now - 1_000_000_000 * (number as i128 + 1), line);
+    }
+    loki
+}
+
+fn bundle(env: &Env, name: &str, loki: &str) -> String {
     let folder = env.bundle(name, "1.0.0", "", &[]);
     let said = format!(
         "apiVersion: kubectl-obs.dev/v1\nkind: Bundle\nname: {name}\nversion: 1.0.0\nappVersion: {}\ndescription: {}\n",
@@ -78,14 +96,16 @@ fn bundle(env: &Env, name: &str) -> String {
     file(
         "values.yaml",
         &format!(
-            "# pwned \u{202e}gnp\u{2066}\u{200f}\u{61c}\nport: 1\nfails: false\nnote: {}\n",
-            quoted(LINE)
+            "# pwned \u{202e}gnp\u{2066}\u{200f}\u{61c}\nport: 1\nfails: false\nnote: {}\nstores: {}\n",
+            quoted(LINE),
+            quoted(&json!([{"name": LINE, "type": "loki", "url": loki, "tenant": ""}]).to_string())
         ),
     );
     let schema = json!({"type": "object", "additionalProperties": false, "properties": {
         "port": {"type": "integer", "maximum": 10, "x-message": LINE, "description": LINE},
         "fails": {"type": "boolean", "description": TEXT},
         "note": {"type": "string", "description": TEXT},
+        "stores": {"type": "string"},
     }});
     file("values.schema.json", &schema.to_string());
     file("templates/all.yaml", TEMPLATE);
@@ -95,7 +115,7 @@ fn bundle(env: &Env, name: &str) -> String {
 const TEMPLATE: &str = r#"{% if values.fails %}${{ fail(values.note) }}{% endif %}
 apiVersion: v1
 kind: ConfigMap
-metadata: {name: ${{ name }}, annotations: {note: ${{ values.note }}}}
+metadata: {name: ${{ name }}, annotations: {note: ${{ values.note }}, kubectl-obs.dev/log-stores: ${{ values.stores }}}}
 data: {text: ${{ values.note }}, port: "${{ values.port }}"}
 ---
 apiVersion: apps/v1

@@ -1,0 +1,247 @@
+//! Lines in the stored logs: found, cut, shown and followed. The store is outside of the cluster and plays
+//! Loki; what queries mean is tried on real ones in `tests/search.rs`.
+
+use std::thread;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use libtest_mimic::Trial;
+use serde_json::Value;
+
+use crate::support::env::{Env, eventually};
+use crate::support::loki::{Fault, Loki};
+use crate::support::process::Output;
+use crate::support::trial;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial::api("search::lines_are_found_cut_and_counted", found),
+        trial::api("search::what_a_store_refuses_is_told_with_a_way_on", refused),
+        trial::api("search::a_follow_loses_and_doubles_no_line", followed),
+        trial::api("search::without_a_store_it_says_how_to_get_one", off),
+    ]
+}
+
+const TOKEN: &str = "planted-token-of-the-store";
+
+/// Fluentd alone, which sends to this Loki; nothing of it runs.
+fn install(env: &Env, loki: &Loki) {
+    let values = format!(
+        "outputs: [{{name: central, type: loki, url: {}/loki/api/v1/push, tenant: shop, secret: {{name: central, tokenKey: token}}}}]\n",
+        loki.url()
+    );
+    let file = env.write("values.yaml", &values);
+    let bundle = format!("{}/charts/fluentd", env!("CARGO_MANIFEST_DIR"));
+    env.obs(["install", &bundle, "--wait=none", "-f"]).arg(file).run().ok();
+    env.kubectl_in(&env.node_namespace(), ["create", "secret", "generic", "central"])
+        .arg(format!("--from-literal=token={TOKEN}"))
+        .run()
+        .ok();
+    loki.demand("authorization", &format!("Bearer {TOKEN}"));
+}
+
+fn search(env: &Env, words: &[&str]) -> Output {
+    let output = env.obs(["search"].iter().chain(words)).run();
+    assert!(!output.to_string().contains(TOKEN), "{output}");
+    output
+}
+
+fn now() -> i128 {
+    Timestamp::now().as_nanosecond()
+}
+
+const SECOND: i128 = 1_000_000_000;
+
+fn found(env: &Env) {
+    let loki = Loki::start();
+    install(env, &loki);
+    let start = now() - 60 * SECOND;
+    for number in 0..30 {
+        let line = format!(
+            r#"{{"message":"order {number} failed","path":"/checkout","status":502,"number":{number}}}"#
+        );
+        loki.push(&format!("shop-{}", number % 3), start + number * SECOND, &line);
+    }
+    loki.push("shop-0", start - 3 * 3_600 * SECOND, "an old line");
+
+    let all = search(env, &[]).ok().says("30 lines in central, newest first");
+    let lines: Vec<&str> = all.stdout.lines().collect();
+    assert_eq!(lines.len(), 30, "{all}");
+    assert!(
+        lines[0].contains(" shop/shop-2/main {\"message\":\"order 29 failed\""),
+        "the line as it is: {all}"
+    );
+    assert!(lines.iter().map(|line| &line[..30]).rev().is_sorted(), "by time: {all}");
+
+    let one =
+        search(env, &["number=7 status>=500", "order", "--app", "shop", "--pod=shop-*", "--in=shop"]).ok();
+    assert_eq!(one.stdout.lines().count(), 1, "{one}");
+    assert!(one.stdout.contains("order 7 failed"), "{one}");
+    let none = search(env, &["level=error"]).ok().says("0 lines in central");
+    assert_eq!(none.stdout, "", "{none}");
+    let old = search(env, &["old", "--since=4h", "--until=2h"]).ok();
+    assert_eq!(old.stdout.lines().count(), 1, "{old}");
+
+    let cut = search(env, &["--limit=12"]).ok();
+    assert_eq!(cut.stdout.lines().count(), 12, "{cut}");
+    assert!(cut.stderr.contains("cut at 12 of 30 lines, oldest shown "), "{cut}");
+    assert!(cut.stderr.contains("; --limit 50 shows them all"), "{cut}");
+
+    let json = search(env, &["order", "--limit=12", "-o", "json"]).ok().json();
+    assert_eq!(
+        (&json["kind"], &json["total"], &json["truncated"]),
+        (&"LogLines".into(), &30.into(), &true.into()),
+        "{json}"
+    );
+    assert_eq!(json["lines"].as_array().map(Vec::len), Some(12), "{json}");
+    assert_eq!(json["lines"][0]["pod"], "shop-2", "{json}");
+    let counts = json["histogram"]["counts"].as_array().expect("a histogram");
+    assert_eq!(counts.iter().filter_map(Value::as_u64).sum::<u64>(), 30, "{json}");
+    // more than a page
+    for number in 0..2_500 {
+        loki.push("shop-9", start + 100 * number, &format!("burst {number}"));
+    }
+    let many = search(env, &["burst", "--limit=2500"]).ok().says("2500 lines in central");
+    let mut lines: Vec<&str> =
+        many.stdout.lines().map(|line| line.rsplit(' ').next().unwrap_or_default()).collect();
+    assert!(!many.stderr.contains("cut at"), "{}", many.stderr);
+    lines.reverse();
+    assert!(lines.iter().enumerate().all(|(at, line)| *line == at.to_string()), "{lines:?}");
+
+    let asked = loki.asked().len();
+    let shown = search(env, &["\"a b\" path=/x", "--in=shop", "--show-query"]).ok();
+    assert_eq!(
+        shown.stdout,
+        "{namespace=\"shop\"} |~ \"(?i)a b\" | json | drop __error__, __error_details__ | path=\"/x\"\n",
+        "{shown}"
+    );
+    assert!(shown.stderr.contains(&format!("for central at {}", loki.url())), "{shown}");
+    assert_eq!(loki.asked().len(), asked, "nobody is asked");
+    let raw = search(env, &["--logql", r#"{pod="shop-1"} |= "order 1 ""#]).ok();
+    assert_eq!(raw.stdout.lines().count(), 1, "{raw}");
+}
+
+fn refused(env: &Env) {
+    let loki = Loki::start();
+    install(env, &loki);
+    let says = |status: u16, text: &str| Some(Fault::Says(status, text.to_owned()));
+    for (fault, code, words) in [
+        (
+            says(429, "too many outstanding requests"),
+            1,
+            "error: central is busy with other queries: too many outstanding requests",
+        ),
+        (
+            says(400, "the query would read too many bytes (query: 5GB, limit: 1GB)"),
+            1,
+            "error: central refuses a query that large",
+        ),
+        (says(504, "context deadline exceeded"), 1, "error: central ran out of time"),
+        (says(404, "404 page not found"), 1, "error: central answers 404"),
+        (says(200, "<html>"), 1, "error: central cannot be asked: it does not answer in JSON"),
+        (Some(Fault::Hangs), 1, "error: central cannot be asked: "),
+    ] {
+        loki.always(fault);
+        let output = search(env, &["x"]).ends(code).says(words);
+        assert!(output.stderr.contains("hint: "), "{output}");
+    }
+    loki.always(None);
+    let parse = search(env, &["--logql", "{a="])
+        .ends(2)
+        .says("error: central does not understand the query: parse error at line 1");
+    assert!(parse.stderr.contains("hint: --show-query"), "{parse}");
+    search(env, &["--logql", r#"sum(count_over_time({a="b"} [5s]))"#])
+        .ends(2)
+        .says("asks central for numbers");
+    search(env, &["--lucene", "a:b"])
+        .ends(2)
+        .says("no store of release obs understands this language: central");
+    search(env, &["--store=other"]).ends(2).says("hint: there are: central");
+    search(env, &["labels.tier=web"]).ends(2).says("Loki has no labels of pods");
+
+    // who may not log in
+    loki.demand("authorization", "Bearer another");
+    loki.demand("x-scope-orgid", "another");
+    search(env, &[]).ends(1).says("central wants to know the tenant: no org id");
+    loki.demand("x-scope-orgid", "shop");
+    search(env, &[]).ok();
+    env.kubectl_in(&env.node_namespace(), ["delete", "secret", "central"]).run().ok();
+    let gone = search(env, &[]).ends(1);
+    assert!(
+        gone.stderr.contains(&format!("secret {}/central does not exist", env.node_namespace())),
+        "{gone}"
+    );
+}
+
+fn followed(env: &Env) {
+    let loki = std::sync::Arc::new(Loki::start());
+    install(env, &loki);
+    let before = now();
+    for number in 0..20 {
+        loki.push("shop-0", before - (20 - number) * SECOND, &format!("before {number} end"));
+    }
+    let running = env.obs(["search", "-f", "end"]).start();
+    let lines = |text: &str, word: &str| text.lines().filter(|line| line.contains(word)).count();
+    eventually(Duration::from_secs(20), || match lines(&running.printed(), "before") {
+        10 => Ok(()),
+        other => Err(format!("{other} lines")),
+    });
+    // two pods, one of which is three seconds late, while the store has its moods
+    let writer = {
+        let loki = std::sync::Arc::clone(&loki);
+        thread::spawn(move || {
+            for number in 0..400 {
+                loki.push("shop-1", now(), &format!("quick {number} end"));
+                loki.push("shop-2", now() - 3 * SECOND, &format!("slow {number} end"));
+                match number {
+                    100 => loki.next([Fault::Says(500, "no".into()), Fault::Hangs]),
+                    200 => loki.next([Fault::Says(429, "too many outstanding requests".into())]),
+                    _ => {}
+                }
+                thread::sleep(Duration::from_millis(25));
+            }
+        })
+    };
+    writer.join().expect("the writer");
+    eventually(Duration::from_secs(30), || match lines(&running.printed(), "399 end") {
+        2 => Ok(()),
+        _ => Err(running.said()),
+    });
+    running.interrupt();
+    let output = running.wait().ends(130);
+    for pod in ["quick", "slow"] {
+        let mut numbers: Vec<usize> = output
+            .stdout
+            .lines()
+            .filter_map(|line| line.split_once(&format!(" {pod} "))?.1.strip_suffix(" end")?.parse().ok())
+            .collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..400).collect::<Vec<_>>(), "{pod}: {}", output.stderr);
+    }
+    assert_eq!(lines(&output.stdout, "before"), 10, "the last ten: {output}");
+    assert!(output.stderr.contains("; it is asked again"), "{}", output.stderr);
+    assert!(output.stderr.contains("central answers again; nothing was left out"), "{}", output.stderr);
+
+    // for programs
+    let running = env.obs(["search", "-f", "before", "-o", "json"]).start();
+    eventually(Duration::from_secs(20), || match running.printed().lines().count() {
+        10 => Ok(()),
+        other => Err(format!("{other} lines")),
+    });
+    running.terminate();
+    let output = running.wait().ends(143);
+    for line in output.json_lines() {
+        assert_eq!((&line["kind"], &line["pod"]), (&"LogLine".into(), &"shop-0".into()), "{line}");
+    }
+    // a store that refuses for good
+    loki.always(Some(Fault::Says(400, "parse error at line 1, col 1".into())));
+    search(env, &["-f"]).ends(2).says("central does not understand the query");
+}
+
+fn off(env: &Env) {
+    env.obs(["search"]).run().ends(1).says("there is no release obs in namespace");
+    let bundle = env.bundle("plain", "1.0.0", "", &[]);
+    env.obs(["install", &bundle, "--wait=none"]).run().ok();
+    let off = env.obs(["search", "x"]).run().ends(1).says("release obs stores no logs: no store is on");
+    assert!(off.stderr.contains("hint: kubectl obs upgrade --set loki.enabled=true"), "{off}");
+}
