@@ -1,12 +1,13 @@
 //! Lines in the stored logs: found, cut, shown and followed. The store is outside of the cluster and plays
 //! Loki; what queries mean is tried on real ones in `tests/search.rs`.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use libtest_mimic::Trial;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::env::{Env, eventually};
 use crate::support::loki::{Fault, Loki};
@@ -32,12 +33,29 @@ fn install(env: &Env, loki: &Loki) {
     );
     let file = env.write("values.yaml", &values);
     let bundle = format!("{}/charts/fluentd", env!("CARGO_MANIFEST_DIR"));
-    env.obs(["install", &bundle, "--wait=none", "-f"]).arg(file).run().ok();
-    env.kubectl_in(&env.node_namespace(), ["create", "secret", "generic", "central"])
+    env.kubectl(["create", "namespace", &env.node_namespace()]).run().ok();
+    login(env, loki, &env.node_namespace());
+    env.obs(["install", &bundle, "--wait=none"]).arg("-f").arg(file).run().ok();
+}
+
+/// The store wants to see a token, which is in a Secret.
+fn login(env: &Env, loki: &Loki, namespace: &str) {
+    env.kubectl_in(namespace, ["create", "secret", "generic", "central"])
         .arg(format!("--from-literal=token={TOKEN}"))
         .run()
         .ok();
     loki.demand("authorization", &format!("Bearer {TOKEN}"));
+}
+
+/// A release of one object that says where this Loki is. Of what works on nodes there can be one in a cluster.
+fn small(env: &Env, loki: &Loki) {
+    let stores = json!([{"name": "central", "type": "loki", "url": loki.url(), "namespace": env.namespace(),
+        "keys": {"token": {"name": "central", "key": "token"}}}]);
+    let object = json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "obs-small", "annotations": {"kubectl-obs.dev/log-stores": stores.to_string()}}, "data": {}});
+    let bundle = env.bundle("small", "1.0.0", "", &[("templates/all.yaml", &object.to_string())]);
+    env.obs(["install", &bundle, "--wait=none"]).run().ok();
+    login(env, loki, env.namespace());
 }
 
 fn search(env: &Env, words: &[&str]) -> Output {
@@ -54,7 +72,7 @@ const SECOND: i128 = 1_000_000_000;
 
 fn found(env: &Env) {
     let loki = Loki::start();
-    install(env, &loki);
+    small(env, &loki);
     let start = now() - 60 * SECOND;
     for number in 0..30 {
         let line = format!(
@@ -174,8 +192,8 @@ fn refused(env: &Env) {
 }
 
 fn followed(env: &Env) {
-    let loki = std::sync::Arc::new(Loki::start());
-    install(env, &loki);
+    let loki = Arc::new(Loki::start());
+    small(env, &loki);
     let before = now();
     for number in 0..20 {
         loki.push("shop-0", before - (20 - number) * SECOND, &format!("before {number} end"));
@@ -188,7 +206,7 @@ fn followed(env: &Env) {
     });
     // two pods, one of which is three seconds late, while the store has its moods
     let writer = {
-        let loki = std::sync::Arc::clone(&loki);
+        let loki = Arc::clone(&loki);
         thread::spawn(move || {
             for number in 0..400 {
                 loki.push("shop-1", now(), &format!("quick {number} end"));

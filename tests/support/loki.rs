@@ -204,7 +204,7 @@ impl Shared {
                 return Ok(json!({"resultType": "vector", "result": result}));
             }
             let (start, end, step) =
-                (moment("start")?, moment("end")?, number("step").ok_or("no step")? * SECOND);
+                (moment("start")?, moment("end")?, number("step").unwrap_or(60) * SECOND);
             let mut values = Vec::new();
             let mut at = start;
             while at <= end {
