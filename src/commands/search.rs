@@ -222,7 +222,7 @@ impl Printer<'_> {
             "{}  {}  {level}  {}",
             self.paint.dim(&self.clock(line.time, "%H:%M:%S.%3f")),
             escape::cell(from),
-            escape::line(&self.paint.theirs(first.trim_end_matches('\r')))
+            escape::line(&Paint::NONE.theirs(first.trim_end_matches('\r')))
         );
         if !fields.is_empty() {
             out.push_str(&format!("   {}", self.paint.dim(&escape::line(&fields.join(" ")))));
@@ -232,7 +232,10 @@ impl Printer<'_> {
         }
         out.push('\n');
         for more in lines {
-            out.push_str(&format!("    {}\n", escape::line(&self.paint.theirs(more.trim_end_matches('\r')))));
+            out.push_str(&format!(
+                "    {}\n",
+                escape::line(&Paint::NONE.theirs(more.trim_end_matches('\r')))
+            ));
         }
         out
     }

@@ -179,6 +179,11 @@ fn of_logs() {
 }
 
 #[test]
+fn of_search() {
+    assert_snapshot!(help("search"));
+}
+
+#[test]
 fn of_rollout() {
     assert_snapshot!(help("rollout"), @"
     Wait for components, restart them, show when they changed, undo a change

@@ -377,3 +377,26 @@ fn a_silence_is_judged_before_anybody_is_asked() {
     For more information, try '--help'.
     ");
 }
+
+#[test]
+fn of_a_search_are_told_before_anybody_is_asked() {
+    for words in [
+        "search \"open",
+        "search a OR b",
+        "search duration>fast",
+        "search level=loud",
+        "search path=~a(b",
+        "search --since yesterday",
+        "search --since 1h --until 2h",
+        "search --limit 0",
+        "search x --logql {}",
+        "search --logql {} --lucene a:b",
+        "search -f --until 1h",
+    ] {
+        let output = Home::new().run(words).ends(2);
+        assert_eq!(output.stdout, "", "{output}");
+    }
+    assert_snapshot!(obs("search a OR b"));
+    assert_snapshot!(obs("search duration>fast"));
+    assert_snapshot!(obs("search --since yesterday"));
+}

@@ -19,6 +19,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial::api("search::lines_are_found_cut_and_counted", found),
         trial::api("search::what_a_store_refuses_is_told_with_a_way_on", refused),
         trial::api("search::a_follow_loses_and_doubles_no_line", followed),
+        trial::api("search::a_store_with_tls_needs_its_authority", authority),
+        trial::node("search::a_store_in_the_cluster_is_reached_by_a_port_forward", inside),
         trial::api("search::without_a_store_it_says_how_to_get_one", off),
     ]
 }
@@ -47,14 +49,19 @@ fn login(env: &Env, loki: &Loki, namespace: &str) {
     loki.demand("authorization", &format!("Bearer {TOKEN}"));
 }
 
-/// A release of one object that says where this Loki is. Of what works on nodes there can be one in a cluster.
-fn small(env: &Env, loki: &Loki) {
-    let stores = json!([{"name": "central", "type": "loki", "url": loki.url(), "namespace": env.namespace(),
-        "keys": {"token": {"name": "central", "key": "token"}}}]);
+/// A release of one object, which says that it has these stores.
+fn release(env: &Env, stores: &Value) {
     let object = json!({"apiVersion": "v1", "kind": "ConfigMap",
         "metadata": {"name": "obs-small", "annotations": {"kubectl-obs.dev/log-stores": stores.to_string()}}, "data": {}});
     let bundle = env.bundle("small", "1.0.0", "", &[("templates/all.yaml", &object.to_string())]);
     env.obs(["install", &bundle, "--wait=none"]).run().ok();
+}
+
+/// A release that says where this Loki is. Of what works on nodes there can be one in a cluster.
+fn small(env: &Env, loki: &Loki) {
+    let stores = json!([{"name": "central", "type": "loki", "url": loki.url(), "namespace": env.namespace(),
+        "keys": {"token": {"name": "central", "key": "token"}}}]);
+    release(env, &stores);
     login(env, loki, env.namespace());
 }
 
@@ -254,6 +261,84 @@ fn followed(env: &Env) {
     // a store that refuses for good
     loki.always(Some(Fault::Says(400, "parse error at line 1, col 1".into())));
     search(env, &["-f"]).ends(2).says("central does not understand the query");
+}
+
+fn authority(env: &Env) {
+    let loki = Loki::start_with_tls(&["127.0.0.1"]);
+    loki.push("shop-0", now() - SECOND, "over TLS");
+    let store = |name: &str, keys: Value, insecure: bool| json!({"name": name, "type": "loki", "url": loki.url(), "namespace": env.namespace(), "keys": keys, "insecure": insecure});
+    let ca = |key: &str| json!({"ca": {"name": "ca", "key": key}});
+    let stores = [
+        store("known", ca("ca.crt"), false),
+        store("unknown", json!({}), false),
+        store("any", json!({}), true),
+        store("broken", ca("broken"), false),
+    ];
+    release(env, &json!(stores));
+    let file = env.write("ca.crt", loki.authority());
+    env.kubectl(["create", "secret", "generic", "ca", "--from-literal=broken=none"])
+        .arg(format!("--from-file=ca.crt={}", file.display()))
+        .run()
+        .ok();
+    search(env, &["--store=known"]).ok().prints("over TLS");
+    search(env, &["--store=any"]).ok().prints("over TLS");
+    let unknown =
+        search(env, &["--store=unknown"]).ends(1).says("error: unknown cannot be asked: its certificate is ");
+    assert!(unknown.stderr.contains("hint: "), "{unknown}");
+    search(env, &["--store=broken"])
+        .ends(1)
+        .says("error: broken cannot be asked: its authority is no certificate in PEM");
+}
+
+/// The pods hand on to this machine, where what plays Loki is: one as it is, one with TLS.
+fn inside(env: &Env) {
+    let plain = Loki::start();
+    let name = format!("obs-tls.{}.svc", env.namespace());
+    let tls = Loki::start_with_tls(&[&name]);
+    plain.push("shop-0", now() - SECOND, "without TLS");
+    tls.push("shop-0", now() - SECOND, "over TLS");
+    env.make_namespace();
+    let file = env.write("ca.crt", tls.authority());
+    env.kubectl(["create", "secret", "generic", "ca"])
+        .arg(format!("--from-file=ca.crt={}", file.display()))
+        .run()
+        .ok();
+    let host = env.host();
+    let pod = |name: &str, port: u16| {
+        let labels = json!({"kubectl-obs.dev/release": "obs", "kubectl-obs.dev/release-namespace": env.namespace(),
+            "kubectl-obs.dev/component": name});
+        let command = format!("exec nc -ll -p 3100 -e nc {host} {port}");
+        let security = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("obs-{name}"), "labels": labels}, "spec": {
+            "automountServiceAccountToken": false, "terminationGracePeriodSeconds": 1,
+            "securityContext": {"runAsNonRoot": true, "runAsUser": 65534, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{"name": "main", "image": "docker.io/library/busybox:1.36", "command": ["sh", "-c", command],
+                "ports": [{"name": "http", "containerPort": 3100}], "securityContext": security,
+                "resources": {"requests": {"cpu": "5m", "memory": "8Mi"}, "limits": {"memory": "16Mi"}}}],
+        }})
+    };
+    env.apply(&format!("{}\n---\n{}\n", pod("plain", plain.port()), pod("tls", tls.port())));
+    env.kubectl(["wait", "--for=condition=Ready", "pod/obs-plain", "pod/obs-tls", "--timeout=60s"])
+        .run()
+        .ok();
+    let store = |name: &str, component: &str, url: String, keys: Value| json!({"name": name, "type": "loki", "component": component, "url": url, "namespace": env.namespace(), "keys": keys});
+    let ca = json!({"ca": {"name": "ca", "key": "ca.crt"}});
+    let stores = json!([
+        store("plain", "plain", format!("http://obs-plain.{}.svc:3100", env.namespace()), json!({})),
+        store("tls", "tls", format!("https://{name}:3100"), ca.clone()),
+        store("other-name", "tls", "https://other.svc:3100".to_owned(), ca),
+        store("no-pods", "nothing", "http://nothing.svc:3100".to_owned(), json!({})),
+    ]);
+    release(env, &stores);
+    search(env, &[]).ok().prints("without TLS").says("1 line in plain");
+    search(env, &["--store=tls"]).ok().prints("over TLS");
+    let other = search(env, &["--store=other-name"])
+        .ends(1)
+        .says("error: other-name cannot be asked: cannot reach port 3100 of Pod ");
+    assert!(other.stderr.contains("its certificate is for "), "{other}");
+    search(env, &["--store=no-pods"])
+        .ends(1)
+        .says("error: no-pods cannot be asked: nothing has no ready pod");
 }
 
 fn off(env: &Env) {

@@ -35,6 +35,8 @@ pub enum Fault {
 /// The server. It listens until the test process ends.
 pub struct Loki {
     port: u16,
+    /// The authority of its certificate, where it has one.
+    authority: Option<String>,
     shared: Arc<Mutex<Shared>>,
 }
 
@@ -51,22 +53,62 @@ struct Shared {
 impl Loki {
     /// One without lines.
     pub fn start() -> Self {
+        Self::serving(None, |stream, shared| serve(stream, shared))
+    }
+
+    /// The same with TLS, under these names.
+    pub fn start_with_tls(names: &[&str]) -> Self {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let own = rcgen::generate_simple_self_signed(names).expect("a certificate");
+        let key = rustls::pki_types::PrivateKeyDer::try_from(own.signing_key.serialize_der()).expect("a key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key)
+            .expect("a certificate and its key");
+        let config = Arc::new(config);
+        Self::serving(Some(own.cert.pem()), move |stream, shared| {
+            let connection = rustls::ServerConnection::new(Arc::clone(&config)).expect("a connection");
+            serve(rustls::StreamOwned::new(connection, stream), shared);
+        })
+    }
+
+    fn serving(
+        authority: Option<String>,
+        serve: impl Fn(TcpStream, &Mutex<Shared>) + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("0.0.0.0:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let shared = Arc::new(Mutex::new(Shared::default()));
-        let ours = Arc::clone(&shared);
+        let (ours, serve) = (Arc::clone(&shared), Arc::new(serve));
         thread::spawn(move || {
             for stream in listener.incoming().filter_map(Result::ok) {
-                let shared = Arc::clone(&ours);
-                thread::spawn(move || serve(stream, &shared));
+                let (shared, serve) = (Arc::clone(&ours), Arc::clone(&serve));
+                thread::spawn(move || {
+                    let _ = stream.set_read_timeout(Some(Duration::from_secs(60)));
+                    serve(stream, &shared);
+                });
             }
         });
-        Self { port, shared }
+        Self { port, authority, shared }
+    }
+
+    /// The port on which it listens, on all addresses.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The authority of its certificate, PEM.
+    pub fn authority(&self) -> &str {
+        self.authority.as_deref().expect("it has TLS")
     }
 
     /// Its address on this machine.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        let scheme = if self.authority.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Shared> {
@@ -275,9 +317,7 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn serve(stream: TcpStream, shared: &Mutex<Shared>) {
-    let _ = stream.set_read_timeout(Some(Duration::from_secs(60)));
-    let Ok(mut writer) = stream.try_clone() else { return };
+fn serve(stream: impl Read + Write, shared: &Mutex<Shared>) {
     let mut reader = BufReader::new(stream);
     loop {
         let mut first = String::new();
@@ -312,7 +352,7 @@ fn serve(stream: TcpStream, shared: &Mutex<Shared>) {
             text.len(),
             if close { "Connection: close\r\n" } else { "" }
         );
-        if writer.write_all(format!("{head}{text}").as_bytes()).is_err() || close {
+        if reader.get_mut().write_all(format!("{head}{text}").as_bytes()).is_err() || close {
             return;
         }
     }
