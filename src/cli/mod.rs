@@ -150,7 +150,7 @@ pub enum Command {
     Password(Password),
     /// Print the logs of components, merged; -f survives restarts
     Logs(Logs),
-    /// Find lines in the stored logs of all pods, with a histogram over time; -f goes on with what comes
+    /// Find lines in the stored logs of all pods; -f goes on with what comes
     Search(Search),
     /// Wait for components, restart them, show when they changed, undo a change
     #[command(subcommand)]

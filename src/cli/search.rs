@@ -23,7 +23,7 @@ pub struct Search {
     /// Lines of this application; * stands for anything
     #[arg(long, value_name = "APP", conflicts_with_all = ["logql", "lucene"])]
     pub app: Option<String>,
-    /// From when on: 30m, 2h, 3d, or a time as 2026-11-21T17:00:00Z
+    /// From when on: 30m, 3d, or 2026-11-21T17:00:00Z; 1h when absent
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
     /// Until when, written the same way; now when absent

@@ -29,6 +29,7 @@ fn of_the_plugin() {
       dashboards      List the dashboards that come with a release; write them to files
       password        Print or change the password of a UI
       logs            Print the logs of components, merged; -f survives restarts
+      search          Find lines in the stored logs of all pods; -f goes on with what comes
       rollout         Wait for components, restart them, show when they changed, undo a change
       list            List releases [alias: ls]
       history         List the revisions of a release, newest first
@@ -180,7 +181,33 @@ fn of_logs() {
 
 #[test]
 fn of_search() {
-    assert_snapshot!(help("search"));
+    assert_snapshot!(help("search"), @"
+    Find lines in the stored logs of all pods; -f goes on with what comes
+
+    Usage: kubectl obs search [OPTIONS] [QUERY]...
+
+    Arguments:
+      [QUERY]...  What to look for; all lines when absent. Several arguments are one query
+
+    Options:
+          --in <NAMESPACE>         Lines of pods in this namespace; * stands for anything
+          --pod <POD>              Lines of this pod; * stands for anything
+          --container <CONTAINER>  Lines of this container; * stands for anything
+          --app <APP>              Lines of this application; * stands for anything
+          --since <TIME>           From when on: 30m, 3d, or 2026-11-21T17:00:00Z; 1h when absent
+          --until <TIME>           Until when, written the same way; now when absent
+          --limit <N>              How many lines at most, the newest; 200 when absent, 10 with -f
+      -f, --follow                 Go on with what comes, until Ctrl-C; the oldest line is then the
+                                   first
+          --store <STORE>          The store to ask, where there are several
+          --logql <QUERY>          A query in Loki's own language
+          --lucene <QUERY>         A query in Lucene's syntax, for OpenSearch and Elasticsearch
+          --show-query             Print the query in the store's language and where it would go; the
+                                   store is not asked
+      -o, --output <FORMAT>        Print as json: one document, or with -f one for each line [possible
+                                   values: json]
+      -h, --help                   Print help (see more with '--help')
+    ");
 }
 
 #[test]

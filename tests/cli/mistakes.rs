@@ -396,7 +396,25 @@ fn of_a_search_are_told_before_anybody_is_asked() {
         let output = Home::new().run(words).ends(2);
         assert_eq!(output.stdout, "", "{output}");
     }
-    assert_snapshot!(obs("search a OR b"));
-    assert_snapshot!(obs("search duration>fast"));
-    assert_snapshot!(obs("search --since yesterday"));
+    assert_snapshot!(obs("search a OR b"), @r#"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: OR is no part of this language: all conditions must hold
+      hint: -word looks for lines without it, key=~"a|b" for one of two; "OR" in quotes is the word itself; --logql and --lucene take a query of the store's own
+    "#);
+    assert_snapshot!(obs("search duration>fast"), @r#"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: duration>fast: "fast" is no number
+      hint: numbers are written as 1000 or 0.5; "duration>fast" in quotes looks for the text
+    "#);
+    assert_snapshot!(obs("search --since yesterday"), @r#"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: "yesterday" is not a time
+      hint: write it as 30m, 2h, 3d or 2026-11-21T17:00:00Z
+    "#);
 }
