@@ -168,8 +168,10 @@ const HOSTILE: [&str; 36] = [
     "${x} $(x) `x`",
 ];
 
-/// (typed, what it finds in Loki, what it finds in the others where that differs)
-const MEANINGS: [(&str, &[&str], Option<&[&str]>); 56] = [
+/// What is typed, what it finds in Loki, and in the others where that differs.
+type Meaning = (&'static str, &'static [&'static str], Option<&'static [&'static str]>);
+
+const MEANINGS: [Meaning; 57] = [
     ("timeout", &["checkout", "json-like", "plain"], None),
     ("TimeOut", &["checkout", "json-like", "plain"], None),
     ("-timeout app=legacy", &["list", "signs"], None),
@@ -228,6 +230,7 @@ const MEANINGS: [(&str, &[&str], Option<&[&str]>); 56] = [
     ("pod=mine", &[], None),
     ("app=forged", &[], None),
     ("pod=legacy-* stream=stderr timeout", &["json-like", "plain"], None),
+    ("namespace=shop namespace!=other pod!=shop-* timeout", &["json-like", "plain"], None),
     ("method=OR", &["clash"], None),
     ("method=*", &["clash"], None),
 ];
@@ -285,7 +288,7 @@ fn hostile(store: &dyn Store) {
         if store.language() == Language::LogQl {
             let (found, typed) = found_by(format!("-level=debug {quoted}"));
             // in the line it is written as JSON
-            if json!(value).to_string() == format!("\"{value}\"") && !found.contains(&name) {
+            if !value.contains(['"', '\\']) && !found.contains(&name) {
                 wrong.push(format!("{typed} finds {found:?}, and not {name}"));
             }
         }

@@ -96,18 +96,7 @@ mod tests {
     }
 
     fn line(id: u128, time: Timestamp) -> Line {
-        Line {
-            time,
-            namespace: String::new(),
-            pod: String::new(),
-            container: String::new(),
-            app: String::new(),
-            stream: String::new(),
-            level: String::new(),
-            line: id.to_string(),
-            place: 0,
-            id,
-        }
+        Line { time, line: id.to_string(), id, ..Line::default() }
     }
 
     proptest! {

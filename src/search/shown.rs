@@ -57,18 +57,7 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> (String, String) {
-        let line = Line {
-            time: jiff::Timestamp::UNIX_EPOCH,
-            namespace: String::new(),
-            pod: String::new(),
-            container: String::new(),
-            app: String::new(),
-            stream: String::new(),
-            level: String::new(),
-            line: text.to_owned(),
-            place: 0,
-            id: 0,
-        };
+        let line = Line { line: text.to_owned(), ..Line::default() };
         let (words, fields) = words(&line);
         (words, fields.join(" "))
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::support::env::{Env, eventually};
 use crate::support::loki::{Fault, Loki};
 use crate::support::process::Output;
-use crate::support::trial;
+use crate::support::{pty, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -122,6 +122,19 @@ fn found(env: &Env) {
     assert_eq!(json["lines"][0]["pod"], "shop-2", "{json}");
     let counts = json["histogram"]["counts"].as_array().expect("a histogram");
     assert_eq!(counts.iter().filter_map(Value::as_u64).sum::<u64>(), 30, "{json}");
+    let mut terminal = pty::start(&env.obs(["search", "--limit=12"]).env("TERM", "xterm-256color"), 120, 40);
+    terminal.ends(0);
+    let text = terminal.text();
+    let line =
+        |words: &str| text.iter().find(|line| line.contains(words)).unwrap_or_else(|| panic!("{text:#?}"));
+    let head = line("30 lines in central, newest first");
+    assert!(head.contains('█') && head.contains('·'), "bars: {head}");
+    let first = line("order 29 failed");
+    assert!(
+        first.contains("  shop-2  ") && first.ends_with("order 29 failed   path=/checkout status=502"),
+        "{first}"
+    );
+    assert!(text.join(" ").contains("cut at 12 of 30 lines, oldest shown "), "{text:#?}");
     // more than a page
     for number in 0..2_500 {
         loki.push("shop-9", start + 100 * number, &format!("burst {number}"));

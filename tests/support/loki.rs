@@ -53,7 +53,7 @@ struct Shared {
 impl Loki {
     /// One without lines.
     pub fn start() -> Self {
-        Self::serving(None, |stream, shared| serve(stream, shared))
+        Self::serving(None, serve)
     }
 
     /// The same with TLS, under these names.
@@ -575,7 +575,7 @@ impl Query {
                 Stage::Line(_) => {}
                 Stage::Json => match serde_json::from_str(&entry.line) {
                     Ok(Value::Object(fields)) => {
-                        flatten("", &Value::Object(fields), &entry.labels, &mut labels)
+                        flatten("", &Value::Object(fields), &entry.labels, &mut labels);
                     }
                     _ => {
                         labels.insert(ERROR.to_owned(), "JSONParserErr".to_owned());

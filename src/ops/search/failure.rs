@@ -56,14 +56,7 @@ pub fn refused(store: &Store, status: u16, body: &str) -> Trouble {
             true => "fluentd.outputs: the tenant of this store is missing",
         }),
         401 | 403 => denied(store, status, &said),
-        400 if store.kind == Kind::Loki && lower.contains("parse error") => {
-            Error::usage(format!("{name} does not understand the query: {said}"))
-                .hint("--show-query shows it")
-        }
-        400 if lower.contains("query_shard_exception")
-            || lower.contains("failed to parse query")
-            || lower.contains("parse") =>
-        {
+        400 if lower.contains("parse") || lower.contains("query_shard_exception") => {
             Error::usage(format!("{name} does not understand the query: {said}"))
                 .hint("--show-query shows it")
         }

@@ -25,6 +25,8 @@ use store::Store;
 
 /// Most lines that are asked for.
 pub const MOST: usize = 100_000;
+/// How long lines wait for their histogram.
+const VOLUME: Duration = Duration::from_secs(20);
 /// Time between two looks of somebody who follows.
 const LOOK_EVERY: Duration = Duration::from_millis(1_000);
 /// The first and the longest pause after a look that failed.
@@ -142,13 +144,11 @@ async fn prepare(ctx: &Context<'_>, options: &Options) -> Result<(Store, Sent)> 
 pub async fn search(ctx: &Context<'_>, options: &Options) -> Result<Found> {
     let (store, sent) = prepare(ctx, options).await?;
     let server = Server::of(ctx, &store, &sent.query).await?;
-    let (page, volume) = tokio::join!(
-        page::newest(&server, options.span, options.limit),
-        server.volume(options.span, options.steps)
-    );
+    let volume = tokio::time::timeout(VOLUME, server.volume(options.span, options.steps));
+    let (page, volume) = tokio::join!(page::newest(&server, options.span, options.limit), volume);
     let page = page.map_err(|trouble: Trouble| trouble.error)?;
     // a part that is missing is no reason to keep the rest
-    let (histogram, said) = volume.unwrap_or_default();
+    let (histogram, said) = volume.ok().flatten().unwrap_or_default();
     let mut lines = page.lines;
     let truncated = lines.len() > options.limit;
     lines.truncate(options.limit);

@@ -1,6 +1,7 @@
 //! More lines than a store gives at once: page by page, each beginning at the last moment of the one before,
 //! since others of that moment may be left. What comes twice is left out.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
@@ -35,7 +36,7 @@ pub struct Pile {
 pub async fn newest(pages: &impl Pages, span: Span, limit: usize) -> Result<Pile, Trouble> {
     let mut pile = collect(pages, span, Order::Newest, limit + 1).await?;
     // those of one moment in the order in which they were written
-    pile.lines.sort_by(|a, b| b.order().cmp(&a.order()));
+    pile.lines.sort_by_key(|line| Reverse(line.order()));
     Ok(pile)
 }
 
@@ -119,15 +120,9 @@ mod tests {
     fn memory(times: &[i128]) -> Memory {
         let line = |(id, time): (usize, &i128)| Line {
             time: at(*time),
-            namespace: String::new(),
-            pod: String::new(),
-            container: String::new(),
-            app: String::new(),
-            stream: String::new(),
-            level: String::new(),
-            line: String::new(),
             place: id as u64,
             id: id as u128,
+            ..Line::default()
         };
         Memory(times.iter().enumerate().map(line).collect())
     }

@@ -14,9 +14,8 @@ use ureq::tls::{Certificate, RootCerts};
 use super::failure::{self, Trouble};
 use super::store::{Key, Store};
 use crate::cluster::Trust;
-use crate::cluster::records::unbase64;
 use crate::error::{Error, Result};
-use crate::object::builtin;
+use crate::object::{builtin, unbase64};
 use crate::ops::{Context, download, login, pod};
 
 /// How long one request may take.

@@ -96,12 +96,14 @@ pub fn choose(record: &Record, name: Option<&str>, language: Option<Language>) -
     let stores = of(record);
     let names: Vec<String> = stores.iter().map(|store| store.name.clone()).collect();
     if stores.is_empty() {
-        let error = Error::failed(format!("release {} stores no logs: no store is on", record.release));
-        return Err(match record.components.iter().any(|component| component.name == "loki") {
+        let known = ["loki", "opensearch", "elasticsearch"];
+        return Err(match record.components.iter().any(|component| known.contains(&component.name.as_str())) {
             // made by an older version of the plugin
-            true => error.hint("kubectl obs upgrade makes the stores known that it has"),
-            false => error
-                .hint("kubectl obs upgrade --set loki.enabled=true,fluentd.enabled=true adds Loki and what fills it"),
+            true => Error::failed(format!("release {} does not say where its logs are", record.release))
+                .hint("kubectl obs upgrade makes that known"),
+            false => Error::failed(format!("release {} stores no logs: no store is on", record.release)).hint(
+                "kubectl obs upgrade --set loki.enabled=true,fluentd.enabled=true adds Loki and what fills it",
+            ),
         });
     }
     let speaks = |store: &Store| language.is_none_or(|language| language == store.kind.language());
