@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
+use super::complaint::complained_of;
 use super::decide::{add_removals, held_by_hand, meet_conflicts};
 use super::immutable;
-use super::leftover::complained_of;
 use super::ownership::{additions, given_up_with_empty, is_applied, owns_the_same};
 use super::{
     Addition, Change, Conflict, Direct, Outcome, Owner, Refusal, Rules, Step, conflicts, generated, owners,

@@ -3,19 +3,19 @@
 //!
 //! An object is known to be unchanged when our managedFields entry owns exactly what is desired, and
 //! every value is live as it is written (`ownership/exact.rs`). Everything else is a prediction until the
-//! server was asked: `ops::ask` sends the dry-run, and `answer.rs` makes of it what happens. What an
-//! upgrade would leave behind of earlier defaults is found by `leftover.rs`.
+//! server was asked: `ops::ask` sends the dry-run, and `answer.rs` makes of it what happens. Where an
+//! apply would leave something else than an install, `outcome.rs` says what is written in its place.
 
 mod admission;
 mod answer;
 pub mod append_only;
+mod complaint;
 pub mod crd;
 pub mod data_format;
 mod decide;
 pub mod effects;
 pub mod generated;
 pub mod immutable;
-mod leftover;
 pub mod local;
 mod order;
 mod outcome;
@@ -32,9 +32,9 @@ pub use admission::Admission;
 pub use answer::{
     Kept, Said, accepted, blocked_by_hand, changes, directly, in_two_steps, is_leftover, obstacles, refused,
 };
+pub use complaint::{complained_of, named_in};
 pub use decide::belongs_elsewhere;
 use immutable::Growth;
-pub use leftover::{complained_of, named_in};
 pub use order::{WAVES, removal_rank, wave};
 pub use outcome::{Answers, Outcome, suits};
 pub use ownership::{

@@ -67,8 +67,8 @@ impl Outcome {
         for (key, wanted) in answers.desired.as_object().into_iter().flatten() {
             if is_written(key) {
                 let at = |object: &'_ Value| object.get(key).cloned().unwrap_or_default();
-                let before = answers.before.map(|before| at(before));
-                let fields = own.and_then(|own| own.get(&format!("f:{key}")));
+                let before = answers.before.map(at);
+                let fields = own.and_then(|own| own.get(format!("f:{key}")));
                 let mut steps = vec![Step::Key(key.clone())];
                 found.value(wanted, &at(&base), &at(answers.fresh), before.as_ref(), fields, &mut steps);
             }

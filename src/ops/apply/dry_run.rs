@@ -94,7 +94,7 @@ pub async fn dry_run<'s>(
                 verdicts.push((place, step, Verdict::Refused(error)));
             }
             Some(Ok(())) if !spokesman && !step.admitted || step.direct.is_some() => {
-                verdicts.push((place, step, Verdict::Accepted))
+                verdicts.push((place, step, Verdict::Accepted));
             }
             _ => open.push((place, step)),
         }
