@@ -162,15 +162,15 @@ async fn answered(ctx: &Context<'_>, mut step: Step, live: &Value, rules: &Rules
     let Some(kind) = kind_of(ctx, &step.object).await? else { return Ok(step) };
     let object = generated::with_live_values(&step.object, live).unwrap_or_else(|| step.object.clone());
     let question = Question { ctx, kind, object, uid: step.uid.clone() };
+    if (step.moved || step.takes_over) && is_immutable(&step) {
+        // of what is yet to become ours the server cannot be asked in place
+        return Ok(step);
+    }
     if step.takes_over && matches!(step.change, Change::Update(_) | Change::Adopt(_)) {
         return take_over(step, &question, live, rules).await;
     }
-    if step.moved || step.takes_over {
-        // of what is yet to become ours the server cannot be asked in place
-        return match is_immutable(&step) {
-            true => Ok(step),
-            false => moved(step, &question, live, rules).await,
-        };
+    if step.moved {
+        return moved(step, &question, live, rules).await;
     }
     let (answer, said) = question.in_place(&question.object).await;
     match answer {
@@ -200,7 +200,9 @@ async fn tidied(
     rules: &Rules<'_>,
 ) -> Result<Step> {
     let desired = question.object.value();
-    let is_update = matches!(step.change, Change::Update(_) | Change::Unchanged);
+    // nobody can own a list without items, so that nothing tells whether it is there
+    let unseen = step.change == Change::Unchanged && (plan::has_empty(desired) || plan::has_empty(after));
+    let is_update = unseen || matches!(step.change, Change::Update(_));
     let no_defaults = local::check(&step.object).is_some() && !plan::empties(desired, live);
     if !is_update || no_defaults || !step.obstacles().is_empty() || !plan::is_applied_at_all(live) {
         return Ok(step);
@@ -208,15 +210,15 @@ async fn tidied(
     // where it would not be taken, nobody knows what the server would put there
     let Ok(fresh) = question.fresh().await else { return Ok(step) };
     step.kept.retain(|kept| kept.owner.is_some() || plan::is_leftover(kept, &fresh));
+    let outcome = |before| {
+        Outcome::of(&Answers { desired, live, after: Some(after), fresh: &fresh, before, moved: false })
+    };
+    // were all of it defaults for what was applied before
+    if outcome(Some(after)).is_plain() {
+        return Ok(step);
+    }
     let before = question.before(live).await;
-    let mut outcome = Outcome::of(&Answers {
-        desired,
-        live,
-        after: Some(after),
-        fresh: &fresh,
-        before: before.as_ref(),
-        moved: false,
-    });
+    let mut outcome = outcome(before.as_ref());
     if outcome.is_plain() {
         return Ok(step);
     }

@@ -129,6 +129,19 @@ pub fn suits(patch: &[Value], planned: &Value, now: &Value) -> bool {
     paths.into_iter().all(|path| planned.pointer(path) == now.pointer(path))
 }
 
+/// Was the patch carried out under this name of a single write? What only takes away leaves no name.
+pub fn has_written(manager: &str, patch: &[Value], now: &Value) -> bool {
+    let mut entries = now["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let done = |op: &Value| {
+        let there = op["path"].as_str().and_then(|path| now.pointer(path));
+        match op["op"] == "remove" {
+            true => there.is_none(),
+            false => there == op.get("value"),
+        }
+    };
+    entries.any(|entry| entry["manager"] == manager) || patch.iter().all(done)
+}
+
 /// The parts of a map that differ, as operations of a JSON patch.
 fn parts(
     at: &str,
@@ -497,7 +510,12 @@ mod tests {
         let mut now = planned.clone();
         now["status"] = json!({"x": 1});
         assert!(suits(&patch, &planned, &now));
+        assert!(!has_written("kubectl-obs-create-1", &patch, &now));
         now["spec"]["a"] = json!(2);
         assert!(!suits(&patch, &planned, &now));
+        now["metadata"]["managedFields"] = json!([{"manager": "kubectl-obs-create-1"}]);
+        assert!(has_written("kubectl-obs-create-1", &patch, &now));
+        let gone = [json!({"op": "remove", "path": "/spec/b"})];
+        assert!(has_written("another", &gone, &now) && !has_written("another", &patch, &now));
     }
 }

@@ -97,9 +97,9 @@ async fn write_at_once(run: &Run<'_>, step: &Step, kind: &Kind, direct: &Direct)
     };
     let mut live = direct.live.clone();
     if !direct.patch.is_empty() {
+        let manager = format!("{}{:08x}", labels::CREATOR, rand::random::<u32>());
         for attempt in 1.. {
             run.lock.still_held()?;
-            let manager = format!("{}{:08x}", labels::CREATOR, rand::random::<u32>());
             match ctx
                 .cluster
                 .patch_at_once(kind, object, &plan::at_once(&live, &direct.patch), &manager)
@@ -116,6 +116,10 @@ async fn write_at_once(run: &Run<'_>, step: &Step, kind: &Kind, direct: &Direct)
                     let now = ctx.cluster.get(kind, object.namespace(), object.name()).await?;
                     let now = now.filter(|now| now["metadata"]["uid"] == live["metadata"]["uid"]);
                     live = now.ok_or_else(gone)?;
+                    // carried out, and the answer was lost
+                    if plan::has_written(&manager, &direct.patch, &live) {
+                        break;
+                    }
                     if !plan::suits(&direct.patch, &direct.live, &live) {
                         return Err(gone());
                     }

@@ -11,8 +11,7 @@ use crate::diff;
 /// nobody owns.
 pub(super) fn hollow(desired: &Value, object: &Value) -> Vec<diff::Change> {
     let own = |key: &str| !matches!(key, "apiVersion" | "kind" | "metadata" | "status");
-    let parts = object.as_object().into_iter().flatten().filter(|(key, _)| own(key));
-    if !parts.into_iter().any(|(_, part)| has_empty_list(part)) {
+    if !has_empty(object) {
         return Vec::new();
     }
     let mut found = diff::fields(object, desired, diff::Scope::Exact);
@@ -22,6 +21,13 @@ pub(super) fn hollow(desired: &Value, object: &Value) -> Vec<diff::Change> {
         goes && ours && change.from.as_ref().is_some_and(is_hollow) && owners(object, change).is_empty()
     });
     found
+}
+
+/// Is there an empty list in the object, beside its metadata and status?
+pub fn has_empty(object: &Value) -> bool {
+    let own = |key: &str| !matches!(key, "apiVersion" | "kind" | "metadata" | "status");
+    let mut parts = object.as_object().into_iter().flatten().filter(|(key, _)| own(key));
+    parts.any(|(_, part)| has_empty_list(part))
 }
 
 /// Is it an empty list, or a map of nothing else? (An empty map has an owner.)

@@ -31,7 +31,7 @@ pub use additions::{Addition, additions, made_by_hand};
 pub use conflicts::{Conflict, conflicts, conflicts_with_ourselves};
 pub use exact::is_settled;
 pub use extract::{applied_last, empties, without_emptied};
-pub use hollow::is_hollow;
+pub use hollow::{has_empty, is_hollow};
 pub use owner::{Owner, is_hand_tool, owners};
 pub use scale::scaled_elsewhere;
 pub use takeover::{HelmRelease, Takeover, at_once, carry_over, must_carry_over, own, taken, takeover};

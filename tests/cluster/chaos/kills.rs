@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use kubectl_obs::release::{Record, Status};
 use libtest_mimic::Trial;
+use serde_json::json;
 
 use super::report::{Tally, scenario};
 use super::state::{consistent, nothing_left, password, records};
 use super::{installed, real_patch, told, whole, with_bundle};
 use crate::support::env::Env;
+use crate::support::plugin::fixture;
 use crate::support::process::Command;
 use crate::support::proxy::{Asked, Fault, Proxy};
 use crate::support::trial;
@@ -22,6 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial::api("chaos::kill_at_the_very_end_of_upgrade", very_end),
         trial::api("chaos::kill_rollback", rollback),
         trial::api("chaos::kill_uninstall", uninstall),
+        trial::api("chaos::kill_what_no_apply_makes", at_once),
     ]
 }
 
@@ -121,6 +124,72 @@ fn install(env: &Env) {
                 true
             })
         });
+    });
+}
+
+/// Changes that are written by a patch and then become ours: what an install leaves comes of them, wherever
+/// they are cut off, and no name of a single write stays.
+fn at_once(env: &Env) {
+    let pod = |container: serde_json::Value| {
+        let labels = json!({"app.kubernetes.io/name": "objects"});
+        json!({"objects": {"web": {"apiVersion": "apps/v1", "kind": "Deployment", "body": {"spec": {
+            "replicas": 0, "selector": {"matchLabels": labels.clone()},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}}}}}}})
+    };
+    let container = |capabilities: serde_json::Value| {
+        json!({"name": "main", "image": "registry.example.com/main:1",
+            "securityContext": {"capabilities": capabilities}})
+    };
+    let before = env.write("before.json", &pod(container(json!({"drop": ["ALL"]}))).to_string());
+    let after = env.write("after.json", &pod(container(json!({}))).to_string());
+    let bundle = fixture("bundles/objects");
+    let install = |file: &std::path::Path| {
+        let file = file.display().to_string();
+        env.obs(["install", &bundle, "--wait=none", "-f", &file]).run().ok();
+    };
+    let seen = || {
+        let live = env.get("deployment obs-objects-web").expect("it is there");
+        let entries = live["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+        let mut owners: Vec<String> = entries
+            .iter()
+            .map(|entry| {
+                format!("{} {} {}", entry["manager"], entry["operation"], entry["fieldsV1"]["f:spec"])
+            })
+            .collect();
+        owners.sort();
+        (live["spec"]["template"].clone(), owners)
+    };
+    install(&after);
+    let fresh = seen();
+    env.obs(["uninstall", "--delete-data", "-y"]).run().ok();
+
+    let proxy = Proxy::start(env);
+    let again = after.display().to_string();
+    let args = ["upgrade", "-y", "--wait=none", "--reset-values", "-f", &again].map(str::to_owned);
+    scenario("kill at each write of a change that is no apply", |tally| {
+        for number in 1.. {
+            let mut killed = true;
+            tally.run(format_args!("killed at write {number} of the object"), || {
+                install(&before);
+                let written = std::sync::atomic::AtomicUsize::new(0);
+                let its = move |asked: &Asked| {
+                    let write = asked.writes() && asked.path.ends_with("/deployments/obs-objects-web");
+                    write && written.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1 == number
+                };
+                told(&proxy, || {
+                    killed = kill_when(&proxy, proxy.obs(env, &args), its);
+                    env.obs(&args).run().ok();
+                    assert_eq!(seen(), fresh);
+                    let last = env.obs(&args).arg("-o").arg("json").run().ok().json();
+                    assert_eq!(last["status"], "unchanged", "{last}");
+                });
+                env.obs(["uninstall", "--delete-data", "-y"]).run().ok();
+            });
+            if !killed || tally.gives_up() {
+                assert!(number > 2 || tally.gives_up(), "it is two writes");
+                return;
+            }
+        }
     });
 }
 
