@@ -11,6 +11,7 @@ use crate::doctor::{self, Check, Choice, Diagnosis, Finding, Severity, Skipped, 
 use crate::error::{Error, Result};
 use crate::event::Silent;
 use crate::ops;
+use crate::ui::Paint;
 use crate::values::did_you_mean;
 use crate::words::count;
 
@@ -234,8 +235,20 @@ fn gone(app: &App<'_>, since: &Since) {
     app.ui.lines(since.gone.iter().map(|one| paint.good(&format!("gone  {}  {}", one.id, one.title))));
 }
 
+/// What stands below a title begins here.
+const INDENT: &str = "        ";
+
+/// What stands below the title of what was found: how it is known, and what to do.
+pub(super) fn below(paint: Paint, evidence: &[String], fix: &[String]) -> Vec<String> {
+    let mut out: Vec<String> = evidence.iter().map(|line| format!("{INDENT}{line}")).collect();
+    for (place, line) in fix.iter().enumerate() {
+        let lead = if place == 0 { "fix: " } else { "     " };
+        out.push(format!("{INDENT}{lead}{}", paint.command(line)));
+    }
+    out
+}
+
 fn lines(app: &App<'_>, finding: &Finding) -> Vec<String> {
-    const INDENT: &str = "        ";
     let paint = app.ui.paint();
     let head = |mark: &str| format!("{mark} {}  {}", finding.id, finding.title);
     let mut out = vec![match finding.severity {
@@ -243,11 +256,7 @@ fn lines(app: &App<'_>, finding: &Finding) -> Vec<String> {
         Severity::Warn => paint.warning(&head("!")),
         Severity::Info => head("·"),
     }];
-    out.extend(finding.evidence.iter().filter(|line| !line.is_empty()).map(|line| format!("{INDENT}{line}")));
-    for (place, line) in finding.fix.iter().enumerate() {
-        let lead = if place == 0 { "fix: " } else { "     " };
-        out.push(format!("{INDENT}{lead}{}", paint.command(line)));
-    }
+    out.extend(below(paint, &finding.evidence, &finding.fix));
     for (place, consequence) in finding.follows.iter().enumerate() {
         let lead = if place == 0 { "follows: " } else { "         " };
         out.push(paint.dim(&format!("{INDENT}{lead}{} {}", consequence.id, consequence.title)));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::doctor::below;
 use super::{App, Outcome};
 use crate::cli::Explain;
 use crate::error::Result;
@@ -46,7 +47,6 @@ fn print(app: &App<'_>, report: &Report) {
 }
 
 fn lines(app: &App<'_>, link: &Link) -> Vec<String> {
-    const INDENT: &str = "        ";
     let paint = app.ui.paint();
     let head = |mark: &str| format!("{mark} {}  {}", link.id, link.title);
     let mut out = vec![match link.state {
@@ -56,10 +56,6 @@ fn lines(app: &App<'_>, link: &Link) -> Vec<String> {
         State::Unknown => paint.dim(&head("?")),
         State::Ends => head("·"),
     }];
-    out.extend(link.evidence.iter().map(|line| format!("{INDENT}{line}")));
-    for (place, line) in link.fix.iter().enumerate() {
-        let lead = if place == 0 { "fix: " } else { "     " };
-        out.push(format!("{INDENT}{lead}{}", paint.command(line)));
-    }
+    out.extend(below(paint, &link.evidence, &link.fix));
     out
 }

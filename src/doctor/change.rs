@@ -1,8 +1,9 @@
 //! What changed between two diagnoses. A finding is the same when check, components and words are, whatever the
-//! numbers in them.
+//! numbers in them, and whether it was told by itself or below its cause.
 
 use serde::Serialize;
 
+use super::suppress::Suppressed;
 use super::{Consequence, Diagnosis, Finding};
 
 /// What changed since an earlier look.
@@ -18,9 +19,10 @@ pub struct Since {
 }
 
 impl Since {
-    /// Is it one of those that are new?
+    /// Is it one of those that are new, or does one of them follow from it?
     pub fn is_new(&self, finding: &Finding) -> bool {
-        self.new.iter().any(|new| new.id == finding.id && new.title == finding.title)
+        let new = |id: &str, title: &str| self.new.iter().any(|new| new.id == id && new.title == title);
+        new(finding.id, &finding.title) || finding.follows.iter().any(|one| new(one.id, &one.title))
     }
 
     /// Did nothing change?
@@ -29,17 +31,25 @@ impl Since {
     }
 }
 
-/// Compares two diagnoses.
+/// Compares two diagnoses. What a check found that was not made this time is not known to be gone, and what was
+/// suppressed was there.
 pub fn since(before: &Diagnosis, now: &Diagnosis) -> Since {
-    let missing = |from: &Diagnosis, there: &Diagnosis| {
-        let known = |finding: &&Finding| !there.findings.iter().any(|other| same(finding, other));
-        let short = |finding: &Finding| Consequence { id: finding.id, title: finding.title.clone() };
-        from.findings.iter().filter(known).map(short).collect()
+    let missing = |from: &Diagnosis, there: &Diagnosis| -> Vec<Consequence> {
+        let known = [there.all(), suppressed(there)].concat();
+        from.all().into_iter().filter(|one| !known.iter().any(|other| same(one, other))).collect()
     };
-    Since { taken_at: before.taken_at.clone(), new: missing(now, before), gone: missing(before, now) }
+    let mut gone = missing(before, now);
+    gone.retain(|one| now.ran(one.id));
+    Since { taken_at: before.taken_at.clone(), new: missing(now, before), gone }
 }
 
-fn same(one: &Finding, other: &Finding) -> bool {
+fn suppressed(diagnosis: &Diagnosis) -> Vec<Consequence> {
+    let short =
+        |one: &Suppressed| Consequence { id: one.id, title: one.title.clone(), about: one.about.clone() };
+    diagnosis.suppressed.iter().map(short).collect()
+}
+
+fn same(one: &Consequence, other: &Consequence) -> bool {
     one.id == other.id && one.about == other.about && words(&one.title) == words(&other.title)
 }
 

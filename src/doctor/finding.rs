@@ -44,6 +44,21 @@ pub struct Consequence {
     pub id: &'static str,
     /// What it found.
     pub title: String,
+    /// The components that it is about; none: the whole release.
+    #[serde(skip)]
+    pub about: Vec<String>,
+}
+
+/// Adds lines that show something; at most eight of them are kept, the others counted, and empty ones left out.
+pub fn show(shown: &mut Vec<String>, lines: impl IntoIterator<Item = String>) {
+    const MOST: usize = 8;
+    let mut lines: Vec<String> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+    let more = lines.len().saturating_sub(MOST);
+    lines.truncate(MOST);
+    shown.extend(lines);
+    if more > 0 {
+        shown.push(format!("and {more} more"));
+    }
 }
 
 impl Finding {
@@ -81,16 +96,9 @@ impl Finding {
         self
     }
 
-    /// Lines that show it; at most eight are kept, the others counted.
+    /// Lines that show it ([`show`]).
     pub fn evidence(mut self, lines: impl IntoIterator<Item = String>) -> Self {
-        const SHOWN: usize = 8;
-        let mut lines: Vec<String> = lines.into_iter().collect();
-        let more = lines.len().saturating_sub(SHOWN);
-        lines.truncate(SHOWN);
-        self.evidence.extend(lines);
-        if more > 0 {
-            self.evidence.push(format!("and {more} more"));
-        }
+        show(&mut self.evidence, lines);
         self
     }
 
@@ -98,6 +106,11 @@ impl Finding {
     pub fn fix(mut self, line: impl Into<String>) -> Self {
         self.fix.push(line.into());
         self
+    }
+
+    /// In few words.
+    pub fn short(self) -> Consequence {
+        Consequence { id: self.id, title: self.title, about: self.about }
     }
 }
 
@@ -139,5 +152,16 @@ impl Diagnosis {
     /// How many findings are of this severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+
+    /// All that was found, root causes and what follows from them alike.
+    pub fn all(&self) -> Vec<Consequence> {
+        let each = |finding: &Finding| [vec![finding.clone().short()], finding.follows.clone()].concat();
+        self.findings.iter().flat_map(each).collect()
+    }
+
+    /// Was the check of this id made, as far as it was chosen?
+    pub fn ran(&self, id: &str) -> bool {
+        !self.skipped.iter().any(|skipped| skipped.id == id)
     }
 }

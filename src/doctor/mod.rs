@@ -14,7 +14,7 @@ pub mod suppress;
 mod tests;
 
 pub use checks::scrape_advice;
-pub use finding::{Consequence, Diagnosis, Finding, Severity, Skipped};
+pub use finding::{Consequence, Diagnosis, Finding, Severity, Skipped, show};
 pub use snapshot::{Asked, Snapshot};
 use suppress::{Suppression, Verdict};
 
@@ -184,9 +184,9 @@ fn fold(found: Vec<(&Check, Finding)>) -> Vec<Finding> {
         if roots[place] == place {
             continue;
         }
-        let Some(Finding { id, title, .. }) = findings[place].take() else { continue };
+        let Some(finding) = findings[place].take() else { continue };
         if let Some(cause) = &mut findings[roots[place]] {
-            cause.follows.push(Consequence { id, title });
+            cause.follows.push(finding.short());
         }
     }
     let mut findings: Vec<Finding> = findings.into_iter().flatten().collect();

@@ -26,6 +26,9 @@ pub struct Suppressed {
     pub id: &'static str,
     /// What it found.
     pub title: String,
+    /// The components that it is about.
+    #[serde(skip)]
+    pub about: Vec<String>,
     /// Why nobody wants to hear of it.
     pub reason: String,
     /// The last day on which it is suppressed.
@@ -85,6 +88,7 @@ impl Suppression {
                 return Verdict::Suppressed(Suppressed {
                     id,
                     title: finding.title.clone(),
+                    about: finding.about.clone(),
                     reason: entry.reason.clone(),
                     until: entry.until.clone(),
                 });

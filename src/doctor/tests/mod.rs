@@ -143,6 +143,58 @@ fn what_changed_is_what_is_new_and_what_is_gone() {
     assert_eq!(ids(&since(&early, &healthy).gone), ["ST02"]);
 }
 
+#[test]
+fn what_is_told_below_its_cause_is_neither_new_nor_gone() {
+    let (_, full, _) = GRID.iter().find(|(what, ..)| what.starts_with("a full volume")).expect("a line");
+    let folded = changed(full);
+    // the volume has room again, and nothing is stored yet
+    let root = changed(|v| {
+        full(v);
+        v["prometheus"]["answer"][0]["queries"]["volumes"] = json!({"answer": {"result": []}});
+    });
+    assert_eq!((found(&folded), found(&root)), ("✘ST02(MX10)".to_owned(), "✘MX10".to_owned()));
+    let ids = |all: &[super::Consequence]| all.iter().map(|one| one.id).collect::<Vec<_>>();
+    let after = since(&folded, &root);
+    assert_eq!((ids(&after.new), ids(&after.gone)), (vec![], vec!["ST02"]));
+    let before = since(&root, &folded);
+    assert_eq!((ids(&before.new), ids(&before.gone)), (vec!["ST02"], vec![]));
+    // what follows is new below a cause that is known
+    let cause = changed(|v| {
+        full(v);
+        v["prometheus"]["answer"][0]["queries"]["appended"] = json!({"answer": {"result": []}});
+    });
+    let grown = since(&cause, &folded);
+    assert_eq!(ids(&grown.new), ["MX10"]);
+    assert!(grown.is_new(&folded.findings[0]));
+}
+
+#[test]
+fn what_was_not_looked_at_again_is_not_gone() {
+    let (_, change, _) =
+        GRID.iter().find(|(what, ..)| *what == "the only node is not ready").expect("a line");
+    let before = changed(change);
+    let blind = changed(|v| v["nodes"] = json!({"unknown": "you may not list nodes"}));
+    assert_eq!(found(&before), "✘PF07");
+    assert!(since(&before, &blind).is_empty());
+}
+
+#[test]
+fn what_was_suppressed_is_not_new_when_that_ends() {
+    let (_, full, _) = GRID.iter().find(|(what, ..)| *what == "a volume at 85 %").expect("a line");
+    let suppressions =
+        suppress::read("suppressions: [{id: ST02, reason: it is known, until: 2026-11-28}]").expect("a list");
+    let at = |time: &str| {
+        let mut value = healthy();
+        full(&mut value);
+        value["takenAt"] = json!(time);
+        let snapshot = Snapshot::read(&value.to_string()).expect("a snapshot");
+        diagnose(&snapshot, &Choice { suppressions: &suppressions, ..Choice::default() })
+    };
+    let (before, now) = (at("2026-11-28T05:30:00Z"), at("2026-11-29T05:30:00Z"));
+    assert_eq!((before.suppressed.len(), now.expired.len()), (1, 1));
+    assert!(since(&before, &now).is_empty(), "{:?}", since(&before, &now));
+}
+
 /// An answer of whatever shape leads to a diagnosis, never to a crash.
 #[test]
 fn garbage_is_survived() {

@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+use crate::doctor::show;
+
 /// What became of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -66,16 +68,9 @@ impl Link {
         Self::new(id, State::Broken, title)
     }
 
-    /// Lines that show it; at most eight are kept, the others counted.
+    /// Lines that show it ([`show`]).
     pub fn evidence(mut self, lines: impl IntoIterator<Item = String>) -> Self {
-        const SHOWN: usize = 8;
-        let mut lines: Vec<String> = lines.into_iter().filter(|line| !line.is_empty()).collect();
-        let more = lines.len().saturating_sub(SHOWN);
-        lines.truncate(SHOWN);
-        self.evidence.extend(lines);
-        if more > 0 {
-            self.evidence.push(format!("and {more} more"));
-        }
+        show(&mut self.evidence, lines);
         self
     }
 
