@@ -126,7 +126,9 @@ fn missed(snapshot: &Snapshot) -> Vec<Finding> {
 
 fn watchdog(snapshot: &Snapshot) -> Vec<Finding> {
     let mut watchdogs = rules(snapshot).filter(|rule| rule["name"] == "Watchdog").peekable();
-    if watchdogs.peek().is_none() || watchdogs.any(|rule| rule["state"] == "firing") {
+    // after a start rules have no state before they are evaluated for the first time
+    let well = |rule: &Value| rule["state"] == "firing" || rule["health"] == "unknown";
+    if watchdogs.peek().is_none() || watchdogs.any(well) {
         return Vec::new();
     }
     vec![

@@ -1,6 +1,6 @@
 //! LG: log lines, from the files on the nodes to the stores. Quiet where the release collects no logs.
 
-use super::{number, of_series};
+use super::{lacking_nodes, of_series};
 use crate::doctor::snapshot::{label, value};
 use crate::doctor::{Check, Finding, Need, Severity, Snapshot};
 use crate::words::count;
@@ -11,11 +11,11 @@ const STORE: &[&str] = &["LG08", "LG19", "LG23", "LG24", "ST02"];
 pub const CHECKS: &[Check] = &[
     Check {
         id: "LG01",
-        title: "Fluentd runs on every node",
+        title: "Fluentd runs on every node that it is meant for",
         why: "the lines of a node without it are read by nobody",
         verify: "kubectl get pods -A -l app.kubernetes.io/name=fluentd -o wide",
-        fix: "kubectl obs status fluentd shows its pods; a taint may keep it away: fluentd.tolerations",
-        needs: &[Need::Prometheus, Need::Fluentd, Need::Nodes],
+        fix: "kubectl obs status fluentd shows its pods",
+        needs: &[Need::Prometheus, Need::Fluentd, Need::Status],
         follows: &["PF07", "WK01", "WK02", "WK03", "WK04", "WK05", "WK08", "WK09"],
         run: everywhere,
     },
@@ -172,19 +172,13 @@ pub const CHECKS: &[Check] = &[
 ];
 
 fn everywhere(snapshot: &Snapshot) -> Vec<Finding> {
-    let (Some(up), Some(nodes)) = (number(snapshot, "logNodes"), snapshot.nodes.answer()) else {
-        return Vec::new();
-    };
-    let linux =
-        nodes.iter().filter(|node| node["metadata"]["labels"]["kubernetes.io/os"] != "windows").count();
-    match up < linux {
-        false => Vec::new(),
-        true => vec![
-            Finding::fail(format!("fluentd runs on {up} of {}", count(linux, "node"))).about("fluentd").fix(
-                "kubectl obs status fluentd shows its pods; a taint may keep it away: fluentd.tolerations",
-            ),
-        ],
-    }
+    let lacking = lacking_nodes(snapshot, "fluentd", "logNodes");
+    let finding = lacking.map(|(up, wanted)| {
+        Finding::fail(format!("fluentd is scraped on {up} of {}", count(wanted, "node")))
+            .about("fluentd")
+            .fix("kubectl obs status fluentd shows its pods")
+    });
+    finding.into_iter().collect()
 }
 
 fn unreadable(snapshot: &Snapshot) -> Vec<Finding> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{NO_PODS, are, items, number, silent, text};
+use super::{NO_PODS, are, begins, is_young, items, lacking_nodes, number, silent, text};
 use crate::doctor::snapshot::{Prometheus, label, value};
 use crate::doctor::{Check, Finding, Need, Severity, Snapshot};
 use crate::render::milliseconds;
@@ -117,11 +117,11 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "MX14",
-        title: "every node has a node-exporter that is scraped",
+        title: "every node that is meant to has a node-exporter that is scraped",
         why: "CPU, memory and disks of the other nodes are not seen",
         verify: "count(up{job=\"node-exporter\"} == 1); kubectl get pods -o wide",
-        fix: "a taint may keep it away: kubectl obs upgrade --set nodeExporter.tolerations=…",
-        needs: &[Need::Prometheus, Need::Nodes],
+        fix: "kubectl obs status node-exporter shows its pods",
+        needs: &[Need::Prometheus, Need::Status],
         follows: &["MX05", "MX04", "WK01", "WK03", "WK04", "WK08", "PF07"],
         run: node_exporters,
     },
@@ -371,15 +371,16 @@ fn state_of_objects(snapshot: &Snapshot) -> Vec<Finding> {
     let (Some(seen), Some(nodes)) = (number(snapshot, "nodes"), snapshot.nodes.answer()) else {
         return Vec::new();
     };
-    if !snapshot.has("kube-state-metrics") {
+    if !snapshot.has("kube-state-metrics") || begins(snapshot) {
         return Vec::new();
     }
+    let all = nodes.iter().filter(|node| !is_young(snapshot, node)).count();
     let unseen = snapshot.series("unseenObjects").into_iter().flatten();
     let unseen: Vec<String> = unseen.map(|series| text(&series["metric"]["resource"]).to_owned()).collect();
-    let finding = match (seen, nodes.len()) {
-        (0, all) if all > 0 => Finding::fail("kube-state-metrics tells of no node"),
-        (seen, all) if seen < all => {
-            Finding::warn(format!("kube-state-metrics tells of {seen} of {}", count(all, "node")))
+    let finding = match seen {
+        0 if all > 0 => Finding::fail("kube-state-metrics tells of no node"),
+        seen if seen < all => {
+            Finding::warn(format!("kube-state-metrics tells of {seen} of {}", count(nodes.len(), "node")))
         }
         _ if !unseen.is_empty() => Finding::warn("kube-state-metrics may not list everything"),
         _ => return Vec::new(),
@@ -389,22 +390,13 @@ fn state_of_objects(snapshot: &Snapshot) -> Vec<Finding> {
 }
 
 fn node_exporters(snapshot: &Snapshot) -> Vec<Finding> {
-    let (Some(up), Some(nodes)) = (number(snapshot, "nodeExporters"), snapshot.nodes.answer()) else {
-        return Vec::new();
-    };
-    let linux = nodes.iter().filter(|node| {
-        let labels = &node["metadata"]["labels"];
-        labels["kubernetes.io/os"] != "windows"
+    let lacking = lacking_nodes(snapshot, "node-exporter", "nodeExporters");
+    let finding = lacking.map(|(up, wanted)| {
+        Finding::warn(format!("node-exporter is scraped on {up} of {}", count(wanted, "node")))
+            .about("node-exporter")
+            .fix("kubectl obs status node-exporter shows its pods")
     });
-    let linux = linux.count();
-    match snapshot.has("node-exporter") && up < linux {
-        false => Vec::new(),
-        true => vec![
-            Finding::warn(format!("node-exporter is scraped on {up} of {}", count(linux, "node")))
-                .about("node-exporter")
-                .fix("kubectl obs status node-exporter shows its pods; a taint may keep it away: nodeExporter.tolerations"),
-        ],
-    }
+    finding.into_iter().collect()
 }
 
 fn containers(snapshot: &Snapshot) -> Vec<Finding> {

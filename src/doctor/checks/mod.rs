@@ -96,6 +96,35 @@ fn number(snapshot: &Snapshot, query: &str) -> Option<usize> {
     }
 }
 
+/// Time for a pod to start on a new node and to be scraped, in seconds.
+const SETTLED: f64 = 120.0;
+
+/// Was it made so lately that it need not be scraped yet?
+fn is_young(snapshot: &Snapshot, object: &Value) -> bool {
+    snapshot.age(&object["metadata"]["creationTimestamp"]).is_some_and(|age| age < SETTLED)
+}
+
+/// Did Prometheus start so lately that it need not have scraped everything yet?
+fn begins(snapshot: &Snapshot) -> bool {
+    let began = snapshot.first_prometheus().and_then(|one| one.runtime.answer());
+    began.and_then(|runtime| snapshot.age(&runtime["startTime"])).is_some_and(|age| age < SETTLED)
+}
+
+/// On how many of how many nodes a component of each node is scraped, by a query; None where that is enough. Its
+/// DaemonSet knows which nodes it is meant for: affinity and taints may leave some out.
+fn lacking_nodes(snapshot: &Snapshot, component: &str, query: &str) -> Option<(usize, usize)> {
+    let up = number(snapshot, query)?;
+    let mut components = items(&snapshot.status.answer()?["components"]);
+    let ready = text(&components.find(|one| one["name"] == component)?["ready"]);
+    // `2/3 nodes`, of `desiredNumberScheduled`
+    let wanted: usize = ready.split_once('/')?.1.split(' ').next()?.parse().ok()?;
+    let pods = snapshot.pods.answer().into_iter().flatten();
+    let pods = pods.filter(|pod| self::component(pod) == component && is_young(snapshot, pod)).count();
+    let nodes = snapshot.nodes.answer().into_iter().flatten();
+    let nodes = nodes.filter(|node| is_young(snapshot, node)).count();
+    (!begins(snapshot) && up + pods.max(nodes) < wanted).then_some((up, wanted))
+}
+
 /// The component of the release that a pod or a claim belongs to.
 fn component(object: &Value) -> &str {
     text(&object["metadata"]["labels"][labels::OBS_COMPONENT])

@@ -34,6 +34,22 @@ fn rule<'v>(value: &'v mut Value, name: &str) -> &'v mut Value {
     rules.iter_mut().find(|rule| rule["name"] == name).expect("the rule")
 }
 
+/// A node that Prometheus knows nothing of.
+fn second_node(value: &mut Value, created: &str) {
+    let nodes = value["nodes"]["answer"].as_array_mut().expect("nodes");
+    let mut node = nodes[0].clone();
+    node["metadata"]["name"] = json!("node-2");
+    node["metadata"]["creationTimestamp"] = json!(created);
+    nodes.push(node);
+}
+
+/// The DaemonSet of a component is meant for so many nodes.
+fn meant_for(value: &mut Value, component: &str, nodes: usize) {
+    let components = value["status"]["answer"]["components"].as_array_mut().expect("components");
+    let one = components.iter_mut().find(|one| one["name"] == component).expect("the component");
+    one["ready"] = json!(format!("1/{nodes} nodes"));
+}
+
 fn drifted(value: &mut Value, object: Value) {
     value["drift"]["answer"]["objects"] = json!([object]);
 }
@@ -356,6 +372,16 @@ pub(super) const GRID: &[(&str, Change, &str)] = &[
         "✘RA06",
     ),
     (
+        "Watchdog was not evaluated yet",
+        |v| {
+            let watchdog = rule(v, "Watchdog");
+            watchdog["state"] = json!("inactive");
+            watchdog["health"] = json!("unknown");
+            watchdog["alerts"] = json!([]);
+        },
+        "",
+    ),
+    (
         "a critical alert",
         |v| rule(v, "Watchdog")["alerts"][0]["labels"]["severity"] = json!("critical"),
         "·RA07",
@@ -492,6 +518,52 @@ pub(super) const GRID: &[(&str, Change, &str)] = &[
         "!NT05",
     ),
     ("nodes without fluentd", |v| answers(v, "logNodes", json!([])), "✘LG01"),
+    (
+        "a node that fluentd and node-exporter are not meant for",
+        |v| {
+            second_node(v, "2026-11-28T05:00:00Z");
+            answers(v, "nodes", json!([series(json!({}), "2")]));
+        },
+        "",
+    ),
+    (
+        "a second node that is not scraped",
+        |v| {
+            second_node(v, "2026-11-28T05:00:00Z");
+            meant_for(v, "fluentd", 2);
+            meant_for(v, "node-exporter", 2);
+        },
+        "✘LG01 !MX13 !MX14",
+    ),
+    (
+        "a node since a minute",
+        |v| {
+            second_node(v, "2026-11-28T05:29:00Z");
+            meant_for(v, "fluentd", 2);
+            meant_for(v, "node-exporter", 2);
+        },
+        "",
+    ),
+    (
+        "the pod of fluentd is replaced",
+        |v| {
+            let pod = json!({"metadata": {"name": "f", "namespace": "o", "creationTimestamp": "2026-11-28T05:29:30Z",
+                "labels": {"kubectl-obs.dev/component": "fluentd"}}, "status": {"phase": "Running"}});
+            v["pods"]["answer"].as_array_mut().expect("pods").push(pod);
+            answers(v, "logNodes", json!([]));
+        },
+        "",
+    ),
+    (
+        "Prometheus started a minute ago, and its memory is empty",
+        |v| {
+            v["prometheus"]["answer"][0]["runtime"]["answer"]["startTime"] = json!("2026-11-28T05:29:00Z");
+            for query in ["logNodes", "nodeExporters", "nodes"] {
+                answers(v, query, json!([]));
+            }
+        },
+        "",
+    ),
     (
         "files that may not be read",
         |v| answers(v, "unreadable", json!([series(json!({"node": "node-1"}), "3")])),
