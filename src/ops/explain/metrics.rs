@@ -210,7 +210,10 @@ fn asked(facts: &Facts, running: &[&Value], passages: &[Passage]) -> Link {
             .evidence([format!("{pod}: prometheus.io/scrape: \"false\"")])
             .fix("take the annotation out of the pod template, or set it to \"true\"");
     }
-    let link = Link::broken("AP03", "nothing asks for it to be scraped");
+    let link = match &facts.config {
+        Ok(_) => Link::broken("AP03", "nothing asks for it to be scraped"),
+        Err(why) => Link::unknown("AP03", format!("whether a job asks for it is not known: {why}")),
+    };
     let found = running.first().and_then(|pod| {
         let own = workload(pod)?;
         let mut all = unwatched(&facts.seen, facts.now).into_iter();
@@ -306,15 +309,18 @@ fn discoverable(facts: &Facts) -> Option<Link> {
     })
 }
 
-/// Which rule dropped it?
+/// That there is no target of it, and which rule dropped it. Always broken.
 fn not_discovered(facts: &Facts, pod: &Value, passages: &[Passage]) -> Link {
-    if let Err(why) = &facts.config {
-        return Link::unknown("AP08", format!("which rules drop it is not known: {why}"));
-    }
     let namespace = &facts.target.namespace;
     if pod["status"]["podIP"].as_str().is_none_or(str::is_empty) {
         return Link::broken("AP08", format!("pod {} has no address yet", name(pod)))
             .fix(format!("kubectl describe pod {} -n {namespace}", name(pod)));
+    }
+    let missing = || Link::broken("AP08", format!("Prometheus has no target of pod {}", name(pod)));
+    if let Err(why) = &facts.config {
+        return missing()
+            .evidence([format!("which rule drops it is not known: {why}")])
+            .fix("look again; if it stays so, kubectl obs logs prometheus");
     }
     if let Some(taken) = passages.iter().find(|passage| passage.course.labels.is_some()) {
         let labels = taken.course.labels.clone().unwrap_or_default();
@@ -324,7 +330,7 @@ fn not_discovered(facts: &Facts, pod: &Value, passages: &[Passage]) -> Link {
             Some(why) => format!("{why}; whether it is kept cannot be said"),
             None => format!("the rules of job {} keep it: {url}", taken.job),
         };
-        return Link::broken("AP08", format!("Prometheus has no target of pod {}", name(pod)))
+        return missing()
             .evidence([what])
             .fix("within some seconds it should have: look again; if it stays so, kubectl obs logs prometheus, and scrape.limits.targets");
     }
@@ -350,6 +356,22 @@ fn not_discovered(facts: &Facts, pod: &Value, passages: &[Passage]) -> Link {
         .fix("change what the rule looks at; -o json has every rule with the labels that it set")
 }
 
+/// Did nobody answer at all, as where a policy drops packets or refuses them? The words are those of Go's net and of
+/// the system. Whatever else a scrape says, it was told by somebody who was reached.
+fn is_unanswered(error: &str) -> bool {
+    const UNANSWERED: [&str; 6] = [
+        "context deadline exceeded",
+        "i/o timeout",
+        "connection timed out",
+        "no route to host",
+        "network is unreachable",
+        "operation not permitted",
+    ];
+    // the beginning of the answer had come
+    const BEGUN: [&str; 2] = ["while reading body", "TLS handshake"];
+    UNANSWERED.iter().any(|words| error.contains(words)) && !BEGUN.iter().any(|words| error.contains(words))
+}
+
 /// Is it scraped, and if not, what keeps Prometheus from it?
 fn scraped(facts: &Facts, active: &[(&Value, &Value)], chain: &mut Chain) {
     let health = |wanted: &str| active.iter().filter(|(_, target)| target["health"] == wanted).count();
@@ -364,11 +386,7 @@ fn scraped(facts: &Facts, active: &[(&Value, &Value)], chain: &mut Chain) {
     };
     let (error, url) = (text(&down["lastError"]), text(&down["scrapeUrl"]));
     let evidence = [format!("{url}: {error}")];
-    // what answered was reached
-    const REACHED: [&str; 6] =
-        ["HTTP status", "Content-Type", "limit exceeded", "x509", "HTTPS client", "connection refused"];
-    let reached = REACHED.iter().any(|words| error.contains(words));
-    if let (false, Some(policies), Some(port)) = (reached, &facts.policies, port_of(&url)) {
+    if let (true, Some(policies), Some(port)) = (is_unanswered(&error), &facts.policies, port_of(&url)) {
         let nothing = Value::Null;
         let labels =
             |pod: &Value| facts.namespaces.get(&text(&pod["metadata"]["namespace"])).unwrap_or(&nothing);

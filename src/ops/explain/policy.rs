@@ -1,6 +1,7 @@
 //! Do NetworkPolicies let a connection through? Evaluated as KEP "NetworkPolicy v1" says: a pod that no policy
-//! selects is open; one that is selected takes what any of its policies allows. Pure. Whether the cluster's
-//! network enforces them at all, and policies of its own kinds, are not seen.
+//! selects is open; one that is selected takes what any of its policies allows. A pod on the network of its node is
+//! none that a policy selects, and to others it is that node's address. Pure. Whether the cluster's network enforces
+//! them at all, and policies of its own kinds, are not seen.
 
 use std::net::IpAddr;
 
@@ -49,6 +50,9 @@ fn one_way(
     server: &Value,
     port: u16,
 ) -> Verdict {
+    if is_of_node(own.pod) {
+        return Verdict::Open;
+    }
     let (rules, peers) = if direction == "Egress" { ("egress", "to") } else { ("ingress", "from") };
     let about = policies.iter().filter(|policy| {
         let spec = &policy["spec"];
@@ -80,6 +84,11 @@ fn one_way(
     if denying.is_empty() { Verdict::Open } else { Verdict::Denied(denying) }
 }
 
+/// Is it on the network of its node?
+fn is_of_node(pod: &Value) -> bool {
+    pod["spec"]["hostNetwork"] == true
+}
+
 fn is_peer(peer: &Value, namespace: &Value, other: End<'_>) -> bool {
     if peer["ipBlock"].is_object() {
         let address = other.pod["status"]["podIP"].as_str().and_then(|ip| ip.parse::<IpAddr>().ok());
@@ -89,6 +98,9 @@ fn is_peer(peer: &Value, namespace: &Value, other: End<'_>) -> bool {
             parts.is_some_and(|(network, bits)| in_block(address, network, bits))
         };
         return within(&peer["ipBlock"]["cidr"]) && !list(&peer["ipBlock"]["except"]).any(within);
+    }
+    if is_of_node(other.pod) {
+        return false;
     }
     let here = match peer["namespaceSelector"].is_object() {
         true => matches(&peer["namespaceSelector"], other.namespace_labels),
@@ -197,5 +209,27 @@ mod tests {
         // one that allows is enough
         let both = [policy("shop", json!({"podSelector": {}})), policy("shop", ingress(json!([{}])))];
         assert_eq!(connection(&both, from, to, 9102), allowed());
+    }
+
+    #[test]
+    fn a_pod_on_the_network_of_its_node_is_selected_by_no_policy_and_known_by_its_address() {
+        let (prometheus, mut exporter) =
+            (pod("obs", "prometheus", "10.1.0.5"), pod("shop", "web", "192.168.0.7"));
+        exporter["spec"]["hostNetwork"] = json!(true);
+        let none = Value::Null;
+        let from = End { pod: &prometheus, namespace_labels: &none };
+        let to = End { pod: &exporter, namespace_labels: &none };
+        let deny = policy("shop", json!({"podSelector": {}}));
+        assert_eq!(connection(&[deny], from, to, 9102), Verdict::Open);
+        let way_out = |to: Value| {
+            policy("obs", json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [to]}]}))
+        };
+        let any_pod = way_out(json!({"namespaceSelector": {}}));
+        assert_eq!(connection(&[any_pod], from, to, 9102), Verdict::Denied(vec!["obs/p".into()]));
+        let nodes = way_out(json!({"ipBlock": {"cidr": "192.168.0.0/24"}}));
+        assert_eq!(connection(&[nodes], from, to, 9102), Verdict::Allowed("obs/p".into()));
+        // and where it is Prometheus that is there
+        let deny = policy("shop", json!({"podSelector": {}, "policyTypes": ["Egress"]}));
+        assert_eq!(connection(&[deny], to, from, 9102), Verdict::Open);
     }
 }

@@ -17,7 +17,7 @@ struct World {
     pod: Value,
     service: Value,
     values: Value,
-    config: Value,
+    config: Result<Value, String>,
     targets: Value,
     policies: Option<Vec<Value>>,
     may_discover: Option<bool>,
@@ -40,11 +40,11 @@ fn world() -> World {
         service: json!({"metadata": {"namespace": "shop", "name": "web"},
             "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]}}),
         values: json!({}),
-        config: json!({"scrape_configs": [
+        config: Ok(json!({"scrape_configs": [
             {"job_name": "kubernetes-pods", "kubernetes_sd_configs": [{"role": "pod"}], "relabel_configs": [
                 keep("__meta_kubernetes_pod_annotation_prometheus_io_scrape", "true"),
                 keep("__meta_kubernetes_pod_annotation_prometheus_io_port", "\\d+")]},
-            {"job_name": "grafana", "kubernetes_sd_configs": [{"role": "pod", "namespaces": {"names": ["obs"]}}]}]}),
+            {"job_name": "grafana", "kubernetes_sd_configs": [{"role": "pod", "namespaces": {"names": ["obs"]}}]}]})),
         targets: json!({"activeTargets": [{
             "discoveredLabels": {"__meta_kubernetes_namespace": "shop", "__meta_kubernetes_pod_name": "web-1"},
             "labels": {"job": "kubernetes-pods", "instance": "10.0.0.1:9102"}, "scrapePool": "kubernetes-pods",
@@ -76,7 +76,7 @@ impl World {
         Facts {
             target: target::find("shop/deploy/web", &seen).unwrap(),
             seen,
-            config: Ok(self.config),
+            config: self.config,
             targets: self.targets,
             policies: self.policies,
             namespaces: BTreeMap::from(
@@ -99,6 +99,10 @@ impl World {
 fn down(world: &mut World, error: &str) {
     world.targets["activeTargets"][0]["health"] = json!("down");
     world.targets["activeTargets"][0]["lastError"] = json!(error);
+}
+
+fn config(world: &mut World) -> &mut Value {
+    world.config.as_mut().unwrap()
 }
 
 fn undiscovered(world: &mut World) {
@@ -215,7 +219,7 @@ const ROWS: &[Row] = &[
         "a rule drops it",
         |w| {
             annotate(w, json!({"prometheus.io/scrape": "true", "prometheus.io/port": "9102"}));
-            w.config["scrape_configs"][0]["relabel_configs"][1]["regex"] = json!("80");
+            config(w)["scrape_configs"][0]["relabel_configs"][1]["regex"] = json!("80");
         },
         "✘AP08",
         "keep where __meta_kubernetes_pod_annotation_prometheus_io_port matches \"80\" (pod web-1)\nit saw \"9102\"",
@@ -224,11 +228,40 @@ const ROWS: &[Row] = &[
         "no job looks there",
         |w| {
             undiscovered(w);
-            w.config["scrape_configs"][0]["kubernetes_sd_configs"][0]["namespaces"] =
+            config(w)["scrape_configs"][0]["kubernetes_sd_configs"][0]["namespaces"] =
                 json!({"names": ["other"]});
         },
         "✘AP08",
         "no job of Prometheus looks for such pods in shop",
+    ),
+    (
+        "no target of it, and nobody says why",
+        |w| {
+            undiscovered(w);
+            w.config = Err("/api/v1/status/config answers 503".into());
+        },
+        "✘AP08",
+        "which rule drops it is not known: /api/v1/status/config answers 503",
+    ),
+    (
+        "no target of it, no annotation, and nobody says why",
+        |w| {
+            annotate(w, json!({}));
+            w.config = Err("/api/v1/status/config answers 503".into());
+        },
+        "✘AP08",
+        "Prometheus has no target of pod web-1",
+    ),
+    ("it is scraped, whatever the rules are", |w| w.config = Err("no answer".into()), "✔AP14", "1 target is"),
+    (
+        "no address, and nobody says more",
+        |w| {
+            undiscovered(w);
+            w.pod["status"]["podIP"] = json!("");
+            w.config = Err("no answer".into());
+        },
+        "✘AP08",
+        "pod web-1 has no address yet",
     ),
     ("it is kept, and not there", undiscovered, "✘AP08", "the rules of job kubernetes-pods keep it"),
     (
@@ -253,6 +286,18 @@ const ROWS: &[Row] = &[
         },
         "✘AP12",
         "there are no metrics at this path",
+    ),
+    (
+        "a policy, and a pod on the network of its node",
+        |w| {
+            down(w, TIMEOUT);
+            w.pod["spec"]["hostNetwork"] = json!(true);
+            w.policies = Some(vec![
+                json!({"metadata": {"namespace": "shop", "name": "deny"}, "spec": {"podSelector": {}}}),
+            ]);
+        },
+        "✘AP11",
+        "no NetworkPolicy is about it",
     ),
     (
         "nothing listens",
@@ -302,6 +347,37 @@ fn the_chain_ends_where_something_is_wrong() {
         let (chain, _) = chain(&world.facts());
         assert_eq!(end(&chain), *expected, "{what}: {}", said(&chain));
         assert!(said(&chain).contains(words), "{what}: {}", said(&chain));
+    }
+}
+
+#[test]
+fn a_policy_is_blamed_only_where_nobody_answered() {
+    let at = "Get \"http://10.0.0.1:9102/metrics\": ";
+    let rows = [
+        (format!("{at}EOF"), false),
+        (format!("{at}read tcp 10.0.0.9:4->10.0.0.1:9102: read: connection reset by peer"), false),
+        ("expected a valid start token, got \"<\"".to_owned(), false),
+        ("text format parsing error in line 1".to_owned(), false),
+        ("label_limit exceeded".to_owned(), false),
+        (format!("{at}net/http: HTTP/1.x transport connection broken: malformed HTTP response"), false),
+        (
+            format!(
+                "{at}context deadline exceeded (Client.Timeout or context cancellation while reading body)"
+            ),
+            false,
+        ),
+        (format!("{at}dial tcp 10.0.0.1:9102: i/o timeout"), true),
+        (format!("{at}dial tcp 10.0.0.1:9102: connect: no route to host"), true),
+        (TIMEOUT.to_owned(), true),
+    ];
+    for (error, blamed) in rows {
+        let mut world = world();
+        down(&mut world, &error);
+        world.policies = Some(vec![
+            json!({"metadata": {"namespace": "shop", "name": "deny"}, "spec": {"podSelector": {}}}),
+        ]);
+        let (chain, _) = chain(&world.facts());
+        assert_eq!(end(&chain) == "✘AP09", blamed, "{error}: {}", said(&chain));
     }
 }
 
