@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::matcher::Labels;
 use super::routing::kind;
 use crate::json;
 
@@ -73,30 +74,72 @@ pub struct Failure {
     pub goes_on: bool,
 }
 
-/// The failures in lines of a log, in either of its forms. Those of groups of alerts with another name
-/// are left out.
-pub fn failures<'l>(lines: impl IntoIterator<Item = &'l str>, alertname: &str) -> Vec<Failure> {
-    let mut found = Vec::new();
+/// The failures in lines of a log, in either of its forms, that no later success made good. Those of groups that
+/// none of these alerts is in are left out.
+pub fn failures<'l>(lines: impl IntoIterator<Item = &'l str>, alerts: &[Labels]) -> Vec<Failure> {
+    // each with its group
+    let mut found: Vec<(String, Failure)> = Vec::new();
     for line in lines {
         let fields = fields(line);
         let field = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
         let group = field("aggrGroup");
-        if group.contains("alertname=") && !group.contains(alertname) {
+        if !is_group_of(group, alerts) {
             continue;
         }
+        let mut add = |failure| found.push((group.to_owned(), failure));
         match field("msg") {
-            "Notify attempt failed, will retry later" => found.push(Failure {
+            "Notify attempt failed, will retry later" => add(Failure {
                 receiver: field("receiver").to_owned(),
                 integration: field("integration").to_owned(),
                 words: redacted(field("err")),
                 goes_on: true,
             }),
             // one line for all integrations of a receiver that gave up
-            "Notify for alerts failed" => found.extend(field("err").lines().filter_map(given_up)),
+            "Notify for alerts failed" => field("err").lines().filter_map(given_up).for_each(add),
+            // told where it took more than one attempt
+            "Notify success" => found.retain(|(of, failure)| {
+                let (receiver, integration) = (field("receiver"), field("integration"));
+                of != group || failure.receiver != receiver || failure.integration != integration
+            }),
             _ => {}
         }
     }
-    found
+    found.into_iter().map(|(_, failure)| failure).collect()
+}
+
+/// Can one of the alerts be in this group, `{}/{severity="critical"}:{alertname="Down", namespace="shop"}`? The labels
+/// of a group are those of its alerts. What is written otherwise may be any group; labels that are added on the way
+/// to Alertmanager an alert need not have here.
+fn is_group_of(group: &str, alerts: &[Labels]) -> bool {
+    let Some(labels) = group_labels(group) else { return true };
+    let fits = |alert: &Labels| {
+        labels.iter().all(|(name, value)| alert.get(name).is_none_or(|known| known == value))
+    };
+    alerts.iter().any(fits)
+}
+
+/// The labels behind the key of the route.
+fn group_labels(group: &str) -> Option<Labels> {
+    let mut begin = None;
+    let (mut quoted, mut escaped, mut before) = (false, false, ' ');
+    for (at, c) in group.char_indices() {
+        match c {
+            '"' if !escaped => quoted = !quoted,
+            '{' if !quoted && before == ':' => begin = Some(at + 1),
+            _ => {}
+        }
+        escaped = quoted && c == '\\' && !escaped;
+        before = c;
+    }
+    let mut rest = group.get(begin?..)?;
+    let mut labels = Labels::new();
+    while let Some((name, after)) = rest.split_once('=') {
+        let mut values = serde_json::Deserializer::from_str(after).into_iter::<String>();
+        let value = values.next()?.ok()?;
+        rest = after[values.byte_offset()..].trim_start_matches([',', ' ']);
+        labels.insert(name.to_owned(), value);
+    }
+    rest.starts_with('}').then_some(labels)
 }
 
 /// `pager/webhook[0]: notify retry canceled due to unrecoverable error after 1 attempts: WORDS`
@@ -269,6 +312,10 @@ mod tests {
         answers.iter().map(|a| (a.receiver.as_str(), a.outcome, &*line(a).leak())).collect()
     }
 
+    fn named(alert: &str) -> Labels {
+        Labels::from([("alertname".to_owned(), alert.to_owned())])
+    }
+
     const REFUSAL: &str = r#"{"level":"ERROR","msg":"Notify for alerts failed","component":"dispatcher","aggrGroup":"{}:{alertname=\"KubectlObsTest\"}","num_alerts":1,"err":"pager/webhook[0]: notify retry canceled due to unrecoverable error after 1 attempts: unexpected status code 403: no such key"}"#;
     const RETRY: &str = r#"time=2026 level=WARN msg="Notify attempt failed, will retry later" component=dispatcher receiver=chat integration=slack[0] aggrGroup="{}:{alertname=\"KubectlObsTest\"}" attempts=1 err="Post \"https://hooks.example.com/services/T0/B0/secret\": dial tcp: connection refused""#;
 
@@ -277,7 +324,7 @@ mod tests {
         let strange = REFUSAL.replace("KubectlObsTest", "Other");
         let found = failures(
             [REFUSAL, RETRY, &strange, "level=INFO msg=\"Notify success\"", "no fields"],
-            "KubectlObsTest",
+            &[named("KubectlObsTest")],
         );
         let [refused, retried] = found.as_slice() else { panic!("{found:?}") };
         assert_eq!((refused.receiver.as_str(), refused.integration.as_str()), ("pager", "webhook[0]"));
@@ -291,6 +338,37 @@ mod tests {
     }
 
     #[test]
+    fn a_group_is_that_of_the_alert_and_of_no_other() {
+        let mut down = named("Down");
+        down.insert("namespace".to_owned(), "shop".to_owned());
+        let rows = [
+            (r#"{}:{alertname="Down"}"#, true),
+            (r#"{}:{alertname="TargetDown"}"#, false),
+            (r#"{}/{alertname=~"Down|TargetDown"}:{alertname="TargetDown"}"#, false),
+            (r#"{}/{x=":{alertname=\"Other\"}"}:{alertname="Down", namespace="shop"}"#, true),
+            (r#"{}:{alertname="Down", namespace="bank"}"#, false),
+            (r#"{}:{alertname="Down", cluster="added on the way"}"#, true),
+            (r#"{}:{namespace="shop"}"#, true),
+            ("{}:{}", true),
+            ("", true),
+            ("none", true),
+        ];
+        for (group, expected) in rows {
+            assert_eq!(is_group_of(group, std::slice::from_ref(&down)), expected, "{group}");
+        }
+    }
+
+    #[test]
+    fn what_succeeded_later_is_no_failure() {
+        let success = r#"time=2026 level=INFO msg="Notify success" component=dispatcher receiver=chat integration=slack[0] aggrGroup="{}:{alertname=\"KubectlObsTest\"}" attempts=2 duration=1s"#;
+        let alerts = [named("KubectlObsTest")];
+        assert_eq!(failures([RETRY, success], &alerts), []);
+        assert_eq!(failures([success, RETRY], &alerts).len(), 1);
+        let another = success.replace("slack[0]", "slack[1]");
+        assert_eq!(failures([RETRY, &another], &alerts).len(), 1);
+    }
+
+    #[test]
     fn successes_are_counted_and_failures_named() {
         let before = counts(&[("integration=\"webhook\"", 5, 1), ("integration=\"slack\"", 0, 0)]);
         let to = wanted(&[("pager", "webhook[0]"), ("shop", "webhook[0]"), ("chat", "slack[0]")]);
@@ -298,7 +376,7 @@ mod tests {
         assert_eq!(nothing, 3);
         assert!(answers(&to, &before, &before, &[]).iter().all(|a| a.outcome == Outcome::Silent));
         let after = counts(&[("integration=\"webhook\"", 7, 2), ("integration=\"slack\"", 1, 1)]);
-        let failures = failures([REFUSAL, RETRY], "KubectlObsTest");
+        let failures = failures([REFUSAL, RETRY], &[named("KubectlObsTest")]);
         assert!(after.failures_since(&before));
         assert_eq!(
             outcomes(&answers(&to, &before, &after, &failures)),

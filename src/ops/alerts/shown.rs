@@ -210,7 +210,7 @@ fn without(labels: &Labels, names: &[String]) -> Labels {
 }
 
 impl Alert {
-    fn bare(labels: Labels, state: State) -> Self {
+    pub(in crate::ops) fn bare(labels: Labels, state: State) -> Self {
         let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
         Self {
             name: label("alertname"),

@@ -296,7 +296,8 @@ impl Plan<'_, '_> {
             while let Ok(Some(line)) = log.next().await {
                 lines.push(line.text);
             }
-            found.extend(notified::failures(lines.iter().map(String::as_str), ALERT));
+            let alerts: Vec<Labels> = self.sets.iter().map(|(labels, _)| labels.clone()).collect();
+            found.extend(notified::failures(lines.iter().map(String::as_str), &alerts));
         }
         found
     }

@@ -26,6 +26,39 @@ pub struct PartNow {
     pub compared: Option<(String, Vec<f64>)>,
 }
 
+/// A selector that has no series at present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absent {
+    /// The selector.
+    pub selector: String,
+    /// How many series have the same name.
+    pub same: usize,
+    /// Has the job that it names a target that is up? None where it names none.
+    pub scraped: Option<bool>,
+}
+
+impl Absent {
+    /// Why it can never have any, as things are. A job that is scraped may have series of a name only where there is
+    /// trouble, and so may a name with some labels.
+    fn why(&self) -> Option<String> {
+        let selector = short(&self.selector);
+        match (self.scraped, self.same) {
+            (Some(false), _) => Some(format!("{selector}: its job has no target that is up")),
+            (None, 0) => Some(format!("{selector}: there is no series of that name")),
+            _ => None,
+        }
+    }
+}
+
+/// Why nobody says who is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Untold {
+    /// There is no Alertmanager that could tell anybody.
+    Nobody(String),
+    /// It could not be asked.
+    Unknown(String),
+}
+
 /// What is known.
 #[derive(Debug)]
 pub struct Facts {
@@ -37,20 +70,21 @@ pub struct Facts {
     pub disabled: Vec<String>,
     /// The parts of its expressions; an error where they could not be asked for.
     pub parts: Result<Vec<PartNow>, String>,
-    /// Selectors that have no series at present, each with the number of series that have the same name.
-    pub absent: Vec<(String, usize)>,
+    /// Selectors that have no series at present.
+    pub absent: Vec<Absent>,
     /// The alerts of this name.
     pub alerts: Vec<Alert>,
     /// Why it is not known who is told.
-    pub untold: Option<String>,
+    pub untold: Option<Untold>,
     /// How many Alertmanagers Prometheus sends to; None where it does not say.
     pub alertmanagers: Option<usize>,
-    /// The receivers that tell somebody, with their integrations.
-    pub receivers: BTreeMap<String, Vec<String>>,
-    /// What receivers refused, by Alertmanager's log.
-    pub failures: Vec<Failure>,
-    /// Requests that failed within a quarter of an hour, by integration and reason.
-    pub failed: Vec<String>,
+    /// The receivers that tell somebody, with their integrations; an error where the routing cannot be read.
+    pub receivers: Result<BTreeMap<String, Vec<String>>, String>,
+    /// What receivers refused since it fires, by Alertmanager's log; an error where that cannot be read.
+    pub failures: Result<Vec<Failure>, String>,
+    /// Requests that failed within a quarter of an hour, by integration and reason; an error where Prometheus does
+    /// not say.
+    pub failed: Result<Vec<String>, String>,
 }
 
 /// The rules of a name.
@@ -177,12 +211,9 @@ fn quiet(facts: &Facts, own: &[&Value]) -> Link {
         query.contains("absent(") || query.contains("absent_over_time(")
     });
     // an alert on what is not there has to have nothing
-    if !facts.absent.is_empty() && !about_absence {
-        let lines = facts.absent.iter().map(|(selector, same)| match same {
-            0 => format!("{}: there is no series of that name", short(selector)),
-            same => format!("{}: of {same} series with that name none has these labels", short(selector)),
-        });
-        return Link::warns("RA04", "series that it is about are not there").evidence(lines).fix(
+    let missing: Vec<String> = facts.absent.iter().filter_map(Absent::why).collect();
+    if !missing.is_empty() && !about_absence {
+        return Link::warns("RA04", "series that it is about are not there").evidence(missing).fix(
             "what exposes them is off, or names them otherwise: kubectl obs explain metrics TARGET follows their way",
         );
     }
@@ -217,19 +248,19 @@ fn number(value: f64) -> String {
 
 /// From Prometheus to the person.
 fn told(facts: &Facts, firing: &[&Alert], chain: &mut Chain) {
-    if let Some(why) = &facts.untold {
-        chain.add(
-            Link::broken("NT02", "nobody is told")
-                .evidence([why.clone()])
-                .fix("kubectl obs status alertmanager"),
-        );
-        return;
-    }
     if facts.alertmanagers == Some(0) {
         chain.add(
             Link::broken("NT02", "Prometheus knows no Alertmanager to send it to")
                 .fix("kubectl obs logs prometheus"),
         );
+        return;
+    }
+    if let Some(untold) = &facts.untold {
+        let link = match untold {
+            Untold::Nobody(why) => Link::broken("NT02", "nobody is told").evidence([why.clone()]),
+            Untold::Unknown(why) => Link::unknown("NT02", why.clone()),
+        };
+        chain.add(link.fix("kubectl obs status alertmanager"));
         return;
     }
     let missing: Vec<String> =
@@ -248,19 +279,10 @@ fn told(facts: &Facts, firing: &[&Alert], chain: &mut Chain) {
         known().flat_map(|alert| alert.receivers.clone().unwrap_or_default()).collect();
     names.sort();
     names.dedup();
-    let telling: Vec<&String> = names.iter().filter(|name| facts.receivers.contains_key(*name)).collect();
-    if telling.is_empty() {
-        let lines = names.iter().map(|name| format!("receiver {name} drops what it gets"));
-        chain.add(Link::broken("NT05", "its route leads to nobody").evidence(lines).fix(
-            "name a receiver for it in the values of Alertmanager: kubectl obs bundle values shows how",
-        ));
+    let (telling, link) = routed(facts, &names);
+    if !chain.add(link) {
         return;
     }
-    let lines = telling.iter().map(|name| {
-        let integrations = facts.receivers.get(*name).map(|all| all.join(", ")).unwrap_or_default();
-        format!("receiver {name} ({integrations})")
-    });
-    chain.add(Link::holds("NT05", "its route leads to who is to be told").evidence(lines));
     let mut reasons = Vec::new();
     let mut loud = 0;
     for alert in known() {
@@ -290,27 +312,71 @@ fn told(facts: &Facts, firing: &[&Alert], chain: &mut Chain) {
         true => Link::holds("NT08", "nothing keeps it quiet"),
         false => Link::warns("NT08", "some of it is kept quiet").evidence(reasons).fix(fix),
     });
-    let refused: Vec<&Failure> = facts
-        .failures
-        .iter()
-        .filter(|failure| telling.iter().any(|name| **name == failure.receiver))
-        .collect();
-    if !refused.is_empty() {
-        let mut lines: Vec<String> = refused
-            .iter()
-            .map(|failure| format!("{}, {}: {}", failure.receiver, failure.integration, failure.words))
-            .collect();
-        lines.dedup();
-        let name = refused.first().map(|failure| failure.receiver.clone()).unwrap_or_default();
-        chain.add(Link::broken("NT06", "the receiver refuses it").evidence(lines).fix(format!(
-            "correct its settings; kubectl obs alerts test {name} shows whether it takes a message"
-        )));
-        return;
+    chain.add(answered(facts, &telling));
+}
+
+/// The receivers that tell somebody, of those that its route leads to; all of them where nobody knows which do.
+fn routed<'n>(facts: &Facts, names: &'n [String]) -> (Vec<&'n String>, Link) {
+    let receivers = match &facts.receivers {
+        Ok(receivers) => receivers,
+        Err(why) => {
+            let title = format!("whether its route leads to somebody is not known: {why}");
+            let lines = names.iter().map(|name| format!("receiver {name}"));
+            return (names.iter().collect(), Link::unknown("NT05", title).evidence(lines));
+        }
+    };
+    let telling: Vec<&String> = names.iter().filter(|name| receivers.contains_key(*name)).collect();
+    if telling.is_empty() {
+        let lines = names.iter().map(|name| format!("receiver {name} drops what it gets"));
+        let link = Link::broken("NT05", "its route leads to nobody")
+            .evidence(lines)
+            .fix("name a receiver for it in the values of Alertmanager: kubectl obs bundle values shows how");
+        return (telling, link);
     }
-    chain.add(match facts.failed.is_empty() {
-        true => Link::holds("NT06", "no message failed within a quarter of an hour"),
-        false => Link::warns("NT06", "messages failed within a quarter of an hour")
-            .evidence(facts.failed.clone())
-            .fix("kubectl obs alerts test shows which receiver refuses"),
+    let lines = telling.iter().map(|name| {
+        let integrations = receivers.get(*name).map(|all| all.join(", ")).unwrap_or_default();
+        format!("receiver {name} ({integrations})")
     });
+    let link = Link::holds("NT05", "its route leads to who is to be told").evidence(lines);
+    (telling, link)
+}
+
+/// What did the receivers answer? Broken is what they refused for good; what is tried again may yet arrive.
+fn answered(facts: &Facts, telling: &[&String]) -> Link {
+    let known = facts.failures.iter().flatten();
+    let known: Vec<&Failure> =
+        known.filter(|failure| telling.iter().any(|name| **name == failure.receiver)).collect();
+    let lines = |goes_on: bool| -> Vec<String> {
+        let own = known.iter().filter(|failure| failure.goes_on == goes_on);
+        let line =
+            |failure: &&Failure| format!("{}, {}: {}", failure.receiver, failure.integration, failure.words);
+        let mut lines: Vec<String> = own.map(line).collect();
+        lines.dedup();
+        lines
+    };
+    let (refused, tried) = (lines(false), lines(true));
+    let test = |goes_on: bool| {
+        let own = known.iter().find(|failure| failure.goes_on == goes_on);
+        let name = own.map(|failure| failure.receiver.clone()).unwrap_or_default();
+        format!("correct its settings; kubectl obs alerts test {name} shows whether it takes a message")
+    };
+    if !refused.is_empty() {
+        return Link::broken("NT06", "the receiver refuses it").evidence(refused).fix(test(false));
+    }
+    if !tried.is_empty() {
+        return Link::warns("NT06", "the receiver did not take it, and it is tried again")
+            .evidence(tried)
+            .fix(format!("look again in a minute; if it stays so, {}", test(true)));
+    }
+    match (&facts.failed, &facts.failures) {
+        (Ok(failed), _) if !failed.is_empty() => {
+            Link::warns("NT06", "messages failed within a quarter of an hour")
+                .evidence(failed.clone())
+                .fix("kubectl obs alerts test shows which receiver refuses")
+        }
+        (Err(why), _) | (_, Err(why)) => {
+            Link::unknown("NT06", format!("what the receivers answered is not known: {why}"))
+        }
+        (Ok(_), Ok(_)) => Link::holds("NT06", "no message failed within a quarter of an hour"),
+    }
 }

@@ -205,6 +205,15 @@ pub fn metric(selector: &str) -> Option<&str> {
     (!name.is_empty() && name.len() < selector.len()).then_some(name)
 }
 
+/// What a selector says of the job: `job=~"a|b"`; None where it names none.
+pub fn job(selector: &str) -> Option<String> {
+    let tokens = tokens(selector);
+    let matcher = tokens.windows(3).find(|three| {
+        three[0].text == "job" && three[0].depth == 1 && ["=", "=~"].contains(&three[1].text.as_str())
+    })?;
+    Some(matcher.iter().map(|token| token.text.as_str()).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -264,10 +273,24 @@ mod tests {
         assert_eq!((metric("up{a=\"b\"}"), metric("up"), metric("{a=\"b\"}")), (Some("up"), None, None));
     }
 
+    #[test]
+    fn the_job_of_a_selector_is_found() {
+        let rows = [
+            ("up{job=\"a\"}", Some("job=\"a\"")),
+            ("up{x=\"job=\", job =~ \"a|b\"}", Some("job=~\"a|b\"")),
+            ("up{job!=\"a\"}", None),
+            ("up{other_job=\"a\"}", None),
+            ("job", None),
+        ];
+        for (selector, expected) in rows {
+            assert_eq!(job(selector).as_deref(), expected, "{selector}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in ".{0,60}") {
-            let _ = (parts(&text), selectors(&text));
+            let _ = (parts(&text), selectors(&text), job(&text));
         }
 
         #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::super::alert::{Facts, PartNow, chain};
+use super::super::alert::{Absent, Facts, PartNow, Untold, chain};
 use super::{end, said};
 use crate::ops::alerts::notified::Failure;
 use crate::ops::alerts::shown::{Alert, State, join};
@@ -33,15 +33,30 @@ fn facts() -> Facts {
         alerts,
         untold: None,
         alertmanagers: Some(1),
-        receivers: BTreeMap::from([("pager".to_owned(), vec!["webhook[0]".to_owned()])]),
-        failures: Vec::new(),
-        failed: Vec::new(),
+        receivers: Ok(BTreeMap::from([("pager".to_owned(), vec!["webhook[0]".to_owned()])])),
+        failures: Ok(Vec::new()),
+        failed: Ok(Vec::new()),
     }
 }
 
 fn quiet(facts: &mut Facts) {
     facts.rules = vec![rules("inactive")];
     facts.alerts = Vec::new();
+}
+
+/// It does not hold, and a selector of it has no series.
+fn without(facts: &mut Facts, selector: &str, same: usize, scraped: Option<bool>) {
+    quiet(facts);
+    facts.absent = vec![Absent { selector: selector.to_owned(), same, scraped }];
+}
+
+fn failure(goes_on: bool) -> Failure {
+    Failure {
+        receiver: "pager".into(),
+        integration: "webhook[0]".into(),
+        words: "401 Unauthorized".into(),
+        goes_on,
+    }
 }
 
 fn first(facts: &mut Facts) -> &mut Alert {
@@ -79,19 +94,41 @@ const ROWS: &[Row] = &[
     ),
     (
         "its series are not there",
-        |f| {
-            quiet(f);
-            f.absent = vec![("errors".into(), 0), ("requests{code=\"5\"}".into(), 3)];
-        },
+        |f| without(f, "errors", 0, None),
         "!RA04",
-        "requests{code=\"5\"}: of 3 series with that name none has these labels",
+        "errors: there is no series of that name",
+    ),
+    (
+        "the job of its series is not there",
+        |f| without(f, "errors{job=\"a\"}", 3, Some(false)),
+        "!RA04",
+        "errors{job=\"a\"}: its job has no target that is up",
+    ),
+    (
+        "its series are there only in trouble",
+        |f| {
+            without(
+                f,
+                "kube_pod_container_status_last_terminated_reason{job=\"kube-state-metrics\"}",
+                0,
+                Some(true),
+            )
+        },
+        "·RA07",
+        "it does not hold at present",
+    ),
+    (
+        "its labels are there only in trouble",
+        |f| without(f, "requests{code=\"500\"}", 3, None),
+        "·RA07",
+        "it does not hold at present",
     ),
     (
         "it is about what is not there",
         |f| {
             quiet(f);
             f.rules[0]["groups"][0]["rules"][0]["query"] = json!("absent(up)");
-            f.absent = vec![("up".into(), 0)];
+            f.absent = vec![Absent { selector: "up".into(), same: 0, scraped: None }];
         },
         "·RA07",
         "it does not hold at present",
@@ -108,9 +145,15 @@ const ROWS: &[Row] = &[
     ),
     (
         "no Alertmanager",
-        |f| f.untold = Some("release obs has no alertmanager".into()),
+        |f| f.untold = Some(Untold::Nobody("release obs has no alertmanager".into())),
         "✘NT02",
         "nobody is told",
+    ),
+    (
+        "an Alertmanager that does not answer",
+        |f| f.untold = Some(Untold::Unknown("who is told is not known: it answers 503".into())),
+        "?NT02",
+        "who is told is not known: it answers 503",
     ),
     ("nobody to send to", |f| f.alertmanagers = Some(0), "✘NT02", "knows no Alertmanager"),
     (
@@ -119,7 +162,27 @@ const ROWS: &[Row] = &[
         "✘NT02",
         "Alertmanager does not know it",
     ),
-    ("a route to nobody", |f| f.receivers.clear(), "✘NT05", "receiver pager drops what it gets"),
+    (
+        "a route to nobody",
+        |f| f.receivers = Ok(BTreeMap::new()),
+        "✘NT05",
+        "receiver pager drops what it gets",
+    ),
+    (
+        "routes that cannot be read",
+        |f| f.receivers = Err("alertmanager answers 503".into()),
+        "✔NT06",
+        "whether its route leads to somebody is not known: alertmanager answers 503",
+    ),
+    (
+        "routes that cannot be read, and a receiver that refuses",
+        |f| {
+            f.receivers = Err("no answer within 10s".into());
+            f.failures = Ok(vec![failure(false)]);
+        },
+        "✘NT06",
+        "pager, webhook[0]: 401 Unauthorized",
+    ),
     (
         "inhibited",
         |f| first(f).inhibited_by = vec!["NodeDown".into()],
@@ -129,18 +192,36 @@ const ROWS: &[Row] = &[
     ("muted", |f| first(f).muted_by = vec!["nights".into()], "·NT08", "muted at this time (nights)"),
     (
         "the receiver refuses",
-        |f| {
-            f.failures = vec![Failure {
-                receiver: "pager".into(),
-                integration: "webhook[0]".into(),
-                words: "401 Unauthorized".into(),
-                goes_on: true,
-            }];
-        },
+        |f| f.failures = Ok(vec![failure(false)]),
         "✘NT06",
         "pager, webhook[0]: 401 Unauthorized",
     ),
-    ("some failed", |f| f.failed = vec!["webhook: serverError".into()], "!NT06", "webhook: serverError"),
+    (
+        "the receiver does not take it yet",
+        |f| f.failures = Ok(vec![failure(true)]),
+        "!NT06",
+        "it is tried again",
+    ),
+    (
+        "it gave up",
+        |f| f.failures = Ok(vec![failure(true), failure(false)]),
+        "✘NT06",
+        "the receiver refuses it",
+    ),
+    (
+        "another receiver refuses",
+        |f| f.failures = Ok(vec![Failure { receiver: "chat".into(), ..failure(false) }]),
+        "✔NT06",
+        "no message failed",
+    ),
+    (
+        "a log that cannot be read",
+        |f| f.failures = Err("the log of pod a: you may not get pods/log".into()),
+        "?NT06",
+        "what the receivers answered is not known: the log of pod a",
+    ),
+    ("nobody counts", |f| f.failed = Err("no answer".into()), "?NT06", "is not known: no answer"),
+    ("some failed", |f| f.failed = Ok(vec!["webhook: serverError".into()]), "!NT06", "webhook: serverError"),
 ];
 
 #[test]
