@@ -15,8 +15,10 @@ use crate::ops::apps::pods::{list, text};
 use crate::readiness::spans;
 use crate::words::count;
 
-/// A line that is younger may be on its way.
-const ON_ITS_WAY: i64 = 15;
+/// A line that is younger may be on its way, in seconds.
+pub const ON_ITS_WAY: i64 = 15;
+/// Lines that are older are looked for only where there are no younger ones, in seconds.
+pub const LATELY: i64 = 120;
 /// What leaves a pod or a namespace out.
 const OPT_OUT: &str = "kubectl-obs.dev/logs";
 /// Names under which loggers write a level.
@@ -32,6 +34,17 @@ pub struct Line {
     pub text: String,
 }
 
+/// The lines that have to be in Loki by now: those of the last two minutes, but for what may be on its way; of who
+/// wrote none then those before.
+pub fn due(lines: &[Line], now: Timestamp) -> Vec<&Line> {
+    let age = |line: &Line| line.time.map(|time| now.as_second() - time.as_second());
+    let old = lines.iter().filter(|line| !plain(&line.text).is_empty());
+    let old: Vec<&Line> = old.filter(|line| age(line).is_some_and(|age| age > ON_ITS_WAY)).collect();
+    let late: Vec<&Line> =
+        old.iter().copied().filter(|line| age(line).is_some_and(|age| age <= LATELY)).collect();
+    if late.is_empty() { old } else { late }
+}
+
 /// A container and what it wrote.
 #[derive(Debug, Clone)]
 pub struct Written {
@@ -41,9 +54,10 @@ pub struct Written {
     pub container: String,
     /// The node of the pod.
     pub node: String,
-    /// Its last lines, the oldest first; why they are not known.
+    /// Its last lines, the oldest first, and before them some that are due where all of those are too young; why they
+    /// are not known.
     pub lines: Result<Vec<Line>, String>,
-    /// What Loki has of it; why that is not known.
+    /// What Loki has of the time in which those that are due were written; why that is not known.
     pub stored: Result<Vec<String>, String>,
 }
 
@@ -242,11 +256,7 @@ fn stored(facts: &Facts) -> Link {
     let (mut there, mut missing, mut unknown) = (0, Vec::new(), Vec::new());
     for one in &facts.written {
         let Ok(lines) = &one.lines else { continue };
-        let old = |line: &&Line| {
-            line.time.is_some_and(|time| facts.now.as_second() - time.as_second() > ON_ITS_WAY)
-        };
-        let lines: Vec<&Line> =
-            lines.iter().filter(old).filter(|line| !plain(&line.text).is_empty()).collect();
+        let lines = due(lines, facts.now);
         let stored = match &one.stored {
             Ok(stored) => stored,
             Err(why) => {

@@ -103,6 +103,20 @@ const ROWS: &[Row] = &[
         "!AP21",
         "web-1/web: 1 of its last 2 lines",
     ),
+    (
+        "old lines count where there are no younger ones",
+        |f| {
+            let lines = ["08:00:00", "10:00:01", "10:01:00"];
+            let line = |time: &str| Line {
+                time: format!("2026-11-28T{time}Z").parse().ok(),
+                text: format!("at {time}"),
+            };
+            f.written[0].lines = Ok(lines.map(line).to_vec());
+            f.written[0].stored = Ok(vec!["at 10:00:01".into()]);
+        },
+        "✔AP21",
+        "its last 1 line",
+    ),
     ("Loki is silent", |f| f.written[0].stored = Err("it answers 500".into()), "?AP21", "it answers 500"),
     ("other stores", |f| f.stores = false, "?AP21", "the release has no Loki"),
 ];
