@@ -112,7 +112,7 @@ const ROWS: &[Row] = &[
                 "kube_pod_container_status_last_terminated_reason{job=\"kube-state-metrics\"}",
                 0,
                 Some(true),
-            )
+            );
         },
         "·RA07",
         "it does not hold at present",
