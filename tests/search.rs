@@ -38,6 +38,7 @@ fn main() -> ExitCode {
             Some(store) => {
                 store.put(&corpus());
                 meanings(&*store);
+                words(&*store);
                 hostile(&*store);
                 Ok(Completion::Completed)
             }
@@ -118,6 +119,14 @@ fn corpus() -> Vec<Written> {
         text("list", "[1, 2, 3] list"),
         text("signs", "100% (sure) a+b=c {x} \"quoted\" back\\slash a|b ~tilde ^caret <tag> don't"),
     ];
+    // names that are words of the stores' languages
+    let mut words = serde_json::Map::new();
+    for (number, word) in WORDS.iter().enumerate() {
+        words.insert((*word).to_owned(), json!(format!("value-{number}")));
+    }
+    words.insert("message".to_owned(), json!("words"));
+    words.insert("of".to_owned(), json!(7));
+    all.push(json("words", "info", Value::Object(words)));
     for (number, value) in HOSTILE.iter().enumerate() {
         all.push(json(
             &format!("hostile-{number}"),
@@ -127,6 +136,52 @@ fn corpus() -> Vec<Written> {
     }
     all
 }
+
+/// Names of fields.
+const WORDS: [&str; 42] = [
+    "and",
+    "AND",
+    "bool",
+    "by",
+    "decolorize",
+    "drop",
+    "group_left",
+    "group-right",
+    "ignoring",
+    "ip",
+    "json",
+    "keep",
+    "label_format",
+    "label_replace",
+    "line_format",
+    "logfmt",
+    "of",
+    "offset",
+    "Offset",
+    "on",
+    "or",
+    "pattern",
+    "regexp",
+    "unless",
+    "unpack",
+    "unwrap",
+    "variants",
+    "without",
+    "rate",
+    "sum",
+    "count",
+    "bytes",
+    "sort",
+    "vector",
+    "not",
+    "to",
+    "topk",
+    "inf",
+    "nan",
+    "rate_counter",
+    "true",
+    "by_on",
+];
 
 /// Each is the field of one line.
 const HOSTILE: [&str; 36] = [
@@ -171,7 +226,7 @@ const HOSTILE: [&str; 36] = [
 /// What is typed, what it finds in Loki, and in the others where that differs.
 type Meaning = (&'static str, &'static [&'static str], Option<&'static [&'static str]>);
 
-const MEANINGS: [Meaning; 57] = [
+const MEANINGS: [Meaning; 60] = [
     ("timeout", &["checkout", "json-like", "plain"], None),
     ("TimeOut", &["checkout", "json-like", "plain"], None),
     ("-timeout app=legacy", &["list", "signs"], None),
@@ -233,6 +288,9 @@ const MEANINGS: [Meaning; 57] = [
     ("namespace=shop namespace!=other pod!=shop-* timeout", &["json-like", "plain"], None),
     ("method=OR", &["clash"], None),
     ("method=*", &["clash"], None),
+    (r#"logger=~"\\\\" note="/a/""#, &[], None),
+    ("offset=* on=* json!=x", &["words"], None),
+    ("offset= on= unwrap=\"\" app=legacy", &["json-like", "list", "plain", "signs"], None),
 ];
 
 fn meanings(store: &dyn Store) {
@@ -244,6 +302,33 @@ fn meanings(store: &dyn Store) {
         if found != expected {
             let query = parse(typed).unwrap().in_language(store.language()).unwrap();
             wrong.push(format!("{typed}\n  as {query}\n  finds {found:?}\n  not   {expected:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A field is found by its name, whatever that means in the language of a store.
+fn words(store: &dyn Store) {
+    let own: BTreeSet<String> = ["words".to_owned()].into();
+    let mut wrong = Vec::new();
+    for (number, word) in WORDS.iter().enumerate().filter(|(_, word)| **word != "of") {
+        for typed in [
+            format!("{word}=value-{number}"),
+            format!("{word}=~\"value-{number}|other\""),
+            format!("{word}=value-{number} offset=* {word}!=other"),
+        ] {
+            let found = found(store, &typed);
+            if found != own {
+                wrong.push(format!("{typed} finds {found:?}"));
+            }
+        }
+    }
+    let numbers =
+        if store.language() == Language::LogQl { ["of>6", "-of>7"] } else { ["of=7", "of!=8 of=*"] };
+    for typed in numbers {
+        let found = found(store, typed);
+        if found != own {
+            wrong.push(format!("{typed} finds {found:?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -60,7 +60,7 @@ pub enum SearchOutput {
 }
 
 fn limit(text: &str) -> Result<usize, String> {
-    let most = crate::ops::search::MOST;
+    let most = crate::search::MOST;
     text.parse()
         .ok()
         .filter(|limit| (1..=most).contains(limit))

@@ -11,11 +11,11 @@ use crate::error::{Error, Exit, Result};
 use crate::escape;
 use crate::event::Silent;
 use crate::ops::parse_duration;
-use crate::ops::search::{self, Found, MOST, Options, Reader, Sent, Wanted};
+use crate::ops::search::{self, Found, Options, Reader, Sent, Wanted};
 use crate::search::answer::Line;
 use crate::search::follow::New;
 use crate::search::span::Span;
-use crate::search::{Language, Pattern, Query, Term, Test, parse, shown};
+use crate::search::{Language, MOST, Pattern, Query, Term, Test, parse, shown};
 use crate::ui::{Paint, Ui};
 use crate::words::count;
 

@@ -8,7 +8,7 @@
 use std::fmt::Write;
 
 use super::level::Level;
-use super::{Pattern, Query, Relation, Term, Test, Unsayable};
+use super::{Pattern, Query, Term, Test, Unsayable};
 use crate::escape;
 
 /// Labels of streams that lines of the stack have.
@@ -26,13 +26,42 @@ const TAKEN: [&str; 10] = [
     "service_name",
     "detected_level",
 ];
+/// Words of LogQL, which cannot be names in a comparison, however they are written (`pkg/logql/syntax/lex.go`).
+const WORDS: [&str; 26] = [
+    "and",
+    "bool",
+    "by",
+    "decolorize",
+    "drop",
+    "group_left",
+    "group_right",
+    "ignoring",
+    "ip",
+    "json",
+    "keep",
+    "label_format",
+    "label_replace",
+    "line_format",
+    "logfmt",
+    "of",
+    "offset",
+    "on",
+    "or",
+    "pattern",
+    "regexp",
+    "unless",
+    "unpack",
+    "unwrap",
+    "variants",
+    "without",
+];
 /// Beside a line, as structured metadata.
 const BESIDE: [&str; 2] = ["node", "cut"];
 
 /// The query.
 pub fn query(query: &Query) -> Result<String, Unsayable> {
-    let (mut labels, mut texts, mut beside, mut fields) =
-        (Vec::new(), String::new(), String::new(), String::new());
+    let (mut labels, mut texts, mut beside) = (Vec::new(), String::new(), String::new());
+    let (mut fields, mut renamed) = (String::new(), String::new());
     let (mut exact, mut numbers) = (false, false);
     for term in &query.terms {
         match term {
@@ -56,10 +85,22 @@ pub fn query(query: &Query) -> Result<String, Unsayable> {
             }
             Term::Field { key, test, wanted } => {
                 numbers |= matches!(test, Test::Number(..));
-                let _ = write!(fields, " | {}", compared(&name(key), test, *wanted));
+                let name = name(key);
+                if !WORDS.contains(&name.to_lowercase().as_str()) {
+                    let _ = write!(fields, " | {}", compared(&name, test, *wanted));
+                    continue;
+                }
+                let other = format!("its_{name}");
+                let rename = format!(" | label_format {other}=\"{{{{.{name}}}}}\"");
+                if !renamed.contains(&rename) {
+                    renamed.push_str(&rename);
+                }
+                let _ = write!(renamed, " | {}", compared(&other, test, *wanted));
             }
         }
     }
+    // behind the others, so that no name of an application is taken from them
+    fields.push_str(&renamed);
     if !exact {
         // a selector must demand something that is not empty
         labels.insert(0, "namespace=~\".+\"".to_owned());
@@ -107,6 +148,9 @@ fn level(levels: &[Level], none: bool, wanted: bool) -> String {
         words.extend(["", "unknown"]);
     }
     match (words.as_slice(), wanted) {
+        // none of them: no line is
+        ([], true) => "detected_level=\"\" | detected_level!=\"\"".to_owned(),
+        ([], false) => "detected_level=~\".*\"".to_owned(),
         ([word], true) => format!("detected_level=\"{word}\""),
         ([word], false) => format!("detected_level!=\"{word}\""),
         (_, true) => format!("detected_level=~\"{}\"", words.join("|")),
@@ -137,22 +181,13 @@ fn matcher(key: &str, test: &Test, wanted: bool) -> Result<(&'static str, String
 fn compared(name: &str, test: &Test, wanted: bool) -> String {
     if let Test::Number(relation, number) = test {
         // what is no number is neither above nor below, so the opposite is the opposite relation
-        let relation = if wanted { *relation } else { opposite(*relation) };
+        let relation = if wanted { *relation } else { relation.opposite() };
         return format!("{name} {} {number}", relation.sign());
     }
     match matcher(name, test, wanted) {
         Ok((sign, value)) => format!("{name}{sign}{}", literal(&value)),
         // numbers are above
         Err(_) => String::new(),
-    }
-}
-
-fn opposite(relation: Relation) -> Relation {
-    match relation {
-        Relation::Above => Relation::UpTo,
-        Relation::From => Relation::Below,
-        Relation::Below => Relation::From,
-        Relation::UpTo => Relation::Above,
     }
 }
 

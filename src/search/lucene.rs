@@ -39,7 +39,9 @@ pub fn query(query: &Query) -> Result<String, Unsayable> {
             Term::Level { levels, none, wanted } => {
                 let names: Vec<&str> = levels.iter().map(|level| level.name()).collect();
                 match (names.as_slice(), none) {
-                    ([], _) => ("_exists_:detected_level".to_owned(), !*wanted),
+                    // none of them: no line is
+                    ([], false) => ("*:*".to_owned(), !*wanted),
+                    ([], true) => ("_exists_:detected_level".to_owned(), !*wanted),
                     ([name], _) => (format!("detected_level:{name}"), *wanted),
                     _ => (format!("detected_level:({})", names.join(" OR ")), *wanted),
                 }
@@ -106,13 +108,7 @@ fn field(key: &str, test: &Test, wanted: bool) -> Result<(String, bool), Unsayab
                 });
             }
             // what has no such number is neither above nor below: the opposite is the opposite relation
-            let relation = match (wanted, relation) {
-                (true, relation) => *relation,
-                (false, Relation::Above) => Relation::UpTo,
-                (false, Relation::From) => Relation::Below,
-                (false, Relation::Below) => Relation::From,
-                (false, Relation::UpTo) => Relation::Above,
-            };
+            let relation = if wanted { *relation } else { relation.opposite() };
             (format!("{name}:{}", range(relation, number)), true)
         }
     })

@@ -22,6 +22,9 @@ pub mod span;
 
 pub use parse::{BadQuery, parse};
 
+/// Most lines that are asked for.
+pub const MOST: usize = 100_000;
+
 /// Conditions, all of which must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query {
@@ -98,6 +101,16 @@ impl Relation {
             Self::From => ">=",
             Self::Below => "<",
             Self::UpTo => "<=",
+        }
+    }
+
+    /// The one that holds of a number when this does not.
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::Above => Self::UpTo,
+            Self::From => Self::Below,
+            Self::Below => Self::From,
+            Self::UpTo => Self::Above,
         }
     }
 }

@@ -264,7 +264,18 @@ fn level(value: &Value, relation: Option<Relation>, regex: bool, wanted: bool) -
     let known = |levels: Vec<Level>| if levels.is_empty() { Err(unknown()) } else { Ok(levels) };
     let of_all = |levels| Ok(Term::Level { levels, none: false, wanted });
     if let Some(relation) = relation {
-        return of_all(Level::of(text).ok_or_else(unknown)?.related(relation));
+        let levels = Level::of(text).ok_or_else(unknown)?.related(relation);
+        if levels.is_empty() {
+            let side = if relation == Relation::Above { "above" } else { "below" };
+            return Err(BadQuery::new(
+                format!("level{}{text}: there is no level {side} {text}", relation.sign()),
+                format!(
+                    "level{}={text} is {text} itself, level= finds lines without a level",
+                    relation.sign()
+                ),
+            ));
+        }
+        return of_all(levels);
     }
     if regex {
         let regex = expression(text, true)?;

@@ -49,12 +49,21 @@ fn plain(text: &str) -> String {
 pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if r##".?+*|{}[]()"\#@&<>~^$-"##.contains(c) {
-            out.push('\\');
+        match c {
+            // at the end of an expression it would take the `/` behind it with it, and all up to the next one
+            '\\' => out.push_str("[\\\\]"),
+            c => sign(c, &mut out),
         }
-        out.push(c);
     }
     out
+}
+
+/// A character that stands for itself, also in a class.
+fn sign(c: char, out: &mut String) {
+    if r##".?+*|{}[]()"\#@&<>~^$-"##.contains(c) {
+        out.push('\\');
+    }
+    out.push(c);
 }
 
 /// Does what is written stand at the beginning, at the end of the whole?
@@ -138,10 +147,10 @@ fn class(class: &Class, out: &mut String) -> Result<(), String> {
     }
     out.push('[');
     for (start, end) in ranges {
-        out.push_str(&quoted(start.encode_utf8(&mut [0; 4])));
+        sign(start, out);
         if end > start {
             out.push('-');
-            out.push_str(&quoted(end.encode_utf8(&mut [0; 4])));
+            sign(end, out);
         }
     }
     out.push(']');

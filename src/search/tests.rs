@@ -65,6 +65,21 @@ fn each_condition_in_both_languages() {
         ("-duration>1000", format!(r#"{ALL}{JSON} | duration <= 1000 | __error__="""#), "duration:<=1000"),
         ("status<-1", format!(r#"{ALL}{JSON} | status < -1 | __error__="""#), "status:{* TO -1}"),
         ("method=OR", format!(r#"{ALL}{JSON} | method="OR""#), r#"method:"OR""#),
+        (
+            "offset=5",
+            format!(r#"{ALL}{JSON} | label_format its_offset="{{{{.offset}}}}" | its_offset="5""#),
+            "fields.offset:5",
+        ),
+        (
+            "on=* On!=a x=1 on=b*",
+            format!(
+                r#"{ALL}{JSON} | x="1" | label_format its_on="{{{{.on}}}}" | its_on!="" | label_format its_On="{{{{.On}}}}" | its_On!="a" | its_on=~"b.*""#
+            ),
+            "_exists_:fields.on AND NOT fields.On:a AND fields.x:1 AND fields.on:b*",
+        ),
+        (r#"x=~"a\\\\""#, format!(r#"{ALL}{JSON} | x=~"a\\\\""#), r"fields.x:/a[\\]/"),
+        (r#"x=~"[\\\\/]""#, format!(r#"{ALL}{JSON} | x=~"[\\\\/]""#), r"fields.x:/[\/\\]/"),
+        (r"x=<\*", format!(r#"{ALL}{JSON} | x=~"<\\\\.*""#), r"fields.x:/\<[\\].*/"),
         ("x=a<*", format!(r#"{ALL}{JSON} | x=~"a<.*""#), r"fields.x:/a\<.*/"),
     ] {
         assert_eq!(logql(typed), in_logql, "{typed}");
@@ -91,6 +106,10 @@ fn mistakes_are_said_with_a_way_out() {
         ("duration>fast", "duration>fast: \"fast\" is no number"),
         ("level=loud", "\"loud\" is no level"),
         ("level=~nothing", "\"nothing\" is no level"),
+        ("level>fatal", "level>fatal: there is no level above fatal"),
+        ("-level>fatal", "level>fatal: there is no level above fatal"),
+        ("level<trace", "level<trace: there is no level below trace"),
+        ("-level<finest", "level<finest: there is no level below finest"),
         ("x=~a(b", "\"a(b\" is not a regular expression: unclosed group"),
         ("x=~a)|(b", "\"a)|(b\" is not a regular expression: unopened group"),
         ("\"\"", "an empty text is in every line"),
@@ -118,6 +137,34 @@ fn mistakes_are_said_with_a_way_out() {
         ("labels.tier=web", Language::LogQl, "labels.tier: Loki has no labels of pods"),
     ] {
         assert_eq!(parse(typed).unwrap().in_language(language).unwrap_err().why, why, "{typed}");
+    }
+}
+
+/// Which nobody can type, but a condition that is none of the levels must not become one without a level.
+#[test]
+fn none_of_the_levels_is_no_line() {
+    for (wanted, in_logql, in_lucene) in [
+        (true, r#"detected_level="" | detected_level!="""#, "NOT *:*"),
+        (false, r#"detected_level=~".*""#, "*:*"),
+    ] {
+        let query = Query { terms: vec![Term::Level { levels: Vec::new(), none: false, wanted }] };
+        assert_eq!(query.in_language(Language::LogQl).unwrap(), format!("{ALL} | {in_logql}"));
+        assert_eq!(query.in_language(Language::Lucene).unwrap(), in_lucene);
+    }
+}
+
+/// What stands before the `/` that ends an expression never takes it with it.
+#[test]
+fn an_expression_for_lucene_ends_where_it_ends() {
+    for typed in
+        [r#"a=~"x\\\\" b="p/q""#, r#"a=<\* b="p/q""#, r#"a=~"[a\\\\]" b="p/q""#, r#"a=~"x\\\\/" b="p/q""#]
+    {
+        let query = lucene(typed);
+        // as the store reads it: as far as possible, in which `\/` is one sign
+        let token = Regex::new(r"/(?:\\/|[^/])*/").unwrap();
+        let read = token.find(&query).unwrap().as_str();
+        let (expression, _) = query.split_once(" AND ").unwrap();
+        assert!(expression.ends_with(read), "{query} is read as {read}");
     }
 }
 

@@ -137,6 +137,18 @@ impl Loki {
 
     /// Stores a line of a pod.
     pub fn push(&self, pod: &str, time: i128, line: &str) {
+        self.lock().keep(Entry::of(pod, time, line.to_owned()));
+    }
+
+    /// Stores lines of a pod, all of which are new.
+    pub fn push_many(&self, pod: &str, lines: impl IntoIterator<Item = (i128, String)>) {
+        let entries = lines.into_iter().map(|(time, line)| Entry::of(pod, time, line));
+        self.lock().entries.extend(entries);
+    }
+}
+
+impl Entry {
+    fn of(pod: &str, time: i128, line: String) -> Self {
         let labels = [
             ("namespace", "shop"),
             ("pod", pod),
@@ -145,7 +157,7 @@ impl Loki {
             ("stream", "stdout"),
         ];
         let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        self.lock().keep(Entry { labels, beside: Labels::new(), time, line: line.to_owned() });
+        Self { labels, beside: Labels::new(), time, line }
     }
 }
 
@@ -289,6 +301,36 @@ impl Shared {
 const SECOND: i128 = 1_000_000_000;
 const ERROR: &str = "__error__";
 
+/// Words that are no names.
+const RESERVED: [&str; 26] = [
+    "and",
+    "bool",
+    "by",
+    "decolorize",
+    "drop",
+    "group_left",
+    "group_right",
+    "ignoring",
+    "ip",
+    "json",
+    "keep",
+    "label_format",
+    "label_replace",
+    "line_format",
+    "logfmt",
+    "of",
+    "offset",
+    "on",
+    "or",
+    "pattern",
+    "regexp",
+    "unless",
+    "unpack",
+    "unwrap",
+    "variants",
+    "without",
+];
+
 /// What is counted, and over how many seconds.
 fn counted(text: &str) -> Option<(&str, i128)> {
     let inner = text.strip_prefix("sum(count_over_time(")?.strip_suffix("]))")?;
@@ -369,6 +411,8 @@ enum Stage {
     Line(Condition),
     Json,
     Drop(Vec<String>),
+    /// A label as another one.
+    Format(String, String),
     /// A filter of labels.
     Label(String, Condition),
 }
@@ -520,12 +564,24 @@ impl Parser<'_> {
         let name = self.name()?;
         match name.as_str() {
             "json" => return Ok(Stage::Json),
+            "label_format" => {
+                let name = self.name()?;
+                if !self.takes("=") {
+                    return Err("syntax error: expecting =".to_owned());
+                }
+                let template = self.string()?;
+                let other = template.strip_prefix("{{.").and_then(|rest| rest.strip_suffix("}}"));
+                return Ok(Stage::Format(name, other.ok_or("a template of another kind")?.to_owned()));
+            }
             "drop" => {
                 let mut names = vec![self.name()?];
                 while self.takes(",") {
                     names.push(self.name()?);
                 }
                 return Ok(Stage::Drop(names));
+            }
+            word if RESERVED.contains(&word.to_lowercase().as_str()) => {
+                return Err(format!("syntax error: unexpected {word}"));
             }
             _ => {}
         }
@@ -581,6 +637,10 @@ impl Query {
                         labels.insert(ERROR.to_owned(), "JSONParserErr".to_owned());
                     }
                 },
+                Stage::Format(name, other) => {
+                    let value = labels.get(other).cloned().unwrap_or_default();
+                    labels.insert(name.clone(), value);
+                }
                 Stage::Drop(names) => names.iter().for_each(|name| drop(labels.remove(name))),
                 Stage::Label(name, Condition::Number(sign, number)) => {
                     // past every comparison of numbers
