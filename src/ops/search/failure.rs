@@ -41,56 +41,174 @@ pub fn overdue(store: &Store, seconds: u64) -> Trouble {
 const LESS: &str =
     "ask for less: a shorter --since, or --app, --in and --pod, which leave fewer streams to read";
 
+/// What an answer is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// The tenant is missing.
+    Tenant,
+    /// The login is missing, wrong, or not allowed.
+    Login,
+    /// The query is not understood.
+    Query,
+    /// More lines were asked for at once than it gives.
+    Entries,
+    /// The query is too large for its limits.
+    Large,
+    /// There is no such data stream.
+    NoStream,
+    /// The address is that of something else.
+    Elsewhere,
+    /// It has others to answer.
+    Busy,
+    /// It had too little time.
+    Time,
+    /// It is starting, or broken.
+    NotReady,
+    /// Anything else.
+    Other,
+}
+
+impl Cause {
+    /// By the status and what the store's kind says beside it.
+    fn of(kind: Kind, status: u16, body: &str) -> Self {
+        let own = match kind {
+            Kind::Loki => Self::of_loki(status, body),
+            Kind::OpenSearch | Kind::Elasticsearch => Self::of_types(&types(body)),
+        };
+        own.unwrap_or(match status {
+            401 | 403 => Self::Login,
+            404 => Self::Elsewhere,
+            429 => Self::Busy,
+            408 | 504 => Self::Time,
+            502 | 503 => Self::NotReady,
+            _ => Self::Other,
+        })
+    }
+
+    /// Loki says a sentence and no more (`pkg/util/server/error.go`): those that it begins with.
+    fn of_loki(status: u16, body: &str) -> Option<Self> {
+        let said = body.trim();
+        // handed on between its parts
+        let said = said
+            .strip_prefix("rpc error: ")
+            .and_then(|rest| rest.split_once("desc = "))
+            .map_or(said, |(_, said)| said);
+        let begins = |sentences: &[&str]| sentences.iter().any(|sentence| said.starts_with(sentence));
+        Some(match status {
+            400 | 401 if said == "no org id" => Self::Tenant,
+            400 if begins(&["parse error", "pipeline error"]) => Self::Query,
+            400 | 422 if begins(&["max entries limit"]) => Self::Entries,
+            400 | 422 if begins(&TOO_LARGE) => Self::Large,
+            500..=504 if begins(&["context deadline exceeded", "request timed out"]) => Self::Time,
+            _ => return None,
+        })
+    }
+
+    /// The others say the type of each error.
+    fn of_types(types: &[String]) -> Option<Self> {
+        let one_of = |known: &[&str]| types.iter().any(|kind| known.contains(&kind.as_str()));
+        let all: [(&[&str], Self); 6] = [
+            (&["index_not_found_exception"], Self::NoStream),
+            (&["security_exception"], Self::Login),
+            // what is within says more than what is around it
+            (
+                &[
+                    "too_many_clauses",
+                    "too_many_nested_clauses",
+                    "too_many_buckets_exception",
+                    "too_complex_to_determinize_exception",
+                    "circuit_breaking_exception",
+                ],
+                Self::Large,
+            ),
+            (
+                &[
+                    "query_shard_exception",
+                    "parse_exception",
+                    "parsing_exception",
+                    "x_content_parse_exception",
+                    "token_mgr_error",
+                ],
+                Self::Query,
+            ),
+            (
+                &[
+                    "timeout_exception",
+                    "receive_timeout_transport_exception",
+                    "task_cancelled_exception",
+                    "search_timeout_exception",
+                ],
+                Self::Time,
+            ),
+            (&["es_rejected_execution_exception", "rejected_execution_exception"], Self::Busy),
+        ];
+        all.into_iter().find(|(known, _)| one_of(known)).map(|(_, cause)| cause)
+    }
+}
+
+/// How Loki says that a query is too large (`pkg/querier/queryrange/limits.go`, `pkg/logqlmodel/error.go`).
+const TOO_LARGE: [&str; 9] = [
+    "the query would read too many bytes",
+    "query too large to execute on a single querier",
+    "un-shardable query too large",
+    "shard query is too large",
+    "the query time range exceeds the limit",
+    "maximum number of series",
+    "maximum of series",
+    "[interval] value exceeds limit",
+    "limit reached while evaluating the query",
+];
+
+/// The types of all errors in an answer of OpenSearch or Elasticsearch.
+fn types(body: &str) -> Vec<String> {
+    let Some(body) = json::read(body.as_bytes(), 100_000) else { return Vec::new() };
+    let error = &body["error"];
+    let roots = error["root_cause"].as_array().into_iter().flatten();
+    let shards = error["failed_shards"].as_array().into_iter().flatten().map(|shard| &shard["reason"]);
+    let mut left: Vec<&Value> = roots.chain(shards).chain([error]).collect();
+    let mut types = Vec::new();
+    while let Some(error) = left.pop() {
+        types.extend(error["type"].as_str().map(str::to_owned));
+        left.extend(error.get("caused_by"));
+    }
+    types
+}
+
 /// It answered something else than lines.
 pub fn refused(store: &Store, status: u16, body: &str) -> Trouble {
     let said = words(body);
     let name = &store.name;
     let again = matches!(status, 408 | 429 | 500 | 502..=504);
-    let lower = said.to_lowercase();
-    let error = match status {
-        401 if lower.contains("no org id") => Error::failed(format!(
-            "{name} wants to know the tenant: {said}"
-        ))
-        .hint(match store.component.is_empty() {
+    let error = match Cause::of(store.kind, status, body) {
+        Cause::Tenant => Error::failed(format!("{name} wants to know the tenant: {said}")).hint(match store
+            .component
+            .is_empty()
+        {
             false => "loki.tenant says which; it is empty for a Loki without tenants",
             true => "fluentd.outputs: the tenant of this store is missing",
         }),
-        401 | 403 => denied(store, status, &said),
-        400 if lower.contains("parse") || lower.contains("query_shard_exception") => {
-            Error::usage(format!("{name} does not understand the query: {said}"))
-                .hint("--show-query shows it")
-        }
-        400 | 422 if lower.contains("max entries limit") => {
-            Error::failed(format!("{name} gives fewer lines than were asked for: {said}"))
-                .hint("loki.limits.maxEntries raises it; a smaller --limit needs less")
-        }
-        400 | 422
-            if lower.contains("limit") || lower.contains("too many bytes") || lower.contains("range") =>
-        {
-            Error::failed(format!("{name} refuses a query that large: {said}")).hint(LESS)
-        }
-        404 if store.kind != Kind::Loki && lower.contains("index") => {
+        Cause::Login => denied(store, status, &said),
+        Cause::Query => Error::usage(format!("{name} does not understand the query: {said}"))
+            .hint("--show-query shows it"),
+        Cause::Entries => Error::failed(format!("{name} gives fewer lines than were asked for: {said}"))
+            .hint("loki.limits.maxEntries raises it; a smaller --limit needs less"),
+        Cause::Large => Error::failed(format!("{name} refuses a query that large: {said}")).hint(LESS),
+        Cause::NoStream => {
             Error::failed(format!("{name} has no data stream {}: no line has been stored yet", store.index))
                 .hint("kubectl obs status shows whether the setup is done, and whether fluentd delivers")
         }
-        404 => Error::failed(format!(
+        Cause::Elsewhere => Error::failed(format!(
             "{name} answers 404: {} is not {}",
             url::shown(&store.url),
             what(store.kind)
         ))
         .hint("the address is the base, without /loki/api/v1/push or /_bulk behind it"),
-        429 => Error::failed(format!("{name} is busy with other queries: {said}"))
+        Cause::Busy => Error::failed(format!("{name} is busy with other queries: {said}"))
             .hint("try again in a moment, or ask for less: a shorter --since, --app, --in"),
-        500 | 502..=504
-            if lower.contains("deadline exceeded")
-                || lower.contains("timeout")
-                || lower.contains("timed out") =>
-        {
-            Error::failed(format!("{name} ran out of time: {said}")).hint(LESS)
-        }
-        502..=504 => Error::failed(format!("{name} is not ready: {status} {said}"))
+        Cause::Time => Error::failed(format!("{name} ran out of time: {said}")).hint(LESS),
+        Cause::NotReady => Error::failed(format!("{name} is not ready: {status} {said}"))
             .hint("kubectl obs status says what is wrong with it"),
-        _ => Error::failed(format!("{name} answers {status}: {said}")),
+        Cause::Other => Error::failed(format!("{name} answers {status}: {said}")),
     };
     Trouble { error, again }
 }
@@ -261,6 +379,50 @@ mod tests {
             assert!(status == 418 || text.contains("hint: "), "{text}");
             assert!(!text.contains("u:p@"), "{text}");
             assert_eq!(trouble.again, again, "{text}");
+        }
+        // words of a query, or of its fields, are no cause
+        let typed = |kind: &str, reason: &str| {
+            json!({"error": {"type": "search_phase_execution_exception", "root_cause": [{"type": kind, "reason": reason}]}})
+                .to_string()
+        };
+        let (loki, other) = (store("loki", "loki", false), store("opensearch", "opensearch", true));
+        let range = "field [limit] has no range";
+        for (store, status, body, words) in [
+            (&other, 400, typed("illegal_argument_exception", range), "opensearch answers 400: illegal"),
+            (
+                &other,
+                400,
+                typed("mapper_parsing_exception", "cannot parse"),
+                "opensearch answers 400: mapper",
+            ),
+            (&other, 500, typed("null_pointer_exception", "field [timeout]"), "opensearch answers 500: null"),
+            (
+                &other,
+                404,
+                typed("resource_not_found_exception", "no index template"),
+                "opensearch answers 404",
+            ),
+            (&other, 400, typed("too_many_nested_clauses", "maxClauseCount"), "refuses a query that large"),
+            (&other, 503, typed("es_rejected_execution_exception", "queue"), "opensearch is busy"),
+            (&other, 500, typed("task_cancelled_exception", "cancelled"), "opensearch ran out of time"),
+            (&loki, 400, "pipeline error: 'x' for series: '{limit=\"range\"}'".into(), "does not understand"),
+            (&loki, 400, "invalid start: cannot parse the range".into(), "loki answers 400: invalid start"),
+            (&loki, 500, "empty ring of timeouts".into(), "loki answers 500: empty ring"),
+            (
+                &loki,
+                500,
+                "rpc error: code = Unknown desc = context deadline exceeded".into(),
+                "ran out of time",
+            ),
+            (
+                &loki,
+                400,
+                "the query time range exceeds the limit (query length: 9d, limit: 7d)".into(),
+                "that large",
+            ),
+        ] {
+            let text = refused(store, status, &body).error.to_string();
+            assert!(text.contains(words), "{text}");
         }
         let long = refused(&store("loki", "loki", false), 500, &"x".repeat(5_000)).error.to_string();
         assert!(long.len() < 600, "{long}");

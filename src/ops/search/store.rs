@@ -120,7 +120,22 @@ pub fn choose(record: &Record, name: Option<&str>, language: Option<Language>) -
             None => return Err(wrong_language(record, &names)),
         },
     };
-    if speaks(&found) { Ok(found) } else { Err(wrong_language(record, &[found.name])) }
+    if !speaks(&found) {
+        return Err(wrong_language(record, &[found.name]));
+    }
+    own_secrets(record, &found)?;
+    Ok(found)
+}
+
+/// Objects of a bundle say where a store is and what it wants to see: nothing of other namespaces is sent there.
+fn own_secrets(record: &Record, store: &Store) -> Result<()> {
+    let own = [&record.namespace, &record.node_namespace].contains(&&store.namespace);
+    let Some(key) = store.keys.values().next().filter(|_| !own) else { return Ok(()) };
+    let error = Error::failed(format!(
+        "store {} names secret {}/{}, and release {} has its secrets in {} and {} alone",
+        store.name, store.namespace, key.name, record.release, record.namespace, record.node_namespace
+    ));
+    Err(error.hint("its bundle must put the secret there; of no other namespace is anything sent to a store"))
 }
 
 fn wrong_language(record: &Record, names: &[String]) -> Error {
@@ -151,7 +166,7 @@ mod tests {
     #[test]
     fn the_releases_own_come_first_and_languages_decide() {
         let record = record(&json!([
-            {"name": "central", "type": "loki", "url": "https://l", "keys": {"token": {"name": "s", "key": "k"}}},
+            {"name": "central", "type": "loki", "url": "https://l", "namespace": "o", "keys": {"token": {"name": "s", "key": "k"}}},
             {"name": "opensearch", "type": "opensearch", "url": "http://o", "component": "opensearch", "index": "obs-logs"},
         ]));
         let chosen = |name, language| choose(&record, name, language).map(|store| store.name);
@@ -167,5 +182,26 @@ mod tests {
         assert!(wrong.contains("understands this language: central"), "{wrong}");
         let off = choose(&self::record(&json!([])), None, None).unwrap_err().to_string();
         assert!(off.contains("no store is on") && off.contains("loki.enabled=true"), "{off}");
+    }
+
+    #[test]
+    fn secrets_of_other_namespaces_are_sent_nowhere() {
+        let store = |namespace: &str, what: &str| {
+            let keys = json!({what: {"name": "s", "key": "k"}});
+            let stores = json!([{"name": "l", "type": "loki", "url": "http://elsewhere", "namespace": namespace, "keys": keys}]);
+            choose(&record(&stores), None, None)
+        };
+        for what in ["username", "password", "token", "ca"] {
+            assert!(store("o", what).is_ok() && store("o-node", what).is_ok());
+            for other in ["kube-system", "", "o-nod"] {
+                let refused = store(other, what).unwrap_err().to_string();
+                let words = format!(
+                    "store l names secret {other}/s, and release obs has its secrets in o and o-node alone"
+                );
+                assert!(refused.contains(&words) && refused.contains("hint: "), "{refused}");
+            }
+        }
+        let open = json!([{"name": "l", "type": "loki", "url": "http://elsewhere", "namespace": "other"}]);
+        assert!(choose(&record(&open), None, None).is_ok(), "it names none");
     }
 }
