@@ -142,7 +142,7 @@ pub fn of_documents(answer: &Value) -> Vec<Line> {
             level => level,
         };
         Some(Line {
-            time: document["@timestamp"].as_str()?.parse().ok()?,
+            time: time_of(&document["@timestamp"])?,
             namespace: text("/kubernetes/namespace_name"),
             pod: text("/kubernetes/pod_name"),
             container: text("/kubernetes/container_name"),
@@ -155,6 +155,14 @@ pub fn of_documents(answer: &Value) -> Vec<Line> {
         })
     })
     .collect()
+}
+
+/// As the stack writes it, or as stores take it from others: milliseconds.
+fn time_of(value: &Value) -> Option<Timestamp> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        number => Timestamp::from_millisecond(number.as_i64()?).ok(),
+    }
 }
 
 /// How many there are of the lines in an answer of OpenSearch or Elasticsearch.

@@ -19,6 +19,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial::api("search::lines_are_found_cut_and_counted", found),
         trial::api("search::what_a_store_refuses_is_told_with_a_way_on", refused),
         trial::api("search::a_follow_loses_and_doubles_no_line", followed),
+        trial::api("search::a_follow_shows_what_a_collector_held_back", backlog),
+        trial::api("search::a_follow_takes_what_is_too_much_for_one_look_bit_by_bit", flood),
         trial::api("search::a_store_with_tls_needs_its_authority", authority),
         trial::node("search::a_store_in_the_cluster_is_reached_by_a_port_forward", inside),
         trial::api("search::without_a_store_it_says_how_to_get_one", off),
@@ -258,7 +260,9 @@ fn followed(env: &Env) {
     }
     assert_eq!(lines(&output.stdout, "before"), 10, "the last ten: {output}");
     assert!(output.stderr.contains("; it is asked again"), "{}", output.stderr);
-    assert!(output.stderr.contains("central answers again; nothing was left out"), "{}", output.stderr);
+    let again = "central answers again; lines that reach it late are looked for back to ";
+    assert!(output.stderr.contains(again), "{}", output.stderr);
+    assert!(!output.stderr.contains("left out"), "{}", output.stderr);
 
     // for programs
     let running = env.obs(["search", "-f", "before", "-o", "json"]).start();
@@ -274,6 +278,56 @@ fn followed(env: &Env) {
     // a store that refuses for good
     loki.always(Some(Fault::Says(400, "parse error at line 1, col 1".into())));
     search(env, &["-f"]).ends(2).says("central does not understand the query");
+}
+
+/// What a collector held back in an outage of the store comes with times of long ago.
+fn backlog(env: &Env) {
+    let loki = Loki::start();
+    small(env, &loki);
+    let running = env.obs(["search", "-f", "end", "--since=1h", "--limit=5"]).start();
+    let lines = |text: &str, word: &str| text.lines().filter(|line| line.contains(word)).count();
+    eventually(Duration::from_secs(20), || match running.said().contains("following central") {
+        true => Ok(()),
+        false => Err(running.said()),
+    });
+    loki.always(Some(Fault::Says(503, "no".into())));
+    eventually(Duration::from_secs(20), || match running.said().contains("; it is asked again") {
+        true => Ok(()),
+        false => Err(running.said()),
+    });
+    loki.always(None);
+    // the newest of them within three minutes
+    let start = now() - 20 * 60 * SECOND;
+    for number in 0..200 {
+        loki.push("shop-0", start + number * 6 * SECOND, &format!("held {number} end"));
+    }
+    eventually(Duration::from_secs(60), || match lines(&running.printed(), "held") {
+        200 => Ok(()),
+        other => Err(format!("{other} lines: {}", running.said())),
+    });
+    running.interrupt();
+    let output = running.wait().ends(130);
+    assert!(output.stderr.contains("or more until they are in central"), "{}", output.stderr);
+}
+
+/// More than one look gives: all of it comes, and it is said.
+fn flood(env: &Env) {
+    let loki = Loki::start();
+    small(env, &loki);
+    let running = env.obs(["search", "-f", "end", "-o", "json"]).start();
+    eventually(Duration::from_secs(20), || match loki.asked().len() {
+        0..3 => Err("not yet".to_owned()),
+        _ => Ok(()),
+    });
+    let start = now();
+    loki.push_many("shop-0", (0..25_000).map(|number| (start + number, format!("{number} end"))));
+    eventually(Duration::from_secs(120), || match running.printed().lines().count() {
+        25_000 => Ok(()),
+        other => Err(format!("{other} lines")),
+    });
+    running.interrupt();
+    let output = running.wait().ends(130);
+    assert!(output.stderr.contains("central has more than 20000 lines"), "{}", output.stderr);
 }
 
 fn authority(env: &Env) {

@@ -9,7 +9,7 @@ mod store;
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{Context, components};
@@ -20,13 +20,16 @@ use crate::search::histogram::Histogram;
 use crate::search::span::Span;
 use crate::search::{Language, Query};
 use failure::Trouble;
+use page::{Pages, Told};
 use server::Server;
 use store::Store;
 
-/// Most lines that are asked for.
-pub const MOST: usize = 100_000;
-/// How long lines wait for their histogram.
+/// How long lines wait for their histogram, and for their number.
 const VOLUME: Duration = Duration::from_secs(20);
+/// About so many lines at most are asked for by one look of somebody who follows.
+const LOOK: usize = 20_000;
+/// After how long it is told again that lines take long.
+const SAID_AGAIN: SignedDuration = SignedDuration::from_mins(30);
 /// Time between two looks of somebody who follows.
 const LOOK_EVERY: Duration = Duration::from_millis(1_000);
 /// The first and the longest pause after a look that failed.
@@ -144,11 +147,11 @@ async fn prepare(ctx: &Context<'_>, options: &Options) -> Result<(Store, Sent)> 
 pub async fn search(ctx: &Context<'_>, options: &Options) -> Result<Found> {
     let (store, sent) = prepare(ctx, options).await?;
     let server = Server::of(ctx, &store, &sent.query).await?;
-    let volume = tokio::time::timeout(VOLUME, server.volume(options.span, options.steps));
+    let volume = in_time(server.volume(options.span, options.steps));
     let (page, volume) = tokio::join!(page::newest(&server, options.span, options.limit), volume);
     let page = page.map_err(|trouble: Trouble| trouble.error)?;
     // a part that is missing is no reason to keep the rest
-    let (histogram, said) = volume.ok().flatten().unwrap_or_default();
+    let (histogram, said) = volume.flatten().unwrap_or_default();
     let mut lines = page.lines;
     let truncated = lines.len() > options.limit;
     lines.truncate(options.limit);
@@ -156,68 +159,132 @@ pub async fn search(ctx: &Context<'_>, options: &Options) -> Result<Found> {
         false if page.gap.is_none() => u64::try_from(lines.len()).ok(),
         _ => match said {
             Some(said) => Some(said),
-            None => server.count(options.span).await.ok(),
+            None => in_time(server.count(options.span)).await.and_then(std::result::Result::ok),
         },
     };
     let Span { from, until } = options.span;
     Ok(Found { sent, from, until, total, truncated, histogram, gap: page.gap, lines })
 }
 
+/// What is there without being waited for for long. None: it is not.
+async fn in_time<T>(question: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(VOLUME, question).await.ok()
+}
+
 /// What comes, after the last lines that are there. It does not end by itself.
 pub async fn follow(ctx: &Context<'_>, options: &Options, reader: &mut dyn Reader) -> Result<()> {
     let (store, sent) = prepare(ctx, options).await?;
     let server = Server::of(ctx, &store, &sent.query).await?;
-    let begun = Timestamp::now();
-    let span = Span { until: begun, ..options.span };
+    let span = Span { until: Timestamp::now(), ..options.span };
     let first = page::newest(&server, span, options.limit).await.map_err(|trouble| trouble.error)?;
     reader.begins(&sent);
-    let mut lines = first.lines;
-    let cut = lines.len() > options.limit;
-    lines.truncate(options.limit);
-    // what was cut off is older than what is wanted
-    let begin = match lines.last() {
-        Some(oldest) if cut => oldest.time,
-        _ => span.from,
-    };
-    let mut follow = Follow::new(begin);
-    let shown = follow.take(lines, begun);
-    reader.lines(&shown);
-    let (mut pause, mut troubled, mut lagging) = (PAUSES.0, false, false);
+    if let Some(gap) = first.gap {
+        reader.note(&gap);
+    }
+    let (mut follow, lines) = Follow::after(span, first.lines, options.limit);
+    reader.lines(&lines);
+    let mut said = Said { store: &sent.store, failing: false, behind: false, slow: None };
+    let mut pause = PAUSES.0;
     loop {
-        tokio::time::sleep(if troubled { pause } else { LOOK_EVERY }).await;
+        if said.failing {
+            tokio::time::sleep(pause).await;
+        } else if !follow.goes_on() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        let answer = look(&server, &mut follow, &mut said, reader).await;
         let now = Timestamp::now();
-        match page::oldest(&server, follow.next(now)).await {
-            Ok(page) => {
-                if troubled {
-                    reader.note(&format!("{} answers again; nothing was left out", sent.store));
-                }
-                (pause, troubled) = (PAUSES.0, false);
-                if let Some(gap) = page.gap {
-                    reader.note(&gap);
-                }
-                let new = follow.take(page.lines, now);
-                let lag = Follow::lag(&new, now);
-                if let (Some(lag), false) = (lag, lagging) {
-                    reader.note(&format!(
-                        "lines are in {} {} after they were written; kubectl logs shows those of one pod at once",
-                        sent.store,
-                        crate::readiness::spans::rough(lag.as_secs())
-                    ));
-                }
-                if !new.is_empty() {
-                    lagging = lag.is_some();
-                }
-                reader.lines(&new);
+        match answer {
+            Ok(whole) => {
+                pause = PAUSES.0;
+                let lag = follow.answered(whole, now);
+                said.answered(&follow, lag, now, reader);
             }
             Err(trouble) if trouble.again => {
-                if troubled {
+                follow.failed(now);
+                if said.failing {
                     pause = (pause * 2).min(PAUSES.1);
                 } else {
                     reader.note(&format!("{}; it is asked again", trouble.error.message()));
                 }
-                troubled = true;
+                said.failing = true;
             }
             Err(trouble) => return Err(trouble.error),
         }
     }
 }
+
+/// Asks once, for not more than a number of lines: each page is told as it comes. Were they all?
+async fn look(
+    pages: &impl Pages,
+    follow: &mut Follow,
+    said: &mut Said<'_>,
+    reader: &mut dyn Reader,
+) -> Result<bool, Trouble> {
+    let now = Timestamp::now();
+    let span = follow.next(now);
+    let mut edge = None;
+    let whole = page::oldest(pages, span, LOOK, |told| match told {
+        Told::Lines(lines, end) => {
+            reader.lines(&follow.take(lines, end, now));
+            edge = end;
+        }
+        Told::Gap(text) => reader.note(&text),
+    })
+    .await?;
+    said.looked(follow, whole, edge, reader);
+    Ok(whole)
+}
+
+/// What a person has been told beside the lines.
+struct Said<'s> {
+    store: &'s str,
+    /// The store does not answer.
+    failing: bool,
+    /// There are more lines than one look gives.
+    behind: bool,
+    /// When it was told that lines take long.
+    slow: Option<Timestamp>,
+}
+
+impl Said<'_> {
+    fn looked(&mut self, follow: &Follow, whole: bool, edge: Option<Timestamp>, reader: &mut dyn Reader) {
+        if follow.looks_back() {
+            return;
+        }
+        if let (false, false, Some(edge)) = (whole, self.behind, edge) {
+            reader.note(&format!(
+                "{} has more than {LOOK} lines that were not shown yet: they follow from {edge:.0} on, the oldest first",
+                self.store
+            ));
+        }
+        self.behind = !whole;
+    }
+
+    fn answered(
+        &mut self,
+        follow: &Follow,
+        lag: Option<SignedDuration>,
+        now: Timestamp,
+        reader: &mut dyn Reader,
+    ) {
+        if std::mem::take(&mut self.failing) {
+            reader.note(&format!(
+                "{} answers again; lines that reach it late are looked for back to {:.0}",
+                self.store,
+                follow.back_to()
+            ));
+        }
+        let again = self.slow.is_none_or(|told| now.duration_since(told) > SAID_AGAIN);
+        if let (Some(lag), true) = (lag, again) {
+            self.slow = Some(now);
+            reader.note(&format!(
+                "some lines take {} or more until they are in {}; kubectl logs shows those of one pod at once",
+                crate::readiness::spans::rough(lag.as_secs()),
+                self.store
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

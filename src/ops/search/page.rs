@@ -20,7 +20,16 @@ pub trait Pages {
     const SIZES: (usize, usize);
 
     /// Not more than so many lines of a time, the newest or the oldest.
-    async fn page(&self, span: Span, order: Order, size: usize) -> Result<Vec<Line>, Trouble>;
+    async fn page(&self, span: Span, order: Order, size: usize) -> Result<Page, Trouble>;
+}
+
+/// What a store gave at once.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Page {
+    /// The lines that can be read.
+    pub lines: Vec<Line>,
+    /// How many it gave, with those that cannot.
+    pub given: usize,
 }
 
 /// Lines, and what is missing among them.
@@ -34,72 +43,149 @@ pub struct Pile {
 
 /// The newest lines of a time, newest first: one more than the limit, where there are more.
 pub async fn newest(pages: &impl Pages, span: Span, limit: usize) -> Result<Pile, Trouble> {
-    let mut pile = collect(pages, span, Order::Newest, limit + 1).await?;
+    let mut pile = Pile::default();
+    let mut walk = Walk::new(pages, span, Order::Newest);
+    while pile.lines.len() <= limit {
+        let Some(lines) = walk.next(limit + 1 - pile.lines.len()).await? else { break };
+        pile.lines.extend(lines);
+    }
+    pile.lines.truncate(limit + 1);
+    pile.gap = walk.gap;
     // those of one moment in the order in which they were written
     pile.lines.sort_by_key(|line| Reverse(line.order()));
     Ok(pile)
 }
 
-/// All lines of a time, the oldest first.
-pub async fn oldest(pages: &impl Pages, span: Span) -> Result<Pile, Trouble> {
-    collect(pages, span, Order::Oldest, usize::MAX).await
+/// What somebody gets who reads the lines of a time from the oldest on.
+pub enum Told {
+    /// Lines; and where they end, if there are more behind them.
+    Lines(Vec<Line>, Option<Timestamp>),
+    /// What is missing, in words.
+    Gap(String),
 }
 
-async fn collect<P: Pages>(pages: &P, mut span: Span, order: Order, most: usize) -> Result<Pile, Trouble> {
-    let (usual, largest) = P::SIZES;
-    let mut size = usual;
-    let mut seen = HashSet::new();
-    let mut pile = Pile::default();
-    while span.from < span.until && pile.lines.len() < most {
-        let wanted = size.min(most.saturating_sub(pile.lines.len()).saturating_add(seen.len()));
-        let page = pages.page(span, order, wanted).await?;
-        let full = page.len() >= wanted;
-        let edge: Option<Timestamp> = match order {
-            Order::Newest => page.iter().map(|line| line.time).min(),
-            Order::Oldest => page.iter().map(|line| line.time).max(),
-        };
-        pile.lines.extend(page.into_iter().filter(|line| seen.insert(line.id)));
-        let (Some(edge), true) = (edge, full) else { break };
-        let next = match order {
-            Order::Newest => Span { until: edge + MOMENT, ..span },
-            Order::Oldest => Span { from: edge, ..span },
-        };
-        if next != span {
-            (span, size) = (next, usual);
-        } else if size < largest {
-            // more lines of one moment than a page has
-            size = (size * 2).min(largest);
-        } else {
-            pile.gap = Some(format!(
-                "more than {largest} lines were written at {edge}: the store does not give all of them"
-            ));
-            span = match order {
-                Order::Newest => Span { until: edge, ..span },
-                Order::Oldest => Span { from: edge + MOMENT, ..span },
-            };
-            size = usual;
+/// Lines of a time, the oldest first, each page as it comes: all, or about so many. Were it all?
+pub async fn oldest(
+    pages: &impl Pages,
+    span: Span,
+    most: usize,
+    mut tell: impl FnMut(Told),
+) -> Result<bool, Trouble> {
+    let mut walk = Walk::new(pages, span, Order::Oldest);
+    let mut number = 0;
+    while let Some(lines) = walk.next(usize::MAX).await? {
+        number += lines.len();
+        tell(Told::Lines(lines, walk.edge()));
+        if let Some(gap) = walk.gap.take() {
+            tell(Told::Gap(gap));
+        }
+        if number >= most && walk.edge().is_some() {
+            return Ok(false);
         }
     }
-    pile.lines.truncate(most);
-    Ok(pile)
+    Ok(true)
+}
+
+/// Page after page.
+struct Walk<'a, P> {
+    pages: &'a P,
+    /// What is left of the time.
+    left: Option<Span>,
+    order: Order,
+    size: usize,
+    seen: HashSet<u128>,
+    gap: Option<String>,
+}
+
+impl<'a, P: Pages> Walk<'a, P> {
+    fn new(pages: &'a P, span: Span, order: Order) -> Self {
+        let left = (span.from < span.until).then_some(span);
+        Self { pages, left, order, size: P::SIZES.0, seen: HashSet::new(), gap: None }
+    }
+
+    /// Where the next page begins.
+    fn edge(&self) -> Option<Timestamp> {
+        self.left.map(|span| if self.order == Order::Newest { span.until } else { span.from })
+    }
+
+    /// Lines that were not in a page before; not more are needed. None: there is none left.
+    async fn next(&mut self, most: usize) -> Result<Option<Vec<Line>>, Trouble> {
+        let Some(span) = self.left else { return Ok(None) };
+        let (usual, largest) = P::SIZES;
+        // of the moment at which it begins some are known already
+        let wanted = self.size.min(most.saturating_add(self.seen.len()));
+        let page = self.pages.page(span, self.order, wanted).await?;
+        let times = page.lines.iter().map(|line| line.time);
+        let edge: Option<Timestamp> = match self.order {
+            Order::Newest => times.min(),
+            Order::Oldest => times.max(),
+        };
+        let lines: Vec<Line> = page.lines.into_iter().filter(|line| self.seen.insert(line.id)).collect();
+        self.left = None;
+        if page.given < wanted {
+            return Ok(Some(lines));
+        }
+        let next = edge.map(|edge| match self.order {
+            Order::Newest => Span { until: (edge + MOMENT).min(span.until), ..span },
+            Order::Oldest => Span { from: edge.max(span.from), ..span },
+        });
+        let next = next.unwrap_or(span);
+        if next != span {
+            (self.left, self.size) = (Some(next), usual);
+            return Ok(Some(lines));
+        }
+        if self.size < largest {
+            // more lines of one moment than a page has
+            (self.left, self.size) = (Some(span), (self.size * 2).min(largest));
+            return Ok(Some(lines));
+        }
+        let Some(edge) = edge else {
+            self.gap = Some(format!(
+                "more than {largest} lines one after the other have no time that can be read: what is behind them is missing"
+            ));
+            return Ok(Some(lines));
+        };
+        self.gap = Some(format!(
+            "more than {largest} lines were written at {edge}: the store does not give all of them"
+        ));
+        let next = match self.order {
+            Order::Newest => Span { until: edge, ..span },
+            Order::Oldest => Span { from: edge + MOMENT, ..span },
+        };
+        (self.left, self.size) = ((next.from < next.until).then_some(next), usual);
+        Ok(Some(lines))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use proptest::prelude::*;
 
     use super::*;
 
-    /// A store with these lines.
-    struct Memory(Vec<Line>);
+    /// A store with these lines, of which a page fails.
+    struct Memory {
+        lines: Vec<Line>,
+        asked: Cell<usize>,
+        fails_at: usize,
+    }
+
+    /// A line that is given and cannot be read.
+    const UNREADABLE: &str = "no time";
 
     impl Pages for Memory {
         const SIZES: (usize, usize) = (4, 16);
 
-        async fn page(&self, span: Span, order: Order, size: usize) -> Result<Vec<Line>, Trouble> {
+        async fn page(&self, span: Span, order: Order, size: usize) -> Result<Page, Trouble> {
             assert!(size <= 16);
+            if self.asked.replace(self.asked.get() + 1) == self.fails_at {
+                let error = crate::error::Error::failed("no");
+                return Err(Trouble { error, again: true });
+            }
             let mut lines: Vec<Line> = self
-                .0
+                .lines
                 .iter()
                 .filter(|line| span.from <= line.time && line.time < span.until)
                 .cloned()
@@ -109,7 +195,9 @@ mod tests {
                 lines.reverse();
             }
             lines.truncate(size);
-            Ok(lines)
+            let given = lines.len();
+            lines.retain(|line| line.line != UNREADABLE);
+            Ok(Page { lines, given })
         }
     }
 
@@ -124,13 +212,30 @@ mod tests {
             id: id as u128,
             ..Line::default()
         };
-        Memory(times.iter().enumerate().map(line).collect())
+        let lines = times.iter().enumerate().map(line).collect();
+        Memory { lines, asked: Cell::new(0), fails_at: usize::MAX }
     }
 
     const ALL: (i128, i128) = (0, 1_000);
 
     fn run<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    /// The lines, where each page ended, and what was missing.
+    type Read = (Vec<Line>, Vec<Option<Timestamp>>, Option<String>);
+
+    fn read(store: &Memory, most: usize) -> (Result<bool, Trouble>, Read) {
+        let (mut lines, mut edges, mut gap) = (Vec::new(), Vec::new(), None);
+        let span = Span { from: at(ALL.0), until: at(ALL.1) };
+        let whole = run(oldest(store, span, most, |told| match told {
+            Told::Lines(more, edge) => {
+                lines.extend(more);
+                edges.push(edge);
+            }
+            Told::Gap(text) => gap = Some(text),
+        }));
+        (whole, (lines, edges, gap))
     }
 
     proptest! {
@@ -140,9 +245,9 @@ mod tests {
             prop_assume!(busiest < 16);
             let store = memory(&times);
             let span = Span { from: at(ALL.0), until: at(ALL.1) };
-            let oldest = run(oldest(&store, span)).unwrap();
-            prop_assert!(oldest.gap.is_none());
-            let mut ids: Vec<u128> = oldest.lines.iter().map(|line| line.id).collect();
+            let (whole, (lines, _, gap)) = read(&store, usize::MAX);
+            prop_assert!(whole.unwrap() && gap.is_none());
+            let mut ids: Vec<u128> = lines.iter().map(|line| line.id).collect();
             ids.sort_unstable();
             prop_assert_eq!(ids, (0..times.len() as u128).collect::<Vec<_>>());
             let newest = run(newest(&store, span, limit)).unwrap();
@@ -161,7 +266,8 @@ mod tests {
         times.extend([1, 9]);
         let store = memory(&times);
         let span = Span { from: at(ALL.0), until: at(ALL.1) };
-        for pile in [run(oldest(&store, span)).unwrap(), run(newest(&store, span, 100)).unwrap()] {
+        let (_, (lines, _, gap)) = read(&store, usize::MAX);
+        for pile in [Pile { lines, gap }, run(newest(&store, span, 100)).unwrap()] {
             assert!(
                 pile.gap
                     .unwrap()
@@ -170,5 +276,39 @@ mod tests {
             let times: Vec<i128> = pile.lines.iter().map(|line| line.time.as_nanosecond()).collect();
             assert_eq!(times.len(), 18, "those around it are there: {times:?}");
         }
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_ends_no_paging() {
+        let mut store = memory(&(0..40).collect::<Vec<_>>());
+        store.lines[2].line = UNREADABLE.to_owned();
+        store.lines[37].line = UNREADABLE.to_owned();
+        let span = Span { from: at(ALL.0), until: at(ALL.1) };
+        assert_eq!(run(newest(&store, span, 100)).unwrap().lines.len(), 38);
+        assert_eq!(read(&store, usize::MAX).1.0.len(), 38);
+        store.lines.iter_mut().for_each(|line| line.line = UNREADABLE.to_owned());
+        let gap = read(&store, usize::MAX).1.2.unwrap();
+        assert!(gap.starts_with("more than 16 lines one after the other have no time"), "{gap}");
+    }
+
+    #[test]
+    fn a_page_that_fails_leaves_those_before_it() {
+        let mut store = memory(&(0..40).collect::<Vec<_>>());
+        store.fails_at = 5;
+        let (whole, (lines, edges, _)) = read(&store, usize::MAX);
+        assert!(whole.is_err());
+        assert_eq!(lines.len(), 16, "of five pages, each of which begins where the one before it ended");
+        assert_eq!(edges.last(), Some(&Some(at(15))));
+    }
+
+    #[test]
+    fn not_more_is_read_than_is_wanted_and_it_is_said() {
+        let store = memory(&(0..40).collect::<Vec<_>>());
+        let (whole, (lines, edges, _)) = read(&store, 10);
+        assert!(!whole.unwrap());
+        assert_eq!((lines.len(), edges.last()), (10, Some(&Some(at(9)))));
+        let (whole, (lines, edges, _)) = read(&store, 1_000);
+        assert!(whole.unwrap());
+        assert_eq!((lines.len(), edges.last()), (40, Some(&None)));
     }
 }

@@ -1,13 +1,13 @@
 //! The questions to a store: lines of a time, how many there are, and how many in each step.
 
 use super::failure::Trouble;
-use super::page::Pages;
+use super::page::{Page, Pages};
 use super::reach::Reach;
 use super::store::{Kind, Store};
 use crate::error::Result;
 use crate::ops::Context;
 use crate::ops::pod::percent_encode;
-use crate::search::answer::{self, Line};
+use crate::search::answer;
 use crate::search::histogram::Histogram;
 use crate::search::lucene::{self, Order};
 use crate::search::span::Span;
@@ -81,10 +81,12 @@ impl<'a, 'c> Server<'a, 'c> {
 impl Pages for Server<'_, '_> {
     const SIZES: (usize, usize) = (1_000, 5_000);
 
-    async fn page(&self, span: Span, order: Order, size: usize) -> Result<Vec<Line>, Trouble> {
+    async fn page(&self, span: Span, order: Order, size: usize) -> Result<Page, Trouble> {
         if self.store.kind != Kind::Loki {
             let body = lucene::request(self.query, span, order, size, None);
-            return Ok(answer::of_documents(&self.documents(&body).await?));
+            let answer = self.documents(&body).await?;
+            let given = answer["hits"]["hits"].as_array().map_or(0, Vec::len);
+            return Ok(Page { lines: answer::of_documents(&answer), given });
         }
         let direction = match order {
             Order::Newest => "backward",
@@ -97,13 +99,16 @@ impl Pages for Server<'_, '_> {
             span.until.as_nanosecond()
         );
         let answer = self.reach.ask(&path, None).await?;
-        answer::of_loki(&answer["data"]).map_err(|kind| Trouble {
+        let streams = answer["data"]["result"].as_array().into_iter().flatten();
+        let given = streams.map(|stream| stream["values"].as_array().map_or(0, Vec::len)).sum();
+        let lines = answer::of_loki(&answer["data"]).map_err(|kind| Trouble {
             error: Error::usage(format!(
                 "the query asks {} for numbers ({kind}), and not for lines",
                 self.store.name
             ))
             .hint("Grafana draws numbers: kubectl obs open grafana"),
             again: false,
-        })
+        })?;
+        Ok(Page { lines, given })
     }
 }
