@@ -156,12 +156,12 @@ fn none_of_the_levels_is_no_line() {
 /// What stands before the `/` that ends an expression never takes it with it.
 #[test]
 fn an_expression_for_lucene_ends_where_it_ends() {
+    // as the store reads it: as far as possible, in which `\/` is one sign
+    let token = Regex::new(r"/(?:\\/|[^/])*/").unwrap();
     for typed in
         [r#"a=~"x\\\\" b="p/q""#, r#"a=<\* b="p/q""#, r#"a=~"[a\\\\]" b="p/q""#, r#"a=~"x\\\\/" b="p/q""#]
     {
         let query = lucene(typed);
-        // as the store reads it: as far as possible, in which `\/` is one sign
-        let token = Regex::new(r"/(?:\\/|[^/])*/").unwrap();
         let read = token.find(&query).unwrap().as_str();
         let (expression, _) = query.split_once(" AND ").unwrap();
         assert!(expression.ends_with(read), "{query} is read as {read}");
