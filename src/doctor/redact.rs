@@ -2,29 +2,39 @@
 //! every file, so that what belongs together can still be seen, and the key of the tokens is thrown away. Secrets
 //! are found by their value where it is known, by their form where it has one, and by the name beside them.
 
+mod known;
+mod named;
+mod names;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use hmac::{Hmac, KeyInit, Mac};
-use regex::{Captures, Regex};
+use regex::Regex;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::object::base64;
+pub use known::values;
+use names::{is_about, is_named, is_plural};
 
-/// Shorter values are not looked for everywhere: they are words, too.
-const LONG_ENOUGH: usize = 8;
+use crate::values::Traces;
+
+/// Numbers of fewer digits beside a name are figures, and known ones ports.
+const DIGITS: [usize; 2] = [4, 6];
 /// What a token begins with.
 const BEGIN: &str = "[redacted ";
 
 /// Forms of secrets: what they are called, and where in the form the secret is (`s`).
-const FORMS: [(&str, &str); 28] = [
+const FORMS: [(&str, &str); 29] = [
     (
         "private-key",
         r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?P<s>[\s\S]*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
     ),
+    // one whose beginning is above what was read
+    ("private-key", r"\A(?P<s>[A-Za-z0-9+/=\s]{16,})-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"),
     (
         "webhook",
         r#"(?i)https://(?:hooks\.slack\.com|discord(?:app)?\.com/api/webhooks|[\w.-]*webhook\.office\.com|outlook\.office\.com/webhook|[\w.-]*logic\.azure\.com(?::\d+)?|chat\.googleapis\.com|open\.feishu\.cn|oapi\.dingtalk\.com|qyapi\.weixin\.qq\.com)(?P<s>/[^\s"'<>\\]+)"#,
@@ -36,10 +46,10 @@ const FORMS: [(&str, &str); 28] = [
         r#"(?i)[?&;][\w-]*(?:token|key|sig|signature|secret|password|passwd|auth|credential)[\w-]*=(?P<s>[^&\s"'<>#\\]{4,})"#,
     ),
     ("jwt", r"\b(?P<s>eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?)"),
-    ("bearer-token", r"(?i)\bbearer\s+(?P<s>[A-Za-z0-9._~+/=-]{8,})"),
-    ("basic-login", r"(?i)\bbasic\s+(?P<s>[A-Za-z0-9+/]{8,}={0,2})"),
-    ("api-key", r"(?i)\b(?:apikey|genie-?key|api-token)\s+(?P<s>[A-Za-z0-9._~+/=-]{8,})"),
-    ("cookie", r#"(?i)\b(?:set-)?cookie"?\s*[:=]\s*"?(?P<s>[^\r\n"]{4,})"#),
+    ("bearer-token", r"(?i)\bbearer[ \t]+(?P<s>[A-Za-z0-9._~+/=-]{8,})"),
+    ("basic-login", r"(?i)\bbasic[ \t]+(?P<s>[A-Za-z0-9+/]{8,}={0,2})"),
+    ("api-key", r"(?i)\b(?:apikey|genie-?key|api-token)[ \t]+(?P<s>[A-Za-z0-9._~+/=-]{8,})"),
+    ("cookie", r#"(?i)\b(?:set-)?cookie"?[ \t]*[:=][ \t]*"?(?P<s>[^\r\n"]{4,})"#),
     ("slack", r"\b(?P<s>xox[a-z]-[A-Za-z0-9-]{8,}|xapp-[A-Za-z0-9-]{8,})"),
     ("aws", r"\b(?P<s>(?:AKIA|ASIA|AGPA|AIDA|AROA)[A-Z0-9]{16})\b"),
     ("azure", r#"(?i)(?:AccountKey|SharedAccessKey|SharedAccessSignature)=(?P<s>[^;\s"'\\]{8,})"#),
@@ -60,37 +70,16 @@ const FORMS: [(&str, &str); 28] = [
     ("hash", r"(?P<s>\$(?:2[abxy]|apr1|5|6|y|argon2id?)\$[./A-Za-z0-9$=,+]{20,})"),
 ];
 
-/// Parts of names beside which a secret stands.
-const NAMES: &str = r"password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|account[_-]?key|routing[_-]?key|service[_-]?key|integration[_-]?key|signing[_-]?key|encryption[_-]?key|auth[_-]?key|credential|connection[_-]?string|dsn|webhook[_-]?url|authorization|session[_-]?id";
-/// Ends of names beside which the name of a secret stands, or a figure about it.
-const NO_NAMES: &str = r"(?:name|names|ref|refs|file|files|path|key|keys|count|total|seconds|bytes|version|namespace|class|type|mode|enabled|hash|provider|info|request|requests|limit|expiry|ttl)";
-
 static PATTERNS: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
-    let forms = FORMS.iter().map(|(kind, pattern)| (*kind, (*pattern).to_owned()));
-    let quoted = ["\"", "'"].map(|quote| {
-        format!(
-            r#"(?i)(?P<n>[\w.-]*(?:{NAMES})[\w-]*)\\?["']?\s*[:=]\s*\\?{quote}(?P<s>[^{quote}\\\n]{{3,}})"#
-        )
-    });
-    let plain = format!(
-        r#"(?i)(?P<n>[\w.-]*(?:{NAMES})[\w-]*)\\?["']?\s*[:=]\s*(?:bearer |basic |apikey )?(?P<s>[^\s"'\\,;&}}<>\[\]{{]{{4,}})"#
-    );
-    let flag = format!(r#"(?i)--?(?P<n>[\w-]*(?:{NAMES})[\w-]*)[\s=]+["']?(?P<s>[^\s"'-][^\s"']{{3,}})"#);
-    let docker = r#""auth"\s*:\s*"(?P<s>[^"]{4,})""#.to_owned();
-    let named = quoted.into_iter().chain([plain, flag, docker]).map(|pattern| ("named", pattern));
     // each is a constant, and tried by a test
-    forms.chain(named).filter_map(|(kind, pattern)| Some((kind, Regex::new(&pattern).ok()?))).collect()
+    FORMS.into_iter().filter_map(|(kind, pattern)| Some((kind, Regex::new(pattern).ok()?))).collect()
 });
-static NAME: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&format!("(?i){NAMES}")).ok());
-static NO_NAME: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(&format!(r"(?i)(?:^|[a-z0-9_.-]){NO_NAMES}$|^existing")).ok());
 
-/// Replaces what is secret, and counts it.
-#[derive(Debug, Default)]
+/// Replaces what is secret, and counts it. It has no `Debug`: it holds secrets.
+#[derive(Default)]
 pub struct Redactor {
     key: Vec<u8>,
-    /// What is looked for everywhere, the longest first, with the secret that it is a form of.
-    known: Vec<(String, String)>,
+    known: Traces,
     counts: BTreeMap<String, BTreeMap<String, usize>>,
 }
 
@@ -109,25 +98,15 @@ impl Redactor {
         Self { key: key.to_owned(), ..Self::default() }
     }
 
-    /// A value that is known to be secret: it is found as it is, in base64 and as JSON writes it, and each of its
-    /// lines where it has several.
-    pub fn know(&mut self, secret: &str) {
-        let secret = secret.trim();
-        if secret.len() < LONG_ENOUGH {
-            return;
-        }
-        let json = Value::from(secret).to_string();
-        let forms = [secret.to_owned(), json[1..json.len() - 1].to_owned(), base64(secret.as_bytes())];
-        let lines = secret
-            .lines()
-            .map(str::trim)
-            .filter(|line| secret.contains('\n') && line.len() >= 2 * LONG_ENOUGH);
-        for form in forms.into_iter().chain(lines.map(str::to_owned)) {
-            if !form.starts_with("-----") && !self.known.iter().any(|(known, _)| *known == form) {
-                self.known.push((form, secret.to_owned()));
-            }
-        }
-        self.known.sort_by_key(|(form, _)| std::cmp::Reverse(form.len()));
+    /// A value that is known to be secret, under a name: it is found in whatever form, and so is what is secret
+    /// within it.
+    pub fn know(&mut self, name: &str, secret: &[u8]) {
+        known::learn(&mut self.known, name, secret);
+    }
+
+    /// The same for all of these.
+    pub fn know_all(&mut self, traces: Traces) {
+        self.known = std::mem::take(&mut self.known).and(traces);
     }
 
     /// What was replaced, file by file.
@@ -139,37 +118,71 @@ impl Redactor {
         self.counts.iter().map(redacted).collect()
     }
 
-    /// A text without what is secret in it.
+    /// A text without what is secret in it. Lines that are JSON are read as that: nothing of their quoting is
+    /// left to be guessed.
     pub fn text(&mut self, file: &str, text: &str) -> String {
-        let mut out = Cow::Borrowed(text);
-        for (form, secret) in &self.known {
-            let times = out.matches(form.as_str()).count();
-            if times > 0 {
-                out = Cow::Owned(out.replace(form.as_str(), &token(&self.key, "known", secret)));
-                count(&mut self.counts, file, "known", times);
+        if let Some(redacted) = self.document(file, text) {
+            return redacted;
+        }
+        if !text.contains('\n') {
+            return self.plain(file, text);
+        }
+        let mut out = String::with_capacity(text.len());
+        // what is between lines of JSON stays together, for a secret may have several lines
+        let mut plain = String::new();
+        for line in text.split_inclusive('\n') {
+            let end = line.len() - line.trim_end().len();
+            match self.document(file, &line[..line.len() - end]) {
+                Some(redacted) => {
+                    out.push_str(&self.plain(file, &std::mem::take(&mut plain)));
+                    out.push_str(&redacted);
+                    out.push_str(&line[line.len() - end..]);
+                }
+                None => plain.push_str(line),
             }
         }
+        out + &self.plain(file, &plain)
+    }
+
+    /// A text that is a document: as it was, if nothing in it is secret.
+    fn document(&mut self, file: &str, text: &str) -> Option<String> {
+        let bare = text.trim();
+        if !(bare.starts_with('{') && bare.ends_with('}') || bare.starts_with('[') && bare.ends_with(']')) {
+            return None;
+        }
+        let mut document: Value = serde_json::from_str(bare).ok()?;
+        let before = self.total();
+        self.json(file, &mut document);
+        let written = if self.total() == before {
+            text.to_owned()
+        } else if bare.contains('\n') {
+            serde_json::to_string_pretty(&document).ok()?
+        } else {
+            serde_json::to_string(&document).ok()?
+        };
+        // what is known may be more than one of its strings
+        Some(if self.known.hold(&written) { self.plain(file, &written) } else { written })
+    }
+
+    fn total(&self) -> usize {
+        self.counts.values().flat_map(BTreeMap::values).sum()
+    }
+
+    fn plain(&mut self, file: &str, text: &str) -> String {
+        let (mut out, times) = self.known.replace(text, |secret| token(&self.key, "known", secret));
+        count(&mut self.counts, file, "known", times);
         for (kind, pattern) in PATTERNS.iter() {
-            if !pattern.is_match(&out) {
-                continue;
+            let found = forms(pattern, &out);
+            if !found.is_empty() {
+                let replaced = replaced(&out, &found, |secret| token(&self.key, kind, secret));
+                out = Cow::Owned(replaced);
+                count(&mut self.counts, file, kind, found.len());
             }
-            let mut times = 0;
-            let replaced = pattern.replace_all(&out, |found: &Captures<'_>| {
-                let whole = found.get(0).map(|whole| (whole.start(), whole.as_str())).unwrap_or_default();
-                let Some(secret) = found.name("s").filter(|secret| {
-                    let name = found.name("n").map(|name| name.as_str()).unwrap_or_default();
-                    !is_harmless(name, secret.as_str())
-                }) else {
-                    return whole.1.to_owned();
-                };
-                times += 1;
-                let (begin, end) = (secret.start() - whole.0, secret.end() - whole.0);
-                format!("{}{}{}", &whole.1[..begin], token(&self.key, kind, secret.as_str()), &whole.1[end..])
-            });
-            if times > 0 {
-                out = Cow::Owned(replaced.into_owned());
-                count(&mut self.counts, file, kind, times);
-            }
+        }
+        let found = named::find(&out);
+        if !found.is_empty() {
+            out = Cow::Owned(replaced(&out, &found, |secret| self.token("named", secret)));
+            count(&mut self.counts, file, "named", found.len());
         }
         out.into_owned()
     }
@@ -196,8 +209,8 @@ impl Redactor {
             }
             Value::Object(fields) => {
                 let of_secret = fields.get("kind").is_some_and(|kind| kind == "Secret");
-                let named = fields.get("name").and_then(Value::as_str).is_some_and(is_named);
-                for (key, value) in fields {
+                let named = ["name", "key"].iter().filter_map(|key| fields.get(*key)?.as_str()).any(is_named);
+                for (key, value) in fields.iter_mut() {
                     match value {
                         Value::Object(data)
                             if of_secret && ["data", "stringData"].contains(&key.as_str()) =>
@@ -209,74 +222,124 @@ impl Redactor {
                                 }
                             }
                         }
-                        Value::String(text)
-                            if (named && key == "value") || is_named(key) || key == "auth" =>
-                        {
-                            self.whole(file, "named", text);
+                        value if (named && key == "value") || is_named(key) => {
+                            self.below(file, value, is_plural(key) || key == "value");
                         }
-                        Value::Array(items) if is_named(key) => {
-                            for item in items {
-                                match item {
-                                    Value::String(text) => self.whole(file, "named", text),
-                                    item => self.json(file, item),
-                                }
-                            }
-                        }
+                        Value::String(text) if key == "auth" => self.whole(file, "named", text),
                         value => self.json(file, value),
                     }
                 }
+                self.keys(file, fields);
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            Value::Number(number) => {
+                let text = number.to_string();
+                if text.len() >= DIGITS[1] && self.known.secret_of(&text).is_some() {
+                    self.number(file, value);
+                }
+            }
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    /// What stands beside a name, or in a list there; `all`: in a map, too.
+    fn below(&mut self, file: &str, value: &mut Value, all: bool) {
+        match value {
+            Value::String(text) => self.whole(file, "named", text),
+            Value::Number(number) if number.to_string().len() >= DIGITS[0] => self.number(file, value),
+            Value::Array(items) => {
+                for item in items {
+                    match item {
+                        Value::Object(_) => self.json(file, item),
+                        item => self.below(file, item, all),
+                    }
+                }
+            }
+            Value::Object(fields) if all => {
+                for (_, value) in fields.iter_mut().filter(|(key, _)| !is_about(key)) {
+                    self.below(file, value, all);
+                }
+                self.json(file, value);
+            }
+            value => self.json(file, value),
+        }
+    }
+
+    fn number(&mut self, file: &str, value: &mut Value) {
+        let mut text = value.to_string();
+        self.whole(file, "named", &mut text);
+        *value = Value::from(text);
+    }
+
+    /// Names of fields that hold what is known, such as the name of a file after a token.
+    fn keys(&mut self, file: &str, fields: &mut serde_json::Map<String, Value>) {
+        let is_held = |key: &String| key.contains(|c: char| !c.is_ascii_alphabetic()) && self.known.hold(key);
+        if !fields.keys().any(is_held) {
+            return;
+        }
+        for (key, value) in std::mem::take(fields) {
+            let (mut name, times) = self.known.replace(&key, |secret| token(&self.key, "known", secret));
+            if times > 0 && key.contains(|c: char| !c.is_ascii_alphabetic()) {
+                count(&mut self.counts, file, "known", times);
+                // none takes the place of another
+                while fields.contains_key(name.as_ref()) {
+                    name.to_mut().push('+');
+                }
+                fields.insert(name.into_owned(), value);
+            } else {
+                fields.insert(key, value);
+            }
         }
     }
 
     fn whole(&mut self, file: &str, kind: &str, text: &mut String) {
         if !text.is_empty() && !text.starts_with(BEGIN) {
-            // what is known keeps its token
-            let known =
-                self.known.iter().find(|(form, _)| form == text.trim()).map(|(_, secret)| secret.clone());
-            *text = token(
-                &self.key,
-                if known.is_some() { "known" } else { kind },
-                known.as_deref().unwrap_or(text.trim()),
-            );
+            *text = self.token(kind, text.trim());
             count(&mut self.counts, file, kind, 1);
+        }
+    }
+
+    /// What is known keeps its token.
+    fn token(&self, kind: &str, secret: &str) -> String {
+        match self.known.secret_of(secret) {
+            Some(known) => token(&self.key, "known", known),
+            None => token(&self.key, kind, secret),
         }
     }
 }
 
-/// Is it a name beside which a secret stands?
-fn is_named(name: &str) -> bool {
-    NAME.as_ref().is_some_and(|pattern| pattern.is_match(name))
-        && !NO_NAME.as_ref().is_some_and(|pattern| pattern.is_match(name))
-        || KEYS.iter().any(|key| name.to_ascii_lowercase().replace('-', "_").ends_with(key))
+/// What a text has that is secret by its form or by the name beside it.
+fn found(text: &str) -> Vec<String> {
+    let forms = PATTERNS.iter().flat_map(|(_, pattern)| forms(pattern, text));
+    forms.chain(named::find(text)).map(|at| text[at].trim().to_owned()).collect()
 }
 
-/// Names that end like that of a key in a map, and are secrets.
-const KEYS: [&str; 11] = [
-    "api_key",
-    "apikey",
-    "access_key",
-    "private_key",
-    "account_key",
-    "routing_key",
-    "service_key",
-    "integration_key",
-    "signing_key",
-    "encryption_key",
-    "auth_key",
-];
+/// Where a text has secrets of a form.
+fn forms(pattern: &Regex, text: &str) -> Vec<Range<usize>> {
+    let all = pattern.captures_iter(text).filter_map(|found| found.name("s"));
+    all.filter(|secret| !is_harmless(secret.as_str())).map(|secret| secret.range()).collect()
+}
 
-fn is_harmless(name: &str, secret: &str) -> bool {
+fn replaced(text: &str, found: &[Range<usize>], by: impl Fn(&str) -> String) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut shown = 0;
+    for at in found {
+        out.push_str(&text[shown..at.start]);
+        out.push_str(&by(&text[at.clone()]));
+        shown = at.end;
+    }
+    out + &text[shown..]
+}
+
+fn is_harmless(secret: &str) -> bool {
     const WORDS: [&str; 9] =
         ["true", "false", "null", "none", "********", "basic", "bearer", "apikey", "geniekey"];
-    secret.contains(BEGIN.trim_end())
-        || WORDS.contains(&secret.trim().to_lowercase().as_str())
-        || (!name.is_empty() && !is_named(name))
+    secret.contains(BEGIN.trim_end()) || WORDS.contains(&secret.trim().to_lowercase().as_str())
 }
 
 fn count(counts: &mut BTreeMap<String, BTreeMap<String, usize>>, file: &str, kind: &str, times: usize) {
-    *counts.entry(file.to_owned()).or_default().entry(kind.to_owned()).or_default() += times;
+    if times > 0 {
+        *counts.entry(file.to_owned()).or_default().entry(kind.to_owned()).or_default() += times;
+    }
 }
 
 /// `[redacted jwt 1a2b3c4d]`

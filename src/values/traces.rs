@@ -7,29 +7,34 @@
 //! Below that it is on every page of every manifest, and is guessed as fast as it is read.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::iter;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use serde_json::Value;
 
 use super::Pointer;
-use crate::object::MASK;
+use crate::object::{MASK, base64};
 
 /// From so many characters on a secret is looked for within words.
 const ANYWHERE: usize = 8;
 /// From so many on it is looked for at all.
 const AS_WORD: usize = 4;
+/// What is longer is found by its beginning, and is secret up to the next space or quote.
+const LONGEST: usize = 16 << 10;
+/// From so many bytes on patterns get an automaton that is small rather than fast.
+const MANY: usize = 64 << 10;
 /// What says which object it is stays: without it nothing could be said of the object.
 const IDENTITY: [&str; 4] = ["/apiVersion", "/kind", "/metadata/name", "/metadata/namespace"];
 
 /// What to look for. It has no `Debug`: it holds secrets.
 #[derive(Clone, Default)]
 pub struct Traces {
-    words: BTreeSet<String>,
-    parts: BTreeSet<String>,
+    /// Each with the secret that it is a form of.
+    words: BTreeMap<String, Arc<str>>,
+    parts: BTreeMap<String, Arc<str>>,
     finder: OnceLock<Finder>,
 }
 
@@ -41,6 +46,8 @@ enum Finder {
         automaton: AhoCorasick,
         /// So many of its patterns are words, the others parts.
         words: usize,
+        /// What each of them is a form of.
+        secrets: Vec<Arc<str>>,
     },
     /// They are too many for an automaton, which takes two thousand million states: every text is secret.
     TooMany,
@@ -57,9 +64,33 @@ impl Traces {
     /// And these texts, which were made of secrets.
     #[must_use]
     pub fn and_derived(mut self, texts: &[String]) -> Self {
-        texts.iter().for_each(|text| self.secret(text));
+        texts.iter().for_each(|text| self.secret(text, true));
         self.finder = OnceLock::new();
         self
+    }
+
+    /// Adds a text; with `lines` each of its lines as well, which the lines of a configuration should not be.
+    pub fn know(&mut self, text: &str, lines: bool) {
+        self.secret(text, lines);
+        self.finder = OnceLock::new();
+    }
+
+    /// Adds what is no text: it is found in base64.
+    pub fn know_bytes(&mut self, bytes: &[u8]) {
+        let beginning = &bytes[..bytes.len().min(LONGEST)];
+        let secret: Arc<str> = base64(beginning).into();
+        for core in (0..3).flat_map(|shift| base64_core(beginning, shift)) {
+            if core.len() >= ANYWHERE {
+                self.parts.entry(core).or_insert_with(|| Arc::clone(&secret));
+            }
+        }
+        self.part(&secret, &secret);
+        self.finder = OnceLock::new();
+    }
+
+    /// The secret that all of `text` is a form of.
+    pub fn secret_of(&self, text: &str) -> Option<&str> {
+        self.words.get(text).or_else(|| self.parts.get(text)).map(AsRef::as_ref)
     }
 
     /// Both.
@@ -73,35 +104,50 @@ impl Traces {
 
     fn value(&mut self, secret: &Value) {
         match secret {
-            Value::String(text) => self.secret(text),
-            Value::Number(number) => self.secret(&number.to_string()),
+            Value::String(text) => self.secret(text, true),
+            Value::Number(number) => self.secret(&number.to_string(), true),
             Value::Array(items) => items.iter().for_each(|item| self.value(item)),
             Value::Object(map) => map.values().for_each(|item| self.value(item)),
             Value::Bool(_) | Value::Null => {}
         }
     }
 
-    fn secret(&mut self, text: &str) {
+    fn secret(&mut self, text: &str, lines: bool) {
         let text = text.trim();
         if text == MASK || text.chars().count() < AS_WORD {
             return;
         }
-        self.word(text);
-        let escaped = Value::from(text).to_string();
-        self.word(&escaped[1..escaped.len() - 1]);
-        for shift in 0..3 {
-            self.parts.extend(base64_core(text.as_bytes(), shift));
+        let secret: Arc<str> = text.into();
+        let beginning = beginning(text);
+        self.word(beginning, &secret);
+        let escaped = Value::from(beginning).to_string();
+        self.word(&escaped[1..escaped.len() - 1], &secret);
+        for core in (0..3).flat_map(|shift| base64_core(beginning.as_bytes(), shift)) {
+            self.part(&core, &secret);
+        }
+        if beginning.len() == text.len() {
+            // with what the end of it depends on
+            self.part(&base64(text.as_bytes()), &secret);
         }
         // a text of several lines is indented where it is rendered
-        let lines = text.lines().map(str::trim).filter(|line| line.chars().count() >= ANYWHERE);
-        if text.contains('\n') {
-            self.parts.extend(lines.filter(|line| !line.starts_with("-----")).map(str::to_owned));
+        if lines && text.contains('\n') {
+            let lines = text.lines().map(str::trim).filter(|line| line.chars().count() >= ANYWHERE);
+            for line in lines.filter(|line| !line.starts_with("-----")) {
+                self.part(line, &secret);
+            }
         }
     }
 
-    fn word(&mut self, text: &str) {
-        let kind = if text.chars().count() < ANYWHERE { &mut self.words } else { &mut self.parts };
-        kind.insert(text.to_owned());
+    fn word(&mut self, text: &str, secret: &Arc<str>) {
+        if text.chars().count() < ANYWHERE {
+            self.words.entry(text.to_owned()).or_insert_with(|| Arc::clone(secret));
+        } else {
+            self.part(text, secret);
+        }
+    }
+
+    fn part(&mut self, text: &str, secret: &Arc<str>) {
+        self.parts.entry(text.to_owned()).or_insert_with(|| Arc::clone(secret));
     }
 
     /// Does a text hold a secret?
@@ -109,8 +155,8 @@ impl Traces {
         self.found(text).next().is_some()
     }
 
-    /// Where secrets are in a text, by their ends.
-    fn found<'t>(&'t self, text: &'t str) -> impl Iterator<Item = Range<usize>> + 't {
+    /// Where secrets are in a text, by their ends, and which.
+    fn found<'t>(&'t self, text: &'t str) -> impl Iterator<Item = (Range<usize>, &'t str)> + 't {
         self.finder.get_or_init(|| Finder::of(&self.words, &self.parts)).find(text)
     }
 
@@ -138,21 +184,34 @@ impl Traces {
 
     /// A sentence to be shown, such as an error's: the secret alone gives way, for a sentence is no value.
     pub fn sentence(&self, text: &str) -> String {
-        let mut hidden: Vec<Range<usize>> = Vec::new();
-        for mut found in self.found(text) {
-            while let Some(before) = hidden.pop_if(|before| before.end > found.start) {
-                found.start = found.start.min(before.start);
+        self.replace(text, |_| MASK.to_owned()).0.into_owned()
+    }
+
+    /// A text in which something else stands for each secret, and how often that is. Of those that overlap the
+    /// longest counts.
+    pub fn replace<'t>(&self, text: &'t str, by: impl Fn(&str) -> String) -> (Cow<'t, str>, usize) {
+        let mut hidden: Vec<(Range<usize>, usize, &str)> = Vec::new();
+        for (mut found, mut secret) in self.found(text) {
+            let mut length = found.len();
+            while let Some((before, long, other)) = hidden.pop_if(|(before, ..)| before.end > found.start) {
+                found = found.start.min(before.start)..found.end.max(before.end);
+                if long > length {
+                    (length, secret) = (long, other);
+                }
             }
-            hidden.push(found);
+            hidden.push((found, length, secret));
+        }
+        if hidden.is_empty() {
+            return (Cow::Borrowed(text), 0);
         }
         let mut out = String::new();
         let mut shown = 0;
-        for secret in hidden {
-            out.push_str(&text[shown..secret.start]);
-            out.push_str(MASK);
-            shown = secret.end;
+        for (at, _, secret) in &hidden {
+            out.push_str(&text[shown..at.start]);
+            out.push_str(&by(secret));
+            shown = at.end;
         }
-        out + &text[shown..]
+        (Cow::Owned(out + &text[shown..]), hidden.len())
     }
 
     /// Masks what a value holds, and gives how much that is.
@@ -243,35 +302,60 @@ impl Traces {
 }
 
 impl Finder {
-    fn of(words: &BTreeSet<String>, parts: &BTreeSet<String>) -> Self {
-        let patterns: Vec<&str> = words.iter().chain(parts).map(String::as_str).collect();
+    fn of(words: &BTreeMap<String, Arc<str>>, parts: &BTreeMap<String, Arc<str>>) -> Self {
+        let patterns: Vec<&str> = words.keys().chain(parts.keys()).map(String::as_str).collect();
         if patterns.is_empty() {
             return Self::Nothing;
         }
+        let many = patterns.iter().map(|pattern| pattern.len()).sum::<usize>() > MANY;
         // the only kind that gives matches that overlap
-        let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&patterns);
-        automaton.map_or(Self::TooMany, |automaton| Self::Patterns { automaton, words: words.len() })
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::Standard)
+            .kind(many.then_some(AhoCorasickKind::ContiguousNFA))
+            .build(&patterns);
+        let secrets = words.values().chain(parts.values()).map(Arc::clone).collect();
+        automaton.map_or(Self::TooMany, |automaton| Self::Patterns { automaton, words: words.len(), secrets })
     }
 
-    fn find<'t>(&'t self, text: &'t str) -> Box<dyn Iterator<Item = Range<usize>> + 't> {
+    fn find<'t>(&'t self, text: &'t str) -> Box<dyn Iterator<Item = (Range<usize>, &'t str)> + 't> {
         match self {
             Self::Nothing => Box::new(iter::empty()),
-            Self::TooMany => Box::new(iter::once(0..text.len())),
-            Self::Patterns { automaton, words } => {
+            Self::TooMany => Box::new(iter::once((0..text.len(), text))),
+            Self::Patterns { automaton, words, secrets } => {
                 let found = automaton.find_overlapping_iter(text);
                 let counts =
                     found.filter(|at| at.pattern().as_usize() >= *words || is_word(text, at.range()));
-                Box::new(counts.map(|at| at.range()))
+                Box::new(counts.map(|at| {
+                    let secret: &str = &secrets[at.pattern().as_usize()];
+                    (whole(text, at.range()), secret)
+                }))
             }
         }
     }
 }
 
+/// As much of a text as is looked for.
+fn beginning(text: &str) -> &str {
+    let end = (0..=text.len().min(LONGEST)).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or_default()]
+}
+
+/// What was found by its beginning alone goes on.
+fn whole(text: &str, at: Range<usize>) -> Range<usize> {
+    if at.len() < LONGEST {
+        return at;
+    }
+    let end = text[at.end..].find(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+    at.start..end.map_or(text.len(), |end| at.end + end)
+}
+
 /// Does it stand there with neither letter nor digit beside it?
 fn is_word(text: &str, at: Range<usize>) -> bool {
-    let before = text[..at.start].chars().next_back();
-    let behind = text[at.end..].chars().next();
-    !before.is_some_and(char::is_alphanumeric) && !behind.is_some_and(char::is_alphanumeric)
+    let before = &text[..at.start];
+    // in a text that JSON quoted the end of a line is two characters
+    let begins = ["\\n", "\\r", "\\t"].iter().any(|escape| before.ends_with(escape))
+        || !before.chars().next_back().is_some_and(char::is_alphanumeric);
+    begins && !text[at.end..].chars().next().is_some_and(char::is_alphanumeric)
 }
 
 /// What base64 makes of `bytes` in every text in which so many bytes (modulo 3) stand before them: without
