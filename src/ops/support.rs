@@ -296,6 +296,7 @@ fn redact(gathered: Gathered, key: &[u8]) -> Result<(Files, Vec<Redacted>, BTree
     room::fit(&mut contents, &mut missing, room::OWN.0);
     let missing: BTreeMap<String, String> =
         missing.into_iter().map(|(path, why)| (path, redactor.text("missing.json", &why))).collect();
+    let missing = room::listed(missing);
     let redacted = redactor.report();
     contents.insert("README.txt".into(), README.to_owned());
     contents.insert("missing.json".into(), json!(missing).to_string());

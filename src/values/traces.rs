@@ -440,6 +440,26 @@ mod tests {
     }
 
     #[test]
+    fn something_else_stands_for_each_secret() {
+        let mut both = traces("hunter-two-is").and(traces("abcd"));
+        both.know_bytes(&[0xff, 0xfe, 0xfd, 0xfc, 0xfb, 0xfa, 0xf9]);
+        let by = |secret: &str| format!("<{secret}>");
+        let text = format!("a\\nabcd x {} y", base64(b"hunter-two-is"));
+        assert_eq!(both.replace(&text, by), (Cow::Owned("a\\n<abcd> x <hunter-two-is> y".to_owned()), 2));
+        let binary = base64(&[0xff, 0xfe, 0xfd, 0xfc, 0xfb, 0xfa, 0xf9]);
+        assert_eq!(both.replace(&binary, by).0, format!("<{binary}>"));
+        assert!(matches!(both.replace("nothing", by), (Cow::Borrowed("nothing"), 0)));
+        assert_eq!((both.secret_of("abcd"), both.secret_of("abc")), (Some("abcd"), None));
+    }
+
+    #[test]
+    fn what_is_very_long_is_found_by_its_beginning_and_hidden_to_its_end() {
+        let long = "0123456789abcdef".repeat(4 << 10);
+        let shown = traces(long.as_str()).sentence(&format!("x {long} y {}", base64(long.as_bytes())));
+        assert_eq!(shown, "x ******** y ********");
+    }
+
+    #[test]
     fn a_text_of_lines_loses_those_that_are_secret() {
         let key = "-----BEGIN KEY-----\nMIIEvQIBADAN\n-----END KEY-----\n";
         let indented = "key: |\n  -----BEGIN KEY-----\n  MIIEvQIBADAN\n  -----END KEY-----\nport: 1\n";

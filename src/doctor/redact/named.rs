@@ -19,7 +19,7 @@ const NEAR: usize = 256;
 
 /// A name, how it is quoted, and what separates it from its value.
 static FIELD: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"(?P<n>[A-Za-z_][\w.-]*)(?P<q>\\*["'`]?)(?P<b>[ \t]*)(?P<s>:=|=>|==?|:)(?P<a>[ \t]*)"#).ok()
+    Regex::new(r#"(?P<n>[A-Za-z_][\w.-]*)(?:\[[^\]\s]{0,64}\])?(?P<q>\\*["'`]?)(?P<b>[ \t]*)(?P<s>:=|=>|==|[?+]?=|:)(?P<a>[ \t]*)"#).ok()
 });
 /// A flag, and what separates it from its value: a space, or that it is the next one of a list.
 static FLAG: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -45,6 +45,9 @@ static REVERSED: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// An element of XML.
 static ELEMENT: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"<(?P<n>[A-Za-z][\w.-]*)>(?P<s>[^<]+)</").ok());
+/// What SQL sets.
+static SQL: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?i)\b(?P<n>password)[ \t]+'(?P<s>(?:[^'\n]|'')+)'").ok());
 /// A key of YAML, or a document in one line.
 static NESTED: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"^(?:["']?[\w./-]+["']?[ \t]*:(?:\s|$)|\{|\[|---)"#).ok());
@@ -55,7 +58,7 @@ static FLOW: LazyLock<Option<Regex>> =
 /// Are all of them patterns?
 #[cfg(test)]
 pub fn all_there() -> bool {
-    [&FIELD, &FLAG, &PAIR, &REVERSED, &ELEMENT, &NESTED, &FLOW].iter().all(|one| one.is_some())
+    [&FIELD, &FLAG, &PAIR, &REVERSED, &ELEMENT, &SQL, &NESTED, &FLOW].iter().all(|one| one.is_some())
 }
 
 /// Where secrets are, in their order.
@@ -63,7 +66,7 @@ pub fn find(text: &str) -> Vec<Range<usize>> {
     let mut found = fields(text);
     found.extend(flags(text));
     found.extend(pairs(text));
-    for pattern in [&REVERSED, &ELEMENT].into_iter().filter_map(|pattern| pattern.as_ref()) {
+    for pattern in [&REVERSED, &ELEMENT, &SQL].into_iter().filter_map(|pattern| pattern.as_ref()) {
         let all = pattern.captures_iter(text);
         let named =
             all.filter_map(|at| is_named(&at["n"]).then(|| at.name("s").map(|secret| secret.range())));
@@ -302,6 +305,11 @@ impl<'t> Value<'t> {
         let mut found = self.column.map_or_else(Vec::new, |column| self.below(line_end, column));
         if !self.text[self.at..line_end].starts_with("!!") {
             found.extend(Value { column: None, ..*self }.scalar(line_end));
+        }
+        // in JSON it may stand in any line
+        let next = line_end + self.text[line_end..].len() - self.text[line_end..].trim_start().len();
+        if self.quoted && self.text[next..].starts_with(|c: char| "\"'-".contains(c) || c.is_ascii_digit()) {
+            found.extend(Value { at: next, column: None, ..*self }.scalar(self.line_end(next)));
         }
         found
     }

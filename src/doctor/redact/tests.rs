@@ -273,6 +273,11 @@ fn values_are_hidden_whole_whatever_signs_they_have() {
         ("x password={efghijk y", "efghijk"),
         ("x password='ab''efghijk' y", "efghijk"),
         ("x password == efghijk y", "efghijk"),
+        ("x passwords[0]=efghijk y", "efghijk"),
+        ("x PASSWORD ?= efghijk y", "efghijk"),
+        ("x {\"password\":\n\"efghijk\"", "efghijk"),
+        ("x {\"password\":\n  12345678}", "12345678"),
+        ("STATEMENT: CREATE USER a WITH PASSWORD 'efghijk'", "efghijk"),
         ("x password => efghijk y", "efghijk"),
         ("x password := \"efghijk\" y", "efghijk"),
         ("x map[password:efghijk user:me] y", "efghijk"),
@@ -328,4 +333,36 @@ fn many_secrets_and_long_logs_take_one_pass() {
     let shown = redactor.text("log", &log);
     assert!(!shown.contains("15830081") && !shown.contains("abcdef"));
     assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+}
+
+/// What is within a Secret is looked for where it is a secret, and what is a word of every text is not.
+#[test]
+fn a_configuration_in_a_secret_is_known_by_its_leaves() {
+    let config = "route:\n  receiver: platform\nreceivers:\n- name: platform\n  opsgenie_configs:\n  - api_key: opsg\n    \
+                  message: 'hello there'\n  odd: q9-Xk2-77Lm\n";
+    let ini = "[security]\nadmin_password = grafana-pa55\n; a remark\nmode = console\n";
+    let mut redactor = Redactor::new(b"key");
+    redactor.know("alertmanager.yaml", config.as_bytes());
+    redactor.know("grafana.ini", ini.as_bytes());
+    redactor.know("port", b"5432");
+    redactor.know("dialect", b"grafana");
+    redactor.know("token", b"true");
+    let shown = redactor.text("f", "opsg q9-Xk2-77Lm grafana-pa55");
+    assert_eq!(shown.matches("[redacted known ").count(), 3, "{shown}");
+    let stays = "receivers: platform, 'hello there', console of grafana at 5432 is true";
+    assert_eq!(redactor.text("f", stays), stays);
+}
+
+#[test]
+fn what_is_known_is_no_field_and_no_number_of_a_document() {
+    let mut redactor = Redactor::new(b"key");
+    redactor.know("token", b"a-token-1234");
+    redactor.know("pin", b"8675309");
+    let mut document = json!({"a-token-1234": {"x": 8_675_309, "y": 8_675_310}, "z": 1});
+    redactor.json("f", &mut document);
+    let text = document.to_string();
+    assert!(
+        !text.contains("a-token-1234") && !text.contains("8675309") && text.contains("8675310"),
+        "{text}"
+    );
 }

@@ -85,6 +85,25 @@ fn shorten(
     from
 }
 
+/// As much of the list of what is missing as has room, and how much more there is.
+pub(super) fn listed(missing: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut left = OWN.1 / 4;
+    let all = missing.len();
+    let mut listed: BTreeMap<String, String> = BTreeMap::new();
+    for (what, why) in missing {
+        let length = (what.len() + why.len()) as u64;
+        if length > left {
+            break;
+        }
+        left -= length;
+        listed.insert(what, why);
+    }
+    if listed.len() < all {
+        listed.insert(format!("{} more", all - listed.len()), "there are too many to name all".to_owned());
+    }
+    listed
+}
+
 fn size(contents: &BTreeMap<String, String>) -> u64 {
     contents.values().map(|text| text.len() as u64).sum()
 }
@@ -135,5 +154,15 @@ mod tests {
         fit(&mut contents, &mut missing, OWN.0);
         assert_eq!((contents.len(), missing.len()), (archive::MAX_FILES - OWN.0, 1_000 + OWN.0));
         assert!(missing.keys().all(|path| path.ends_with(".previous.log")), "the runs before are enough");
+    }
+
+    #[test]
+    fn a_list_of_what_is_missing_has_an_end() {
+        let missing = |count: usize| (0..count).map(|n| (format!("logs/{n:06}"), "y".repeat(300))).collect();
+        assert_eq!(listed(missing(3)).len(), 3);
+        let long = listed(missing(20_000));
+        let named = long.len() - 1;
+        assert!(size(&long) < OWN.1 / 2 && named > 3_000, "{named}");
+        assert!(long.contains_key(&format!("{} more", 20_000 - named)));
     }
 }
