@@ -250,6 +250,11 @@ impl Follow {
         let look = if whole { self.looks[self.place].take()? } else { return None };
         let span = Span { from: look.from, until: look.begun };
         self.known[look.kind] = span;
+        if look.kind == SINCE_TROUBLE && self.earliest().is_some_and(|from| from.max(self.begin) < look.from)
+        {
+            // what it found lies further back than it looked: again at once
+            self.known[SINCE_TROUBLE] = Span { from: now - DEEPEST, until: now - DEEPEST };
+        }
         if look.kind != NEWEST {
             // a longer one was a shorter one as well
             for (at, (back, _)) in BACK.iter().enumerate() {
