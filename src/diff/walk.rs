@@ -9,7 +9,7 @@ use super::Scope;
 use super::keys::{self, Kind, pairing};
 use super::path::{Hop, Path};
 use crate::object::labels::MANAGER;
-use crate::object::{base64, split_api_version};
+use crate::object::{applied_entry, base64, split_api_version};
 use crate::readiness::is_builtin;
 
 /// Called for each difference with (where, live, desired).
@@ -214,9 +214,7 @@ impl Walk<'_> {
 
 /// Does an apply of ours own something of the object's status?
 pub(super) fn writes_status(object: &Value) -> bool {
-    let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
-    let mut ours = entries.filter(|entry| entry["manager"] == MANAGER && entry["operation"] == "Apply");
-    ours.any(|entry| entry.get("subresource").is_none() && entry["fieldsV1"].get("f:status").is_some())
+    applied_entry(object, MANAGER).is_some_and(|entry| entry["fieldsV1"].get("f:status").is_some())
 }
 
 /// The object's own metadata, its labels or its annotations?

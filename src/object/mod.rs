@@ -6,12 +6,14 @@ pub mod builtin;
 mod id;
 mod image;
 pub mod labels;
+mod managed;
 pub mod pods;
 mod redact;
 
 pub use base64::{base64, unbase64};
 pub use id::{Kind, ObjectId};
 pub use image::Image;
+pub use managed::applied_entry;
 pub use redact::{MASK, redact};
 
 use serde_json::Value;

@@ -11,7 +11,7 @@ use super::{
     Addition, Change, Conflict, Direct, Outcome, Owner, Refusal, Rules, Step, conflicts, generated, owners,
 };
 use crate::diff::{self, Scope};
-use crate::object::{MASK, labels};
+use crate::object::{MASK, applied_entry, labels};
 
 /// A field that we applied, do not want any more, and that stays.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,8 +92,8 @@ pub fn directly(
     let (edited, follows): (Vec<_>, Vec<_>) =
         follows.into_iter().partition(|change| outcome.edits().any(|edit| within(edit, change)));
     fields.extend(edited);
-    let own = entry(fresh).cloned().unwrap_or_default();
-    let same_owner = entry(live).is_some_and(|entry| {
+    let own = applied_entry(fresh, labels::MANAGER).cloned().unwrap_or_default();
+    let same_owner = applied_entry(live, labels::MANAGER).is_some_and(|entry| {
         entry["fieldsV1"] == own["fieldsV1"] && entry["apiVersion"] == own["apiVersion"]
     });
     if fields.is_empty() && same_owner && !matches!(step.change, Change::Adopt(_)) {
@@ -105,16 +105,6 @@ pub fn directly(
     step.kept.retain(|kept| kept.owner.is_some() || is_leftover(kept, fresh));
     answer(step, live, (fields, follows), found.0, found.1, rules);
     step.direct = Some(Direct { live: live.clone(), patch, own });
-}
-
-/// Our entry of managedFields.
-fn entry(object: &Value) -> Option<&Value> {
-    let mut entries = object["metadata"]["managedFields"].as_array()?.iter();
-    entries.find(|entry| {
-        entry["manager"] == labels::MANAGER
-            && entry["operation"] == "Apply"
-            && entry.get("subresource").is_none()
-    })
 }
 
 /// Writes down what changes of an object that is taken over from kubectl and Helm: their fields become ours

@@ -32,7 +32,7 @@ pub use admission::Admission;
 pub use answer::{
     Kept, Said, accepted, blocked_by_hand, changes, directly, in_two_steps, is_leftover, obstacles, refused,
 };
-pub use complaint::{complained_of, named_in};
+pub use complaint::named_in;
 pub use decide::belongs_elsewhere;
 use immutable::Growth;
 pub use order::{WAVES, removal_rank, wave};
@@ -40,8 +40,8 @@ pub use outcome::{Answers, Outcome, has_written, suits};
 pub use ownership::{
     Addition, Conflict, HelmRelease, Owner, Takeover, additions, applied_last, at_once, carry_over,
     conflicts, conflicts_with_ourselves, empties, given_up, has_empty, is_applied, is_applied_at_all,
-    is_hand_tool, is_ours, is_settled, is_stated, must_carry_over, own, owners, owns_more_than,
-    scaled_elsewhere, taken, takeover, without_emptied,
+    is_hand_tool, is_ours, is_settled, must_carry_over, own, owners, owns_more_than, scaled_elsewhere, taken,
+    takeover, without_emptied,
 };
 pub use reach::reach;
 pub use successor::must_go_first;

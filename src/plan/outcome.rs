@@ -12,7 +12,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::ownership::{Element, elements, is_applied, is_hollow, is_stated, owners};
+use super::ownership::{Element, elements, is_applied, is_content, is_hollow, is_stated, owners_at};
 use crate::diff::{self, Step};
 use crate::values::pointer;
 
@@ -47,11 +47,6 @@ struct Edit {
     may_stay: bool,
 }
 
-/// Parts of an object that no update writes.
-fn is_written(key: &str) -> bool {
-    !matches!(key, "apiVersion" | "kind" | "metadata" | "status")
-}
-
 /// Parts of the metadata that an update writes.
 const METADATA: [&str; 4] = ["labels", "annotations", "finalizers", "ownerReferences"];
 
@@ -65,7 +60,7 @@ impl Outcome {
         let mut found = Found { object: &base, edits: Vec::new() };
         let own = elements(answers.fresh);
         for (key, wanted) in answers.desired.as_object().into_iter().flatten() {
-            if is_written(key) {
+            if is_content(key) {
                 let at = |object: &'_ Value| object.get(key).cloned().unwrap_or_default();
                 let before = answers.before.map(at);
                 let fields = own.and_then(|own| own.get(format!("f:{key}")));
@@ -110,7 +105,7 @@ impl Outcome {
         let (wanted, there) = (map(&object), live.as_object().unwrap_or(&empty));
         let status =
             |key: &str| key == "status" && (diff::writes_status(&object) || diff::writes_status(live));
-        let mut out = parts("", &wanted, there, |key| is_written(key) || status(key));
+        let mut out = parts("", &wanted, there, |key| is_content(key) || status(key));
         let (wanted, there) = (map(&object["metadata"]), map(&live["metadata"]));
         out.extend(parts("/metadata", &wanted, &there, |key| METADATA.contains(&key)));
         // what others write beside it is not in the way
@@ -164,7 +159,7 @@ fn rebased(answers: &Answers<'_>) -> Value {
     let keys: Vec<String> = [live, fresh]
         .iter()
         .flat_map(|object| object.as_object().into_iter().flat_map(Map::keys))
-        .filter(|key| is_written(key) || *key == "status" && diff::writes_status(fresh))
+        .filter(|key| is_content(key) || *key == "status" && diff::writes_status(fresh))
         .cloned()
         .collect();
     let ways = keys.iter().map(|key| vec![Step::Key(key.clone())]);
@@ -228,9 +223,7 @@ impl Merge<'_> {
 }
 
 fn is_others(object: &Value, steps: &[Step]) -> bool {
-    let change =
-        diff::Change { path: String::new(), steps: steps.to_vec(), from: None, to: None, secret: false };
-    owners(object, &change).iter().any(|owner| !owner.is_us())
+    owners_at(object, steps).any(|owner| !owner.is_us())
 }
 
 /// The search for what differs from a fresh object without anybody's wanting it.

@@ -76,6 +76,11 @@ pub async fn dry_run<'s>(
     let (mut verdicts, mut open) = (Vec::new(), Vec::new());
     for (place, step) in steps.filter(|step| step.change.writes()).enumerate() {
         let object = &step.object;
+        if step.direct.is_some() {
+            // the server was asked about just what will be written; nothing is known by it of others
+            verdicts.push((place, step, Verdict::Accepted));
+            continue;
+        }
         // free text and plain objects are checked here, unless admission has a say in them; the first of
         // a kind in a namespace asks for the others
         let local = match step.change {
@@ -84,8 +89,6 @@ pub async fn dry_run<'s>(
             Change::Create | Change::Update(_) => local::check(object),
             _ => None,
         };
-        // the server was asked about just what will be written
-        let local = if step.direct.is_some() { Some(Ok(())) } else { local };
         let spokesman = asked.insert((object.kind(), object.namespace())) && !brought.concerns(object);
         match local {
             Some(Err(why)) => {
@@ -93,9 +96,7 @@ pub async fn dry_run<'s>(
                     .hint("correct the template that renders it");
                 verdicts.push((place, step, Verdict::Refused(error)));
             }
-            Some(Ok(())) if !spokesman && !step.admitted || step.direct.is_some() => {
-                verdicts.push((place, step, Verdict::Accepted));
-            }
+            Some(Ok(())) if !spokesman && !step.admitted => verdicts.push((place, step, Verdict::Accepted)),
             _ => open.push((place, step)),
         }
     }

@@ -10,23 +10,26 @@ use crate::diff;
 /// What of the object, beside its metadata and status, is empty lists that are not desired and that
 /// nobody owns.
 pub(super) fn hollow(desired: &Value, object: &Value) -> Vec<diff::Change> {
-    let own = |key: &str| !matches!(key, "apiVersion" | "kind" | "metadata" | "status");
     if !has_empty(object) {
         return Vec::new();
     }
     let mut found = diff::fields(object, desired, diff::Scope::Exact);
     found.retain(|change| {
         let goes = change.to.as_ref().is_none_or(Value::is_null);
-        let ours = matches!(change.steps.first(), Some(diff::Step::Key(key)) if own(key));
+        let ours = matches!(change.steps.first(), Some(diff::Step::Key(key)) if is_content(key));
         goes && ours && change.from.as_ref().is_some_and(is_hollow) && owners(object, change).is_empty()
     });
     found
 }
 
+/// Is this part of an object its content: neither what says which one it is, nor its metadata or status?
+pub fn is_content(key: &str) -> bool {
+    !matches!(key, "apiVersion" | "kind" | "metadata" | "status")
+}
+
 /// Is there an empty list in the object, beside its metadata and status?
 pub fn has_empty(object: &Value) -> bool {
-    let own = |key: &str| !matches!(key, "apiVersion" | "kind" | "metadata" | "status");
-    let mut parts = object.as_object().into_iter().flatten().filter(|(key, _)| own(key));
+    let mut parts = object.as_object().into_iter().flatten().filter(|(key, _)| is_content(key));
     parts.any(|(_, part)| has_empty_list(part))
 }
 

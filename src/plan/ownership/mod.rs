@@ -31,13 +31,13 @@ pub use additions::{Addition, additions, made_by_hand};
 pub use conflicts::{Conflict, conflicts, conflicts_with_ourselves};
 pub use exact::is_settled;
 pub use extract::{applied_last, empties, without_emptied};
-pub use hollow::{has_empty, is_hollow};
-pub use owner::{Owner, is_hand_tool, owners};
+pub use hollow::{has_empty, is_content, is_hollow};
+pub use owner::{Owner, is_hand_tool, owners, owners_at};
 pub use scale::scaled_elsewhere;
 pub use takeover::{HelmRelease, Takeover, at_once, carry_over, must_carry_over, own, taken, takeover};
 
 use crate::diff::{self, Step};
-use crate::object::{MASK, Object, labels};
+use crate::object::{MASK, Object, applied_entry, labels};
 
 /// Does the live object carry the labels of the desired one's release?
 pub fn is_ours(live: &Value, desired: &Object) -> bool {
@@ -100,11 +100,7 @@ pub fn elements(object: &Value) -> Option<&Value> {
 }
 
 fn applied_by<'v>(live: &'v Value, manager: &str) -> Option<&'v Value> {
-    let entries = live["metadata"]["managedFields"].as_array()?;
-    let ours = entries.iter().find(|entry| {
-        entry["manager"] == manager && entry["operation"] == "Apply" && entry.get("subresource").is_none()
-    });
-    ours.map(|entry| &entry["fieldsV1"])
+    applied_entry(live, manager).map(|entry| &entry["fieldsV1"])
 }
 
 /// Does our last apply own the same in both states of an object?

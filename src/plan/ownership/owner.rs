@@ -110,11 +110,13 @@ pub fn is_hand_tool(manager: &str) -> bool {
 /// or the atomic value that it is part of. Nobody owns what is not live yet. In the order of the
 /// entries; this tool's other writes are in it (see [`Owner::is_us`]).
 pub fn owners(live: &Value, change: &diff::Change) -> Vec<Owner> {
-    entries(live)
-        .filter(|entry| owns(&entry["fieldsV1"], live, &change.steps))
-        .map(Owner::of)
-        .filter(|owner| !owner.is_our_apply())
-        .collect()
+    owners_at(live, &change.steps).collect()
+}
+
+/// The same of the field at these steps.
+pub fn owners_at(live: &Value, steps: &[Step]) -> impl Iterator<Item = Owner> {
+    let owned = entries(live).filter(move |entry| owns(&entry["fieldsV1"], live, steps));
+    owned.map(Owner::of).filter(|owner| !owner.is_our_apply())
 }
 
 /// Does this entry own the field at `steps`, by the rule of [`owners`]?
